@@ -1,0 +1,1 @@
+"""Brings one node to its declared state and keeps it there."""

@@ -1,0 +1,1 @@
+"""Decides who gets what: cluster file, compile, sign, binaries, lab."""

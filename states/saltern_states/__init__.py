@@ -1,0 +1,1 @@
+"""What a node can be told to be: one file per kind."""
