@@ -1,0 +1,169 @@
+"""Changes to files, shared by every kind that keeps one: a file, a drop-in, a modules-load line.
+
+* A change holds what it expects to find; apply refuses (MovedError) where that has moved.
+* A file that is wrong in content is written whole, with its mode and owner, in one rename;
+  one that is wrong only in mode or owner is not rewritten.
+* Nothing is written through or in place of a symlink, a directory or a device: Blocked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from saltern_states.contract import Blocked, Change
+from saltern_states.ports import Entry, Host
+
+MAX_SHOWN_BYTES = 64 * 1024
+
+
+class WriteFile(Change, frozen=True, kw_only=True, tag="write-file"):
+    """Make a file hold `content`, with this mode and owner, in place of `was`."""
+
+    path: Path
+    was: Entry | None
+    before: (
+        bytes | None
+    )  # what it held, for the reader of a plan; None where that is not text of ours
+    content: bytes
+    mode: int
+    owner: str
+    group: str
+
+    def __str__(self) -> str:
+        verb = "write" if self.was else "create"
+        return f"{verb} {self.path} ({len(self.content)} bytes, {self.mode:04o} {self.owner}:{self.group})"
+
+    @property
+    def detail(self) -> str:
+        """A unified diff, where both sides are text."""
+        return unified(str(self.path), self.before or b"", self.content)
+
+
+class SetAccess(Change, frozen=True, kw_only=True, tag="set-access"):
+    """Change the mode and owner of what stands at a path."""
+
+    path: Path
+    was: Entry
+    mode: int
+    owner: str
+    group: str
+
+    def __str__(self) -> str:
+        before = f"{self.was.mode:04o} {self.was.owner}:{self.was.group}"
+        return f"set {self.path} to {self.mode:04o} {self.owner}:{self.group} (was {before})"
+
+
+class RemovePath(Change, frozen=True, kw_only=True, tag="remove-path"):
+    """Remove a file, or an empty directory."""
+
+    path: Path
+    was: Entry
+    before: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"remove {self.path}"
+
+    @property
+    def detail(self) -> str:
+        """What is lost, where it is text."""
+        return unified(str(self.path), self.before, b"") if self.before is not None else ""
+
+
+FileChange = WriteFile | SetAccess | RemovePath
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """What stands where a small file is wanted."""
+
+    entry: Entry | None
+    content: bytes | None  # None: no regular file, or more than MAX_SHOWN_BYTES
+    parent: Entry | None
+    unknown: tuple[str, ...] = ()  # accounts that the node does not know
+
+
+def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root") -> SmallFile:
+    """Read what stands at the path, and whether its directory is there."""
+    entry = host.files.look(path)
+    small = entry is not None and entry.type == "file" and entry.size <= MAX_SHOWN_BYTES
+    return SmallFile(
+        entry=entry,
+        content=host.files.read(path) if small else None,
+        parent=host.files.look(path.parent) if entry is None else None,
+        unknown=host.files.unknown_accounts(owner, group),
+    )
+
+
+def diff_file(  # a file is these five things
+    path: Path,
+    have: SmallFile,
+    content: bytes,
+    mode: int = 0o644,
+    owner: str = "root",
+    group: str = "root",
+) -> tuple[FileChange | Blocked, ...]:
+    """Compare by content, mode and owner; say why where it cannot be written."""
+    write = WriteFile(
+        path=path,
+        was=have.entry,
+        before=have.content,
+        content=content,
+        mode=mode,
+        owner=owner,
+        group=group,
+    )
+    if have.entry is not None and have.entry.type != "file":
+        return (
+            Blocked(f"{path} is a {have.entry.type}, not a file; take it away first", (write,)),
+        )
+    if have.unknown:
+        return (Blocked(f"{path}: this node has no {' and no '.join(have.unknown)}", (write,)),)
+    if have.entry is None:
+        return _create(path, have, write)
+    if have.entry.sha256 != sha256(content).hexdigest():
+        return (write,)
+    if (have.entry.mode, have.entry.owner, have.entry.group) != (mode, owner, group):
+        return (SetAccess(path=path, was=have.entry, mode=mode, owner=owner, group=group),)
+    return ()
+
+
+def remove_file(path: Path, have: SmallFile) -> tuple[FileChange | Blocked, ...]:
+    """Take a file away; what is no file there is none of ours and stays."""
+    if have.entry is None or have.entry.type != "file":
+        return ()
+    return (RemovePath(path=path, was=have.entry, before=have.content),)
+
+
+def apply_file(host: Host, change: FileChange) -> None:
+    """Make one change to a file."""
+    if isinstance(change, WriteFile):
+        host.files.write(
+            change.path, change.was, change.content, change.mode, change.owner, change.group
+        )
+    elif isinstance(change, SetAccess):
+        host.files.set_access(change.path, change.was, change.mode, change.owner, change.group)
+    else:
+        host.files.remove(change.path, change.was)
+
+
+def unified(name: str, before: bytes, after: bytes) -> str:
+    """Give a unified diff of two texts; a line that says so where one is no text."""
+    try:
+        old, new = before.decode(), after.decode()
+    except UnicodeDecodeError:
+        return f"binary {name}: {len(before)} bytes -> {len(after)} bytes\n"
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), name, name, n=2
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def _create(path: Path, have: SmallFile, write: WriteFile) -> tuple[FileChange | Blocked, ...]:
+    if have.parent is None:
+        return (Blocked(f"there is no directory {path.parent}", (write,)),)
+    if have.parent.type != "directory":
+        return (Blocked(f"{path.parent} is a {have.parent.type}, not a directory", (write,)),)
+    return (write,)

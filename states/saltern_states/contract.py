@@ -1,0 +1,172 @@
+"""The contract that every kind of state keeps.
+
+One file per kind, in this order:
+
+    Spec        what a person asked for     frozen, validated, versioned
+    Observed    what the node has           frozen, plain values
+    changes     what can be done about it   frozen; each says what it expects to find
+    observe()   host, spec -> Observed      reads, never writes
+    diff()      spec, Observed -> changes   pure: no host, no clock, no chance
+    remove()    spec, Observed -> changes   pure: what takes the spec back
+    claims()    spec -> what it touches     pure: policy is asked before anything is planned
+    watch()     spec -> what to listen to   pure: an event there means look again
+    apply()     host, change -> None        makes one change, or raises HostError
+    KIND        the record that names them
+
+To plan is to observe and diff. To converge is to plan, apply, and plan again.
+A dry run is a run in which apply() is never called, so it cannot lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta
+from saltern_protocol.policy import Claim
+
+from saltern_states.ports import Host
+
+AbsolutePath = Annotated[
+    str, Meta(pattern=r"^(/(?!\.\.?(/|\Z))[^/\x00-\x1f\x7f]+)+\Z", max_length=512)
+]
+"""From the root, with no empty, "." or ".." component and no control character."""
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3,4}\Z")]
+"""Permission bits as people write them: "0644"."""
+
+AccountName = Annotated[str, Meta(pattern=r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})\Z")]
+"""A user's or group's name, or its number."""
+
+LinkName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}\Z")]
+
+
+class Impact(StrEnum):
+    """What a change does to the work that runs on the node, from least to most."""
+
+    NONE = "none"
+    RELOAD = "reload"
+    RESTART = "restart"
+    DRAIN = "drain"
+    REBOOT = "reboot"
+
+
+class Spec(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """What a person asked for. An unknown field is a typo, so it is refused."""
+
+
+class Change(msgspec.Struct, frozen=True, tag_field="change"):
+    """One thing to do. `str()` is the line that a plan shows."""
+
+    @property
+    def impact(self) -> Impact:
+        """What making it does to running work."""
+        return Impact.NONE
+
+    @property
+    def detail(self) -> str:
+        """Before and after, as a unified diff where the thing is text; empty where `str()` says all."""
+        return ""
+
+
+class Blocked(Change, frozen=True, tag="blocked"):
+    """It cannot be done as things are.
+
+    `then` is what would be done once the hindrance is gone: a plan shows it in place of
+    the hindrance when a resource that comes before is itself about to change.
+    """
+
+    why: str
+    then: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return f"blocked: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPath:
+    """Look again when this path, what stands in its place, or (for a directory) its entries change."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLink:
+    """Look again when a link of this name comes, goes or changes, or its addresses do."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRoute:
+    """Look again when a route to this destination (CIDR) comes or goes."""
+
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchChain:
+    """Look again when these chains of this table change. The nft back end tells; legacy does not."""
+
+    table: str
+    chains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchUnit:
+    """Look again when systemd says that this unit changed."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTimer:
+    """No event tells of this; look again every so often."""
+
+    seconds: float
+
+
+Watch = WatchPath | WatchLink | WatchRoute | WatchChain | WatchUnit | WatchTimer
+
+S = TypeVar("S", bound=Spec)
+O = TypeVar("O")  # noqa: E741
+C = TypeVar("C", bound=Change)
+
+
+def _no_blobs(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[S, O, C]):
+    """A kind of state: its Spec and the functions that serve it."""
+
+    spec: type[S]
+    observe: Callable[[Host, S], O]
+    diff: Callable[[S, O], tuple[C | Blocked, ...]]
+    remove: Callable[[S, O], tuple[C | Blocked, ...]]
+    claims: Callable[[S], tuple[Claim, ...]]
+    watch: Callable[[S], tuple[Watch, ...]]
+    apply: Callable[[Host, C], None]
+    example: S
+    """A Spec that could stand in a cluster file: the reference page shows it."""
+    blobs: Callable[[S], tuple[str, ...]] = _no_blobs
+    """The SHA-256 of every blob that the spec needs on the node."""
+
+    @property
+    def name(self) -> str:
+        """The kind and its version, as the body says it: "file/1"."""
+        return str(self.spec.__struct_config__.tag)
+
+    def plan(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
+        """Give the changes that would bring the node to `want`."""
+        return self.diff(want, self.observe(host, want))
+
+    def plan_removal(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
+        """Give the changes that would take `want` back."""
+        return self.remove(want, self.observe(host, want))

@@ -1,0 +1,39 @@
+"""Fakes for those who test kinds. Each keeps the contract suite that the real thing keeps."""
+
+from saltern_states.testing.files import FakeBlobs, FakeFiles
+from saltern_states.testing.images import FakeImages
+from saltern_states.testing.kernel import FakeModules, FakeSwaps, FakeSysctls
+from saltern_states.testing.links import FakeLinks
+from saltern_states.testing.packages import FakePackages
+from saltern_states.testing.rules import FakeRules
+from saltern_states.testing.units import FakeUnits
+
+__all__ = [
+    "FakeBlobs",
+    "FakeFiles",
+    "FakeHost",
+    "FakeImages",
+    "FakeLinks",
+    "FakeModules",
+    "FakePackages",
+    "FakeRules",
+    "FakeSwaps",
+    "FakeSysctls",
+    "FakeUnits",
+]
+
+
+class FakeHost:
+    """A node in memory: an empty one, to be filled through its ports' own attributes."""
+
+    def __init__(self) -> None:
+        self.blobs = FakeBlobs()
+        self.files = FakeFiles(self.blobs)
+        self.sysctls = FakeSysctls()
+        self.modules = FakeModules()
+        self.swaps = FakeSwaps()
+        self.links = FakeLinks()
+        self.rules = FakeRules()
+        self.units = FakeUnits(self.files)
+        self.packages = FakePackages()
+        self.images = FakeImages()
