@@ -34,7 +34,8 @@ class WriteFile(Change, frozen=True, kw_only=True, tag="write-file"):
 
     def __str__(self) -> str:
         verb = "write" if self.was else "create"
-        return f"{verb} {self.path} ({len(self.content)} bytes, {self.mode:04o} {self.owner}:{self.group})"
+        access = f"{self.mode:04o} {self.owner}:{self.group}"
+        return f"{verb} {self.path} ({len(self.content)} bytes, {access})"
 
     @property
     def detail(self) -> str:
@@ -83,6 +84,7 @@ class SmallFile:
     content: bytes | None  # None: no regular file, or more than MAX_SHOWN_BYTES
     parent: Entry | None
     unknown: tuple[str, ...] = ()  # accounts that the node does not know
+    called: tuple[str, str] | None = None  # the wanted owner and group as an Entry names them
 
 
 def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root") -> SmallFile:
@@ -94,6 +96,7 @@ def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root
         content=host.files.read(path) if small else None,
         parent=host.files.look(path.parent) if entry is None else None,
         unknown=host.files.unknown_accounts(owner, group),
+        called=host.files.called(owner, group),
     )
 
 
@@ -125,7 +128,8 @@ def diff_file(  # a file is these five things
         return _create(path, have, write)
     if have.entry.sha256 != sha256(content).hexdigest():
         return (write,)
-    if (have.entry.mode, have.entry.owner, have.entry.group) != (mode, owner, group):
+    owners = have.called or (owner, group)
+    if (have.entry.mode, have.entry.owner, have.entry.group) != (mode, *owners):
         return (SetAccess(path=path, was=have.entry, mode=mode, owner=owner, group=group),)
     return ()
 

@@ -31,7 +31,11 @@ Backend = Literal["nft", "legacy"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands at a path. A symlink anywhere on the way makes it "symlink": nothing is followed."""
+    """What stands at a path.
+
+    A symlink anywhere on the way makes it "symlink": nothing is followed, and nothing else
+    is told of it (mode 0, no owner).
+    """
 
     type: Literal["file", "directory", "symlink", "other"]
     mode: int  # permission bits, 0o0000 to 0o7777
@@ -42,7 +46,7 @@ class Entry:
 
 
 class Files(Protocol):
-    """Files and directories. Never through a symlink; whole files only, durable before it returns."""
+    """Files and directories. Never through a symlink; whole and durable before it returns."""
 
     def look(self, path: Path) -> Entry | None:
         """Give what stands there, or None. Content is hashed once per (inode, change time)."""
@@ -53,11 +57,15 @@ class Files(Protocol):
         ...
 
     def names(self, path: Path) -> tuple[str, ...]:
-        """Give the sorted names in a directory, without our own temporary ones; () where there is none."""
+        """Give the sorted names in a directory, our own temporary ones left out; () for none."""
         ...
 
     def unknown_accounts(self, owner: str, group: str) -> tuple[str, ...]:
         """Name those of the two that this node does not know ("user docker")."""
+        ...
+
+    def called(self, owner: str, group: str) -> tuple[str, str]:
+        """Give the two as look() tells them: a number that has a name ("0") by its name."""
         ...
 
     def write(
@@ -82,6 +90,39 @@ class Files(Protocol):
 
     def remove(self, path: Path, was: Entry) -> None:
         """Remove a file, or a directory that is empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What stands where an archive is, or shall be, unpacked."""
+
+    archive: str  # SHA-256 of the archive that we unpacked there; "": not a tree of ours
+    mode: int  # of the directory itself
+    owner: str  # that the tree was unpacked for
+    group: str
+    differs: tuple[str, ...] = ()  # sorted lines: "edited bin/x", "missing bin/y", "stray z"
+
+
+class Trees(Protocol):
+    """Unpacked archives: a directory that holds exactly an archive's members, swapped whole."""
+
+    def look(self, path: Path) -> Tree | None:
+        """Compare each member with what was unpacked; None: no directory stands there."""
+        ...
+
+    def unpack(
+        self, path: Path, was: Tree | None, blob: str, mode: int, owner: str, group: str
+    ) -> None:
+        """Put the members of a tar archive there in place of `was`, in one rename.
+
+        HostError, and nothing changed, where the archive holds what is no plain member: an
+        absolute or climbing name, a device, a link that leads out of the tree.
+        """
+        ...
+
+    def remove(self, path: Path, was: Tree) -> None:
+        """Remove the tree, if it is ours."""
         ...
 
 
@@ -237,7 +278,7 @@ class Units(Protocol):
         ...
 
     def runs_binary(self, pid: int, binary: Path) -> bool:
-        """Say whether the process runs the very file that stands at `binary` now (/proc/PID/exe)."""
+        """Say whether the process runs the very file that stands at `binary` now."""
         ...
 
     def reload_daemon(self) -> None:
@@ -322,6 +363,11 @@ class Host(Protocol):
     @property
     def files(self) -> Files:
         """Its files."""
+        ...
+
+    @property
+    def trees(self) -> Trees:
+        """Archives unpacked on it."""
         ...
 
     @property

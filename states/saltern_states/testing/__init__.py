@@ -6,6 +6,7 @@ from saltern_states.testing.kernel import FakeModules, FakeSwaps, FakeSysctls
 from saltern_states.testing.links import FakeLinks
 from saltern_states.testing.packages import FakePackages
 from saltern_states.testing.rules import FakeRules
+from saltern_states.testing.trees import FakeTrees
 from saltern_states.testing.units import FakeUnits
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FakeRules",
     "FakeSwaps",
     "FakeSysctls",
+    "FakeTrees",
     "FakeUnits",
 ]
 
@@ -29,6 +31,7 @@ class FakeHost:
     def __init__(self) -> None:
         self.blobs = FakeBlobs()
         self.files = FakeFiles(self.blobs)
+        self.trees = FakeTrees(self.files)
         self.sysctls = FakeSysctls()
         self.modules = FakeModules()
         self.swaps = FakeSwaps()
