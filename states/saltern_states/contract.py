@@ -70,7 +70,7 @@ class Change(msgspec.Struct, frozen=True, tag_field="change"):
 
     @property
     def detail(self) -> str:
-        """Before and after, as a unified diff where the thing is text; empty where `str()` says all."""
+        """Before and after, as a unified diff for text; empty where `str()` says all."""
         return ""
 
 
@@ -90,7 +90,7 @@ class Blocked(Change, frozen=True, tag="blocked"):
 
 @dataclass(frozen=True, slots=True)
 class WatchPath:
-    """Look again when this path, what stands in its place, or (for a directory) its entries change."""
+    """Look again when this path, what is in its place, or a directory's entries change."""
 
     path: Path
 
@@ -111,7 +111,7 @@ class WatchRoute:
 
 @dataclass(frozen=True, slots=True)
 class WatchChain:
-    """Look again when these chains of this table change. The nft back end tells; legacy does not."""
+    """Look again when these chains of this table change. nft tells; legacy does not."""
 
     table: str
     chains: tuple[str, ...]
@@ -144,7 +144,11 @@ def _no_blobs(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[S, O, C]):
-    """A kind of state: its Spec and the functions that serve it."""
+    """A kind of state: its Spec and the functions that serve it.
+
+    `volatile`: it lives in the kernel alone, so a reboot takes it and the agent's start
+    brings it back before docker and the kubelet are started.
+    """
 
     spec: type[S]
     observe: Callable[[Host, S], O]
@@ -158,6 +162,10 @@ class Kind(Generic[S, O, C]):
     blobs: Callable[[S], tuple[str, ...]] = _no_blobs
     """The SHA-256 of every blob that the spec needs on the node."""
 
+    volatile: bool = False
+    ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
+    """diff() as it will be once other changes have been made; None: as `foresee` says."""
+
     @property
     def name(self) -> str:
         """The kind and its version, as the body says it: "file/1"."""
@@ -170,3 +178,18 @@ class Kind(Generic[S, O, C]):
     def plan_removal(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
         """Give the changes that would take `want` back."""
         return self.remove(want, self.observe(host, want))
+
+    def foresee(self, want: S, have: O, before: tuple[Change, ...]) -> tuple[C | Blocked, ...]:
+        """Give what diff() will say once `before` has been done: pure, so a plan can ask.
+
+        Unless the kind knows better (`ahead`), what hinders it now will have been mended.
+        """
+        if self.ahead is not None:
+            return self.ahead(want, have, before)
+        found: list[C | Blocked] = []
+        for change in self.diff(want, have):
+            if isinstance(change, Blocked) and change.then:
+                found.extend(change.then)
+            else:
+                found.append(change)
+        return tuple(found)

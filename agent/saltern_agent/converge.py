@@ -1,0 +1,140 @@
+"""Converge: plan a step, apply it, plan it again; what is left over is a failure.
+
+* There is one path: a plan is this without apply.
+* A failed or blocked resource stops what comes after it, and nothing else.
+* The node that moved between plan and apply is looked at again, at most RETRIES times.
+* The journal knows that a resource is ours before the node does: a crash in between leaves
+  something to take back, never something forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from saltern_states.body import Resource
+from saltern_states.contract import Change
+from saltern_states.kinds import kind_of
+from saltern_states.ports import Host, HostError, MovedError
+
+from saltern_agent.plan import look, waits_for_hindered
+from saltern_agent.steps import Step
+
+RETRIES = 3
+
+Outcome = Literal["as declared", "changed", "failed", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How one step ended."""
+
+    step: Step
+    outcome: Outcome
+    changes: tuple[Change, ...] = ()  # those that were made
+    why: str = ""  # of failed and blocked
+
+    @property
+    def bad(self) -> bool:
+        """Whether what comes after it must not be done."""
+        return self.outcome in ("failed", "blocked")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How all steps ended."""
+
+    done: tuple[Done, ...]
+    interrupted: bool = False  # a newer document came; the rest was not begun
+
+    @property
+    def changes(self) -> int:
+        """How many changes were made."""
+        return sum(len(one.changes) for one in self.done)
+
+    @property
+    def bad(self) -> tuple[Done, ...]:
+        """The steps that failed or were blocked."""
+        return tuple(one for one in self.done if one.bad)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the node is as declared."""
+        return not self.bad and not self.interrupted
+
+
+class Owns(Protocol):
+    """What remembers which resources are ours."""
+
+    def own(self, resource: Resource) -> None:
+        """Remember, durably, that we are about to make it."""
+        ...
+
+    def disown(self, resource_id: str) -> None:
+        """Forget it: it has been taken back."""
+        ...
+
+
+def converge(
+    host: Host,
+    steps: Sequence[Step],
+    owns: Owns,
+    told: Callable[[Done], None] = lambda _done: None,
+    newer: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Bring the node to what the steps say. `newer` is asked between two resources."""
+    bad: dict[str, Done] = {}
+    done: list[Done] = []
+    for step in steps:
+        if newer():
+            return Result(tuple(done), interrupted=True)
+        waits = waits_for_hindered(step, bad)
+        one = Done(step, "blocked", why=waits.why) if waits else converge_one(host, step, owns)
+        if one.bad and step.verb == "hold":
+            bad[step.resource.id] = one
+        done.append(one)
+        told(one)
+    return Result(tuple(done))
+
+
+def converge_one(host: Host, step: Step, owns: Owns) -> Done:
+    """Plan, apply, plan again: one step."""
+    if step.verb == "forget":
+        owns.disown(step.resource.id)
+        return Done(step, "as declared")
+    if step.verb == "hold":
+        owns.own(step.resource)
+    made: list[Change] = []
+    for _ in range(RETRIES):
+        planned = look(host, step)
+        if planned.finding == "unreadable":
+            return Done(step, "failed", tuple(made), planned.why)
+        if planned.finding == "blocked":
+            return Done(step, "blocked", tuple(made), planned.why)
+        if planned.finding == "as declared":
+            break
+        try:
+            _apply(host, step, planned.changes, made)
+        except MovedError:
+            continue
+        except HostError as error:
+            return Done(step, "failed", tuple(made), str(error))
+    return _end(host, step, owns, tuple(made))
+
+
+def _apply(host: Host, step: Step, changes: tuple[Change, ...], made: list[Change]) -> None:
+    kind = kind_of(step.resource.spec)
+    for change in changes:
+        kind.apply(host, change)
+        made.append(change)
+
+
+def _end(host: Host, step: Step, owns: Owns, made: tuple[Change, ...]) -> Done:
+    left = look(host, step)
+    if left.finding != "as declared":
+        what = left.why or "; ".join(str(change) for change in left.changes)
+        return Done(step, "failed", made, f"after all changes there is still: {what}")
+    if step.verb == "remove":
+        owns.disown(step.resource.id)
+    return Done(step, "changed" if made else "as declared", made)

@@ -1,0 +1,127 @@
+"""Plan: what each step would change, found by looking and comparing; nothing here writes.
+
+A resource that waits for others is looked at as the node is now. Where it is hindered by what
+those will mend (no package yet, no directory yet), the plan shows what will be done then: the
+kind says so in Blocked.then. What waits for a hindered resource is hindered itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from saltern_states.contract import Blocked, Change, Impact
+from saltern_states.kinds import kind_of
+from saltern_states.ports import Host, HostError
+
+from saltern_agent.steps import Step
+
+Finding = Literal["as declared", "to change", "blocked", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one step would do, or why it cannot."""
+
+    step: Step
+    finding: Finding
+    changes: tuple[Change, ...] = ()
+    why: str = ""  # of blocked and unreadable
+
+    @property
+    def impact(self) -> Impact:
+        """The greatest impact of its changes."""
+        order = list(Impact)
+        return max((change.impact for change in self.changes), key=order.index, default=Impact.NONE)
+
+    @property
+    def hindered(self) -> bool:
+        """Whether it cannot be done as things are."""
+        return self.finding in ("blocked", "unreadable")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all steps would do, in order."""
+
+    steps: tuple[Planned, ...]
+
+    @property
+    def pending(self) -> tuple[Planned, ...]:
+        """The steps that are not as declared."""
+        return tuple(one for one in self.steps if one.finding != "as declared")
+
+    @property
+    def changes(self) -> int:
+        """How many changes it would make."""
+        return sum(len(one.changes) for one in self.steps)
+
+
+def plan(
+    host: Host, steps: tuple[Step, ...], told: Callable[[Planned], None] = lambda _planned: None
+) -> Plan:
+    """Give what would be done on this node; `told` hears of each step as it is planned."""
+    after = {step.resource.id: step.resource.after for step in steps if step.verb == "hold"}
+    coming: dict[str, tuple[Change, ...]] = {}
+    removing: tuple[Change, ...] = ()
+    hindered: dict[str, Planned] = {}
+    found: list[Planned] = []
+    for step in steps:
+        first = waits_for_hindered(step, hindered)
+        if first is not None:
+            planned = first
+        else:
+            earlier = transitive(after, step.resource.id) if step.verb == "hold" else frozenset()
+            before = (*removing, *(change for one in earlier for change in coming.get(one, ())))
+            planned = look(host, step, before)
+        if planned.hindered and step.verb == "hold":
+            hindered[step.resource.id] = planned
+        elif step.verb == "hold":
+            coming[step.resource.id] = planned.changes
+        else:
+            removing = (*removing, *planned.changes)
+        found.append(planned)
+        told(planned)
+    return Plan(tuple(found))
+
+
+def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
+    """Observe and compare one step; `before` will have been done when its turn comes."""
+    if step.verb == "forget":
+        return Planned(step, "as declared")
+    kind, want = kind_of(step.resource.spec), step.resource.spec
+    try:
+        have = kind.observe(host, want)
+    except HostError as error:
+        return Planned(step, "unreadable", why=str(error))
+    if step.verb == "remove":
+        changes = kind.remove(want, have)
+    elif before:
+        changes = kind.foresee(want, have, before)
+    else:
+        changes = kind.diff(want, have)
+    blocked = [change.why for change in changes if isinstance(change, Blocked)]
+    if blocked:
+        return Planned(step, "blocked", why="; ".join(blocked))
+    return Planned(step, "to change" if changes else "as declared", changes=changes)
+
+
+def waits_for_hindered(step: Step, hindered: Mapping[str, object]) -> Planned | None:
+    """Say that a step cannot be done because one that it waits for cannot."""
+    first = next((one for one in step.resource.after if one in hindered), None)
+    if step.verb != "hold" or first is None:
+        return None
+    return Planned(step, "blocked", why=f"it comes after {first}, which could not be done")
+
+
+def transitive(after: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...]:
+    """Give all that comes before `name`, directly or not, in a fixed order."""
+    found: dict[str, None] = {}
+    waiting = list(after.get(name, ()))
+    while waiting:
+        one = waiting.pop(0)
+        if one not in found:
+            found[one] = None
+            waiting.extend(after.get(one, ()))
+    return tuple(found)

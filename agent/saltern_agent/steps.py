@@ -1,0 +1,47 @@
+"""What is to be gone through on a node, and in which order. Pure.
+
+* What the node was given before (`owned`) and the body no longer has is taken back first, in
+  the reverse of its own order: a unit is stopped before its files go.
+* A resource that keeps its id but now touches other things is taken back where it was; what
+  the new body claims is never taken back, whoever owned it before.
+* `on_removal: keep` is forgotten, not removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from saltern_states.body import Body, Resource, claimed_by
+from saltern_states.order import in_order
+
+Verb = Literal["hold", "remove", "forget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One resource to hold, to take back or to forget."""
+
+    verb: Verb
+    resource: Resource
+
+    @property
+    def key(self) -> str:
+        """A name that is unique in a list of steps."""
+        return self.resource.id if self.verb == "hold" else f"{self.verb} {self.resource.id}"
+
+
+def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
+    """Give all steps for a body, on a node that was given `owned` before."""
+    wanted = {resource.id: resource for resource in body.resources}
+    claimed = claimed_by(body)
+    gone: list[Step] = []
+    for name in reversed(in_order({name: one.after for name, one in owned.items()})):
+        before = owned[name]
+        if name in wanted and set(before.claims) <= set(wanted[name].claims):
+            continue
+        shared = any(claim in claimed for claim in before.claims)
+        keep = shared or before.on_removal == "keep"
+        gone.append(Step("forget" if keep else "remove", before))
+    return (*gone, *(Step("hold", resource) for resource in body.resources))
