@@ -35,8 +35,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from saltern_protocol import wire
 from saltern_protocol.errors import printable
 from saltern_protocol.terms import Count, HexDigest, Name, Seconds
+
+MAX_BYTES = 120 * 1024  # an envelope of 128 KiB holds it
 
 What = Literal[
     "path",
@@ -92,6 +95,16 @@ class Policy(Struct, frozen=True, kw_only=True, tag_field="type", tag="policy/1"
     epoch: Count
     expires: Seconds
     classes: Mapping[Name, Allow]
+
+
+def encode_policy(policy: Policy) -> bytes:
+    """Give the payload to sign; MalformedError if no node could read it."""
+    return wire.pack_checked(policy, MAX_BYTES)
+
+
+def decode_policy(payload: bytes) -> Policy:
+    """Read a payload that envelope.verify() gave."""
+    return wire.unpack(payload, Policy, MAX_BYTES)
 
 
 def outside(policy: Policy, node_class: str, claims: Iterable[Claim]) -> tuple[Claim, ...]:
