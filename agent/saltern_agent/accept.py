@@ -1,0 +1,63 @@
+"""Accept: from a statement's bytes to a body that this node may be held to. Pure.
+
+The journal keeps the last accepted statement whole, so all that must not fall (root, policy,
+document) is found again by walking it once more; there is no second copy to disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saltern_protocol.documents import (
+    Document,
+    Identity,
+    Statement,
+    decode_statement,
+)
+from saltern_protocol.errors import MalformedError
+from saltern_protocol.trust import Accepted as Floor
+from saltern_protocol.trust import Trust
+from saltern_states.body import Body, BodyError, read_body
+
+from saltern_agent.journal import Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A document that this node believes, its body, and what it may not fall below from now on."""
+
+    document: Document
+    body: Body
+    trust: Trust
+    floor: Floor
+
+
+def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: float) -> Taken:
+    """Verify a statement against all that was accepted before.
+
+    Raises MalformedError, RefusedError or BodyError, each with what to do; then nothing of it
+    may be used.
+    """
+    before = current(identity, accepted) if accepted else None
+    trust = before.trust if before else Trust.pin(identity)
+    return _take(trust, decode_statement(data), identity, before.floor if before else None, now)
+
+
+def current(identity: Identity, accepted: Accepted) -> Taken:
+    """Read what was accepted before, as of that time: it stays in force when it expires."""
+    return _take(
+        Trust.pin(identity), decode_statement(accepted.statement), identity, None, accepted.at
+    )
+
+
+def _take(
+    trust: Trust, statement: Statement, identity: Identity, floor: Floor | None, now: float
+) -> Taken:
+    trust = trust.follow(statement)
+    document, entry = trust.accept(statement.document, statement.body, identity, floor, int(now))
+    try:
+        body = read_body(statement.body)
+    except MalformedError as error:
+        raise BodyError((str(error),)) from error
+    trust.permit(identity, [claim for one in body.resources for claim in one.claims])
+    return Taken(document, body, trust, entry)

@@ -1,0 +1,131 @@
+"""What the agent tells while it works: values for a terminal, a log, or a line of JSON.
+
+The same values are printed by `saltern-agent apply` and sent over the control socket, so what
+a person reads and what a program reads cannot differ.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from saltern_agent.converge import Done
+from saltern_agent.journal import Drift
+from saltern_agent.plan import Planned
+
+
+class ChangeLine(msgspec.Struct, frozen=True):
+    """A change, for a reader."""
+
+    text: str
+    impact: str
+    detail: str = ""  # a unified diff, where the thing is text
+
+
+class PlannedLine(msgspec.Struct, frozen=True, tag_field="type", tag="planned"):
+    """A step that was planned."""
+
+    resource: str
+    verb: str  # hold, remove, forget
+    finding: str  # as declared, to change, blocked, unreadable
+    changes: tuple[ChangeLine, ...] = ()
+    why: str = ""
+
+
+class DoneLine(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
+    """A step that was gone through."""
+
+    resource: str
+    verb: str
+    outcome: str  # as declared, changed, failed, blocked
+    cause: str  # document, drift, boot
+    changes: tuple[ChangeLine, ...] = ()
+    why: str = ""
+
+
+class DriftLine(msgspec.Struct, frozen=True, tag_field="type", tag="drift"):
+    """Drift that was recorded."""
+
+    resource: str
+    seen: str
+    found: tuple[str, ...]
+    milliseconds: float  # from the event, or the begin of the look, to the durable record
+
+
+class HealedLine(msgspec.Struct, frozen=True, tag_field="type", tag="healed"):
+    """Drift that ended."""
+
+    resource: str
+    outcome: str  # healed, went away by itself, a document came
+    milliseconds: float  # from when it was noticed
+
+
+class End(msgspec.Struct, frozen=True, tag_field="type", tag="end"):
+    """The last line of an answer."""
+
+    ok: bool
+    error: str = ""
+    reason: str = ""  # the code of a refusal: "expired", "rollback" …
+    changes: int = 0
+    bad: int = 0
+    milliseconds: float = 0.0
+
+
+Line = PlannedLine | DoneLine | DriftLine | HealedLine | End
+
+
+def planned_line(planned: Planned) -> PlannedLine:
+    """Tell of a step that was planned."""
+    return PlannedLine(
+        planned.step.resource.id,
+        planned.step.verb,
+        planned.finding,
+        tuple(
+            ChangeLine(str(change), change.impact.value, change.detail)
+            for change in planned.changes
+        ),
+        planned.why,
+    )
+
+
+def done_line(done: Done, cause: str) -> DoneLine:
+    """Tell of a step that was gone through."""
+    return DoneLine(
+        done.step.resource.id,
+        done.step.verb,
+        done.outcome,
+        cause,
+        tuple(ChangeLine(str(change), change.impact.value) for change in done.changes),
+        done.why,
+    )
+
+
+def healed_line(drift: Drift, outcome: str, now: float) -> HealedLine:
+    """Tell of drift that ended."""
+    return HealedLine(drift.resource, outcome, (now - drift.since) * 1000)
+
+
+def text(line: Line) -> str:
+    """Say it in one line, for a person; "" for what nobody needs to read."""
+    match line:
+        case PlannedLine(finding="as declared", verb="hold") | DoneLine(outcome="as declared"):
+            return ""
+        case PlannedLine():
+            return f"{line.resource}: {_what(line.verb, line.changes, line.why)}"
+        case DoneLine():
+            what = _what(line.verb, line.changes, line.why)
+            return f"{line.resource}: {line.outcome}: {what}"
+        case DriftLine():
+            found = "; ".join(line.found)
+            return f"{line.resource} drifted (seen by {line.seen}, recorded after " + (
+                f"{line.milliseconds:.1f} ms): {found}"
+            )
+        case HealedLine():
+            return f"{line.resource} {line.outcome}, {line.milliseconds:.1f} ms after it was seen"
+        case End():
+            return line.error
+
+
+def _what(verb: str, changes: tuple[ChangeLine, ...], why: str) -> str:
+    made = "; ".join(change.text for change in changes)
+    said = "; ".join(part for part in (made, why) if part)
+    return said if verb == "hold" else f"{verb}: {said}" if said else verb

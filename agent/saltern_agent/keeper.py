@@ -1,0 +1,173 @@
+"""The keeper: all work on the node, one job after the other, in one thread.
+
+It holds the host, the journal and the accepted body, and has four jobs: take() a statement,
+plan() one, look() for drift, and start(). It never waits for the master and never reads a
+clock: `clock` is given. What it finds it tells to `told`; what it is, it shows as a Status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from saltern_protocol.documents import Document, Identity
+from saltern_states.body import Body
+from saltern_states.kinds import kind_of
+from saltern_states.order import dependents
+from saltern_states.ports import Host
+
+from saltern_agent.accept import current, proposed
+from saltern_agent.converge import Done, Result, converge
+from saltern_agent.drift import FIGHT, fights, judge, lines, to_repair
+from saltern_agent.journal import Drift, Journal
+from saltern_agent.plan import Plan, Planned, look, plan
+from saltern_agent.steps import Step, steps
+
+
+class Listener(Protocol):
+    """What hears of the keeper's work while it is done."""
+
+    def planned(self, planned: Planned) -> None:
+        """One step was planned."""
+        ...
+
+    def done(self, done: Done, cause: str) -> None:
+        """One step was gone through; `cause` is "document", "drift" or "boot"."""
+        ...
+
+    def drifted(self, planned: Planned, seen: str, took: float) -> None:
+        """Drift was recorded, `took` seconds after it was noticed."""
+        ...
+
+    def healed(self, drift: Drift, outcome: str, now: float) -> None:
+        """Drift ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """When and how it was noticed that a resource may have drifted."""
+
+    since: float
+    seen: str  # "look", or "event" with the cause where the kernel tells it
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Holds one node to one body."""
+
+    host: Host
+    journal: Journal
+    identity: Identity
+    clock: Callable[[], float]
+    listener: Listener
+    body: Body = field(default_factory=Body)
+    document: Document | None = None
+    last: Result | None = None
+
+    def load(self) -> bool:
+        """Take up what was accepted before. True: an apply of it was cut off."""
+        accepted = self.journal.accepted()
+        if accepted is None:
+            return False
+        taken = current(self.identity, accepted)
+        self.body, self.document = taken.body, taken.document
+        return accepted.unfinished
+
+    def restore(self) -> int:
+        """Bring back what a reboot took: links, routes, chains. Gives how many changes it made."""
+        volatile = tuple(step for step in self._hold() if kind_of(step.resource.spec).volatile)
+        told = lambda done: self.listener.done(done, "boot")  # noqa: E731
+        return converge(self.host, volatile, self.journal, told).changes
+
+    def take(self, statement: bytes, newer: Callable[[], bool] = lambda: False) -> Result:
+        """Verify, remember, converge. RefusedError or BodyError: nothing was changed."""
+        now = self.clock()
+        taken = proposed(self.identity, self.journal.accepted(), statement, now)
+        self.journal.accept(statement, now)
+        self.body, self.document = taken.body, taken.document
+        return self.converge_all(newer)
+
+    def converge_all(self, newer: Callable[[], bool] = lambda: False) -> Result:
+        """Bring the node to the accepted body."""
+        told = lambda done: self.listener.done(done, "document")  # noqa: E731
+        result = converge(self.host, self._steps(), self.journal, told, newer)
+        if not result.interrupted:
+            self.journal.finish()
+            now = self.clock()
+            for name in self.journal.open_drift():
+                if name not in {one.step.resource.id for one in result.bad}:
+                    self._heal(name, "a document came", now)
+        self.last = result
+        return result
+
+    def plan(self, statement: bytes | None) -> Plan:
+        """Plan a statement, or the accepted one. Nothing is remembered."""
+        body = self.body
+        if statement is not None:
+            accepted = self.journal.accepted()
+            body = proposed(self.identity, accepted, statement, self.clock()).body
+        return plan(self.host, steps(body, self.journal.owned()), self.listener.planned)
+
+    def look(self, noticed: Mapping[str, Noticed] | None = None) -> int:
+        """Look at what was noticed, or at all; record what drifted, and set it right as told.
+
+        Gives how many are not as declared at the end.
+        """
+        began = Noticed(self.clock(), "look")
+        wanted = [step for step in self._hold() if noticed is None or step.resource.id in noticed]
+        found = tuple(look(self.host, step) for step in wanted)
+        verdict = judge(found, self.body.after)
+        still_open = self.journal.open_drift()
+        for name in verdict.healthy:
+            if name in still_open:
+                self._heal(name, "went away by itself", self.clock())
+        for planned in verdict.drifted:
+            name = planned.step.resource.id
+            self._record(planned, (noticed or {}).get(name, began), name in still_open)
+        return self._repair(frozenset(one.step.resource.id for one in verdict.drifted))
+
+    def _record(self, planned: Planned, noticed: Noticed, known: bool) -> None:
+        resource = planned.step.resource
+        kind = kind_of(resource.spec).name
+        now = self.clock()
+        self.journal.record(resource.id, kind, noticed.since, noticed.seen, lines(planned), now)
+        if not known:
+            self.listener.drifted(planned, noticed.seen, self.clock() - noticed.since)
+
+    def _repair(self, drifted: frozenset[str]) -> int:
+        held = frozenset(one for one in drifted if self._fights(one))
+        for name in held:
+            self.journal.hinder(name, FIGHT)
+        repaired = to_repair(self.body, drifted, held)
+        if not repaired:
+            return len(drifted)
+        touched = repaired | (dependents(self.body.after, repaired) - drifted)
+        chosen = tuple(step for step in self._hold() if step.resource.id in touched)
+        told = lambda done: self.listener.done(done, "drift")  # noqa: E731
+        result = converge(self.host, chosen, self.journal, told)
+        now = self.clock()
+        for one in result.done:
+            if one.bad:
+                self.journal.hinder(one.step.resource.id, one.why)
+            elif one.step.resource.id in repaired:
+                self._heal(one.step.resource.id, "healed", now)
+        return len(result.bad) + len(drifted - repaired)
+
+    def _fights(self, name: str) -> bool:
+        policy = next(one.drift for one in self.body.resources if one.id == name)
+        since = self.clock() - policy.minutes * 60
+        return bool(policy.times) and fights(policy, self.journal.repairs_since(name, since))
+
+    def _heal(self, name: str, outcome: str, now: float) -> None:
+        drift = self.journal.open_drift().get(name)
+        if drift is not None:
+            self.journal.heal(name, outcome, now)
+            self.listener.healed(drift, outcome, now)
+
+    def _hold(self) -> tuple[Step, ...]:
+        return tuple(Step("hold", resource) for resource in self.body.resources)
+
+    def _steps(self) -> tuple[Step, ...]:
+        return steps(self.body, self.journal.owned())

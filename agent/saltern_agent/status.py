@@ -1,0 +1,62 @@
+"""Status: what the agent is and knows, as one value that anybody on the node's root may ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from saltern_agent.journal import Drift
+from saltern_agent.keeper import Keeper
+
+
+class Hindrance(msgspec.Struct, frozen=True):
+    """A resource that is not as declared, and why."""
+
+    resource: str
+    outcome: str  # failed, blocked
+    why: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's state as the keeper knew it after its last job. Times are Unix seconds."""
+
+    cluster: str
+    node: str
+    state: str  # no document, converged, not converged, drifted, working
+    version: int | None = None
+    epoch: int | None = None
+    expires: int | None = None
+    body: str = ""  # SHA-256
+    resources: int = 0
+    changes: int = 0  # of the last converge
+    hindrances: tuple[Hindrance, ...] = ()
+    drift: tuple[Drift, ...] = ()  # open
+    restored: int = 0  # changes that the last boot asked for
+    looks: int = 0
+    looked: float = 0.0
+    look_milliseconds: float = 0.0
+    look_cpu_milliseconds: float = 0.0
+
+
+def status_of(keeper: Keeper) -> Status:
+    """Say how things stand."""
+    document, last = keeper.document, keeper.last
+    drift = tuple(keeper.journal.open_drift().values())
+    bad = last.bad if last else ()
+    if document is None:
+        return Status(
+            cluster=keeper.identity.cluster, node=keeper.identity.node, state="no document"
+        )
+    state = "drifted" if drift else "not converged" if bad else "converged"
+    return Status(
+        cluster=document.cluster,
+        node=document.node,
+        state=state,
+        version=document.version,
+        epoch=document.epoch,
+        expires=document.expires,
+        body=document.body.hex(),
+        resources=len(keeper.body.resources),
+        changes=last.changes if last else 0,
+        hindrances=tuple(Hindrance(one.step.resource.id, one.outcome, one.why) for one in bad),
+        drift=drift,
+    )
