@@ -1,0 +1,154 @@
+"""What must be true between the parts of a cluster file.
+
+Each check looks at the values that were good by themselves, also those whose neighbours
+were not, so that one fault hides no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from saltern_master.cluster.faults import Path
+from saltern_master.cluster.kubelet_config import check_kubelet_config
+from saltern_master.cluster.match import RESERVED, does_match
+from saltern_master.cluster.shape import Reading
+from saltern_master.cluster.static_pod import check_static_pod, pod_name
+from saltern_master.versions import known_minors, minor_of
+
+Found = Iterator[tuple[Path, str]]
+
+
+def check(reading: Reading) -> Found:
+    """Give every fault between the parts, as (path, text)."""
+    yield from _check_version(reading)
+    yield from _check_twice(reading, "name")
+    yield from _check_twice(reading, "address")
+    yield from _check_nodes(reading)
+    yield from _check_pods(reading)
+    yield from _check_runtime(reading)
+    yield from _check_groups(reading)
+    yield from _check_kubelets(reading)
+
+
+def _check_version(reading: Reading) -> Found:
+    version = reading.found.get(("kubernetes", "version"))
+    if version is not None and minor_of(version) is None:
+        known = ", ".join(f"{minor}.x" for minor in known_minors())
+        yield ("kubernetes", "version"), f"Kubernetes {version} is not known here; known: {known}"
+
+
+def _check_twice(reading: Reading, what: str) -> Found:
+    first: dict[str, Path] = {}
+    for path, value in reading.at("nodes", "*", what):
+        if value in first:
+            yield path, f"nodes[{first[value][1]}] has the {what} {value} too"
+        first.setdefault(value, path)
+
+
+def _check_nodes(reading: Reading) -> Found:
+    if reading.found.get(("nodes",)) == () and not any(reading.at("nodes", "*", "name")):
+        yield ("nodes",), "a cluster has at least one node"
+    for path, address in reading.at("nodes", "*", "address"):
+        if not _is_usable(IPv4Address(address)):
+            yield path, f"{address} is no address that a machine can have on a network"
+    for path, roles in reading.at("nodes", "*", "roles"):
+        if not roles:
+            yield path, "a node has at least one role"
+    for word in RESERVED:
+        for path, _ in reading.at("nodes", "*", "labels", word):
+            yield path, f'"{word}" means something else in a match; take another key'
+
+
+def _check_pods(reading: Reading) -> Found:
+    path: Path = ("network", "pods")
+    text = reading.found.get(path)
+    if text is None:
+        return
+    pods = IPv4Network(text, strict=False)
+    if str(pods) != text:
+        yield path, f"{text} has bits set beyond its prefix; the range is {pods}"
+    if not _is_usable(pods.network_address) or not _is_usable(pods.broadcast_address):
+        yield path, f"{text} is no range that pods can have addresses from"
+    for where, address in reading.at("nodes", "*", "address"):
+        if IPv4Address(address) in pods:
+            yield where, f"{address} lies in network.pods, {pods}; nodes stand outside of it"
+    per_node = reading.found.get(("network", "perNode"), 24)
+    if per_node < pods.prefixlen:
+        yield (
+            ("network", "perNode"),
+            f"a /{per_node} for each node does not fit into {pods}",
+        )
+        return
+    room = 2 ** (per_node - pods.prefixlen)
+    nodes = len({where[1] for where, _ in reading.at("nodes", "*")})
+    if nodes > room:
+        yield path, f"{pods} has room for {room} nodes with a /{per_node} each; there are {nodes}"
+
+
+def _check_runtime(reading: Reading) -> Found:
+    docker: Path = ("runtime", "docker")
+    default = reading.found.get((*docker, "defaultRuntime"), "runc")
+    known = [str(path[-1]) for path, _ in reading.at(*map(str, docker), "runtimes", "*")]
+    if "runc" in known:
+        yield (*docker, "runtimes", "runc"), "docker knows runc by itself; take another name"
+    if default not in {"runc", *known}:
+        yield (
+            (*docker, "defaultRuntime"),
+            f'there is no runtime "{default}"; declare it under runtimes',
+        )
+
+
+def _check_groups(reading: Reading) -> Found:
+    nodes = {path[1] for path, _ in reading.at("nodes", "*", "name")}
+    for path, match in reading.at("groups", "*", "match"):
+        if not any(_is_meant(reading, match, index) for index in nodes):
+            yield path, f'"{match}" matches no node'
+
+
+def _is_meant(reading: Reading, match: str, index: str | int) -> bool:
+    node: Path = ("nodes", index)
+    return does_match(
+        match,
+        reading.found[(*node, "name")],
+        reading.found.get((*node, "roles"), ("worker",)),
+        reading.found.get((*node, "labels"), {}),
+    )
+
+
+def _check_kubelets(reading: Reading) -> Found:
+    version = minor_of(reading.found.get(("kubernetes", "version"), ""))
+    for path, config in reading.at("groups", "*", "kubelet", "config"):
+        if version is not None:
+            yield from check_kubelet_config(config, version.kubelet, path)
+    for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
+        yield from check_static_pod(pod, path)
+    yield from _check_pod_names(reading)
+
+
+def _check_pod_names(reading: Reading) -> Found:
+    """No node gets two static pods of one name: their manifests would be one file."""
+    nodes = {path[1]: name for path, name in reading.at("nodes", "*", "name")}
+    told: set[Path] = set()
+    for index, name in nodes.items():
+        first: dict[str, Path] = {}
+        for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
+            match = reading.found.get((*path[:2], "match"))
+            if match is None or not _is_meant(reading, match, index) or not pod_name(pod):
+                continue
+            other = first.setdefault(pod_name(pod), path)
+            if other != path and path not in told:
+                told.add(path)
+                where = f"groups[{other[1]}].kubelet.staticPods[{other[4]}]"
+                text = f'node {name} has a static pod "{pod_name(pod)}" by {where} too'
+                yield (*path, "metadata", "name"), text
+
+
+def _is_usable(address: IPv4Address) -> bool:
+    return not (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_link_local
+        or address.is_unspecified
+        or address in IPv4Network("240.0.0.0/4")
+    )

@@ -1,0 +1,189 @@
+"""What a cluster file says, as values. Field names in the file are camelCase.
+
+A resource is written as it stands in a body (id, spec with its kind, after, drift,
+on_removal), so what `saltern show` prints can be put into a cluster file.
+
+Only what is compiled has a field here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from saltern_states.body import DriftPolicy, ResourceId
+from saltern_states.contract import AbsolutePath, Spec
+
+NodeName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z",
+        max_length=63,
+        description="a name of small letters, digits, dashes and dots, 63 at most",
+    ),
+]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!\Z)|\Z)){4}",
+        description="an IPv4 address like 10.9.0.21",
+    ),
+]
+Cidr = Annotated[
+    str,
+    Meta(
+        pattern=r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.|/)){4}(?<=/)([12]?[0-9]|3[0-2])\Z",
+        description="an IPv4 range like 10.10.0.0/16",
+    ),
+]
+Version = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+\Z", description="a version like 1.20.2"),
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?\Z",
+        description="a label's value: letters, digits, dots, dashes and underscores, 63 at most",
+    ),
+]
+LabelKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z",
+        description="a label's key like zone or example.org/zone",
+    ),
+]
+Match = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^=\s]+=[^=\s]*\Z",
+        description='a match like "role=worker", "name=w*" or "zone=a" (a label)',
+    ),
+]
+RuntimeName = Annotated[
+    str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}\Z", description="a runtime's name")
+]
+SysctlKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9_-]+(\.[a-zA-Z0-9_-]+)+\Z",
+        max_length=128,
+        description="a kernel parameter like vm.max_map_count",
+    ),
+]
+SysctlValue = Annotated[
+    str,
+    Meta(
+        pattern=r"^\S+( \S+)*\Z",
+        max_length=256,
+        description="a value whose words stand one space apart",
+    ),
+]
+LogSize = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[kmg]\Z", description="a size like 10m")]
+RoleName = Literal["worker", "control-plane"]
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """What every part of a cluster file is."""
+
+
+class Naming(Part, frozen=True):
+    """What the cluster is called."""
+
+    name: NodeName
+    domain: NodeName = "cluster.local"
+
+
+class Kubernetes(Part, frozen=True):
+    """Which Kubernetes runs."""
+
+    version: Version
+
+
+class Network(Part, frozen=True):
+    """Where pods have their addresses from, and how they reach what is no pod.
+
+    `masquerade` "outside": what a pod sends out of `pods` leaves under its node's address.
+    """
+
+    pods: Cidr
+    per_node: Annotated[int, Meta(ge=16, le=30)] = 24
+    masquerade: Literal["outside", "none"] = "outside"
+
+
+class Logging(Part, frozen=True):
+    """How much of a container's output is kept: files of json-file, rotated."""
+
+    max_size: LogSize = "10m"
+    max_files: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class Docker(Part, frozen=True):
+    """How docker runs. `runtimes` are further OCI runtimes, by name; runc is always there."""
+
+    live_restore: bool = True
+    cgroup_driver: Literal["cgroupfs", "systemd"] = "cgroupfs"
+    logging: Logging = Logging()
+    runtimes: dict[RuntimeName, AbsolutePath] = {}
+    default_runtime: RuntimeName = "runc"
+
+
+class Runtime(Part, frozen=True):
+    """What runs containers."""
+
+    docker: Docker = Docker()
+
+
+class Node(Part, frozen=True):
+    """One machine."""
+
+    name: NodeName
+    address: Address
+    roles: tuple[RoleName, ...] = ("worker",)
+    labels: dict[LabelKey, Label] = {}
+
+    @property
+    def node_class(self) -> RoleName:
+        """Which part of the policy it lives under: the strongest of its roles."""
+        return "control-plane" if "control-plane" in self.roles else "worker"
+
+
+class OwnResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A resource that a person declares."""
+
+    id: ResourceId
+    spec: Spec
+    after: tuple[ResourceId, ...] = ()
+    drift: DriftPolicy = DriftPolicy()
+    on_removal: Literal["remove", "keep"] = "remove"
+
+
+class KubeletPart(Part, frozen=True):
+    """Further fields of KubeletConfiguration, and the manifests of static pods."""
+
+    config: dict[str, object] = {}
+    static_pods: tuple[dict[str, object], ...] = ()
+
+
+class Group(Part, frozen=True):
+    """What the nodes that match are given. Where two groups differ, the later one counts."""
+
+    match: Match
+    kubelet: KubeletPart = KubeletPart()
+    sysctls: dict[SysctlKey, SysctlValue] = {}
+    resources: tuple[OwnResource, ...] = ()
+
+
+class Cluster(Part, frozen=True):
+    """A whole cluster file."""
+
+    api_version: Literal["saltern/v1"]
+    cluster: Naming
+    kubernetes: Kubernetes
+    network: Network
+    nodes: tuple[Node, ...]
+    runtime: Runtime = Runtime()
+    groups: tuple[Group, ...] = ()
+    resources: tuple[OwnResource, ...] = ()
