@@ -23,6 +23,7 @@ from saltern_protocol.errors import MalformedError
 
 MAX_DEPTH = 16
 MAX_ITEMS = 20_000
+BINARY = (bytes, bytearray)  # as they are: msgspec would make base64 text of them
 
 Plain = None | bool | int | str | bytes | list["Plain"] | dict[str, "Plain"]
 T = TypeVar("T")
@@ -31,7 +32,7 @@ T = TypeVar("T")
 def pack(value: object) -> bytes:
     """Give the bytes of a value; MalformedError if they could not be read again."""
     try:
-        plain = msgspec.to_builtins(value, builtin_types=(bytes,), order="deterministic")
+        plain = msgspec.to_builtins(value, builtin_types=BINARY, order="deterministic")
         _refuse_strange(plain)
         return bytes(msgpack.packb(plain))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -52,7 +53,7 @@ def unpack(data: bytes, type: type[T], limit: int) -> T:  # noqa: A002  the word
     """Read a value of one type from at most `limit` bytes that we do not trust."""
     plain = unpack_plain(data, limit)
     try:
-        return msgspec.convert(plain, type, builtin_types=(bytes,))
+        return msgspec.convert(plain, type, builtin_types=BINARY)
     except ValueError as error:
         raise MalformedError(f"cannot read a {type.__name__}: {error}") from error
 
