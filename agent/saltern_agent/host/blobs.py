@@ -1,0 +1,121 @@
+"""Blobs on a disk: contents in files that are named by their SHA-256.
+
+* A blob is here when a file of its name, in one of the directories, has its content. It
+  is hashed once, and again when the kernel says that the file changed (hashes.py).
+* Only the own directory is written to. The others (an image's, a package's) are read.
+
+Layout: <directory>/<sha256>, nothing else; beside them our temporary names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from saltern_states.ports import HostError
+
+from saltern_agent.host.hashes import Hashes
+from saltern_agent.host.reasons import telling
+from saltern_agent.host.temporary import new_file, sweep_directory
+
+NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class DiskBlobs:
+    """Blobs in an own directory, which is made when missing, and in some that are only read."""
+
+    def __init__(self, own: Path, *others: Path, hashes: Hashes | None = None) -> None:
+        self._own = own
+        self._directories = (own, *others)
+        self._hashes = hashes or Hashes()
+
+    def has(self, blob: str) -> bool:
+        """Say whether it is here, whole."""
+        return self._find(blob) is not None
+
+    def path(self, blob: str) -> Path:
+        """Give where it lies."""
+        found = self._find(blob)
+        if found is None:
+            raise HostError(f"cannot find blob {blob}: it is not on this node; fetch it first")
+        return found
+
+    def add(self, blob: str, chunks: Iterable[bytes]) -> None:
+        """Keep a content that came in pieces. HostError, and nothing kept: it is not `blob`."""
+        _check_name(blob)
+        with telling("keep blob", blob):
+            self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory = os.open(self._own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _add(directory, blob, chunks)
+            finally:
+                os.close(directory)
+
+    def names(self) -> tuple[str, ...]:
+        """Give the blobs that the own directory holds, sorted, whole or not."""
+        with telling("list", self._own), suppress(FileNotFoundError):
+            return tuple(sorted(name for name in os.listdir(self._own) if NAME.match(name)))
+        return ()
+
+    def drop(self, blob: str) -> None:
+        """Forget a blob of the own directory; it need not be there."""
+        _check_name(blob)
+        with telling("drop blob", blob), suppress(FileNotFoundError):
+            (self._own / blob).unlink()
+
+    def sweep(self) -> tuple[str, ...]:
+        """Remove what processes that died left half-made in the own directory."""
+        with telling("sweep", self._own), suppress(FileNotFoundError):
+            directory = os.open(self._own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                return sweep_directory(directory)
+            finally:
+                os.close(directory)
+        return ()
+
+    def _find(self, blob: str) -> Path | None:
+        _check_name(blob)
+        for directory in self._directories:
+            path = directory / blob
+            if self._is_whole(path, blob):
+                return path
+        return None
+
+    def _is_whole(self, path: Path, blob: str) -> bool:
+        try:
+            seen = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise HostError(f"cannot look at blob {path}: {error.strerror}") from error
+        try:
+            found = os.fstat(seen)
+            return stat.S_ISREG(found.st_mode) and self._hashes.of(seen, found, path) == blob
+        finally:
+            os.close(seen)
+
+
+def _add(directory: int, blob: str, chunks: Iterable[bytes]) -> None:
+    digest = sha256()
+    with new_file(directory) as (name, handle), os.fdopen(os.dup(handle), "wb") as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != blob:
+            raise HostError(f"cannot keep blob {blob}: what came is {digest.hexdigest()}")
+        file.flush()
+        os.fchmod(handle, 0o400)  # secrets are blobs too
+        os.fsync(handle)
+        os.rename(name, blob, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _check_name(blob: str) -> None:
+    if not NAME.match(blob):
+        raise HostError(f"cannot name a blob {blob!r}: 64 hex digits are wanted")

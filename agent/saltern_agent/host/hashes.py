@@ -1,0 +1,89 @@
+"""SHA-256 of file contents, computed once for as long as the kernel says nothing changed.
+
+A file is known again by (device, inode, size, mtime, ctime). That is believed only where
+its ctime had settled for SETTLED_NS when it was read: two writes in one tick of the
+kernel's clock (or in one second, on a filesystem that keeps no fractions) carry the same
+ctime, so a younger file is hashed each time.
+
+Cache: in memory, at most MAX_KNOWN files, dropped whole when full.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from saltern_states.ports import HostError
+
+SETTLED_NS: Final = 2_000_000_000
+MAX_KNOWN: Final = 8192
+CHUNK: Final = 1 << 20
+TRIES: Final = 3
+
+Stamp = tuple[int, int, int, int, int]
+
+
+def kernel_now() -> int:
+    """Give the clock that ctimes are taken from, in nanoseconds since 1970."""
+    return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+
+class Hashes:
+    """Hashes of the files that were read, by what the kernel says of them."""
+
+    def __init__(self, now: Callable[[], int] = kernel_now) -> None:
+        self._now = now
+        self._known: dict[Stamp, str] = {}
+
+    def known(self, found: os.stat_result) -> str | None:
+        """Give the hash of a file that was hashed before and has not changed since."""
+        return self._known.get(stamp(found))
+
+    def of(self, handle: int, found: os.stat_result, name: object) -> str:
+        """Give the hash of an open regular file (O_PATH will do), of which fstat said `found`.
+
+        HostError: it is written to faster than it can be read.
+        """
+        known = self._known.get(stamp(found))
+        if known is not None:
+            return known
+        reader = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return self._read(reader, found, name)
+        finally:
+            os.close(reader)
+
+    def _read(self, reader: int, found: os.stat_result, name: object) -> str:
+        before = found
+        for _ in range(TRIES):
+            began = self._now()
+            digest = _digest(reader)
+            after = os.fstat(reader)
+            if stamp(after) == stamp(before):
+                if after.st_ctime_ns + SETTLED_NS < began:
+                    self._remember(after, digest)
+                return digest
+            before = after
+        raise HostError(f"cannot read {name}: it changes while it is read; see who writes it")
+
+    def _remember(self, found: os.stat_result, digest: str) -> None:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[stamp(found)] = digest
+
+
+def stamp(found: os.stat_result) -> Stamp:
+    """Give what tells a file's content apart without reading it."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _digest(reader: int) -> str:
+    digest = sha256()
+    offset = 0
+    while chunk := os.pread(reader, CHUNK, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.hexdigest()
