@@ -240,6 +240,10 @@ class Links(Protocol):
         """Add a route; HostError where one of that destination and metric is there."""
         ...
 
+    def replace_route(self, was: RouteEntry, route: RouteEntry) -> None:
+        """Put a route in place of one of the same destination and metric, without a gap."""
+        ...
+
     def delete_route(self, route: RouteEntry) -> None:
         """Delete exactly this route."""
         ...

@@ -1,0 +1,88 @@
+"""A table of iptables as text: what iptables-save prints, taken apart and put together.
+
+Laws:
+
+* parse(render(table)) == table.
+* Counters and comment lines are no part of a table: two saves of an unchanged table are equal.
+* A built-in chain that the text does not show has no rules and accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
+    "raw": ("PREROUTING", "OUTPUT"),
+}
+"""The chains that the kernel itself calls, in the order in which iptables-save prints them."""
+
+_COUNTERS = re.compile(r"\[[0-9]+:[0-9]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table."""
+
+    name: str
+    policies: Mapping[str, str]  # chain -> ACCEPT, DROP, or "-" for one that is not built in
+    rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # chain -> rules, in order
+
+    def rules_of(self, chain: str) -> tuple[str, ...] | None:
+        """Give a chain's rules; None where there is no such chain."""
+        return self.rules.get(chain, ()) if chain in self.policies else None
+
+
+def empty(name: str) -> Table:
+    """Give the table as the kernel makes it."""
+    return Table(name, dict.fromkeys(BUILT_IN.get(name, ()), "ACCEPT"))
+
+
+def split(text: str) -> dict[str, tuple[str, ...]]:
+    """Cut what iptables-save printed into tables: name -> lines, without comments and counters."""
+    found: dict[str, tuple[str, ...]] = {}
+    name, lines = "", list[str]()
+    for line in text.splitlines():
+        if line.startswith("*"):
+            name, lines = line[1:].strip(), []
+        elif line == "COMMIT":
+            found[name] = tuple(lines)
+        elif line.startswith(":"):
+            lines.append(_COUNTERS.sub("[0:0]", line))
+        elif line and not line.startswith("#"):
+            lines.append(line)
+    return found
+
+
+def join(name: str, lines: Iterable[str]) -> str:
+    """Give one table's text, for iptables-restore."""
+    return "\n".join((f"*{name}", *lines, "COMMIT", ""))
+
+
+def parse(name: str, text: str) -> Table:
+    """Read one table out of what iptables-save printed; empty where the text has it not."""
+    table = empty(name)
+    policies, rules = dict(table.policies), dict[str, list[str]]()
+    for line in split(text).get(name, ()):
+        head, _, rest = line.partition(" ")
+        if head.startswith(":"):
+            policies[head[1:]] = rest.split(" ")[0]
+        elif head == "-A":
+            chain, _, rule = rest.partition(" ")
+            rules.setdefault(chain, []).append(rule)
+    return Table(name, policies, {chain: tuple(of) for chain, of in rules.items()})
+
+
+def render(table: Table) -> str:
+    """Give the table as iptables-save prints it, without comment lines and counters."""
+    chains = [f":{chain} {policy} [0:0]" for chain, policy in table.policies.items()]
+    rules = [
+        f"-A {chain} {rule}".rstrip()
+        for chain in table.policies
+        for rule in table.rules.get(chain, ())
+    ]
+    return join(table.name, [*chains, *rules])
