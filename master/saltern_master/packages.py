@@ -1,0 +1,118 @@
+"""Debian packages with all that they need, as .deb files.
+
+A closure is what a node lacks: apt works it out against the dpkg status of the base that the
+nodes have, with a state of its own (apt.py). Cache: ~/.cache/saltern/debs/*.deb and
+closures/KEY.json, where KEY is of the names, the base's status and the sources; a closure that
+was once fetched needs no network again.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from saltern_master import apt, cache
+from saltern_master.commands import CommandError, run
+from saltern_master.errors import MasterError
+
+SUITE = "bookworm"
+_DPKG_DEB = "/usr/bin/dpkg-deb"
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?\Z")  # Debian policy 5.6.1, 5.6.12
+
+
+class PackagesError(MasterError):
+    """Packages cannot be had as asked."""
+
+
+class Deb(msgspec.Struct, frozen=True):
+    """One .deb file: what it says it is, its bytes' SHA-256 and size, and where it lies."""
+
+    package: str
+    version: str
+    architecture: str
+    sha256: str
+    size: int
+    path: str
+
+
+def fetch_closure(
+    names: Sequence[str],
+    status: Path,
+    into: Path,
+    progress: Callable[[str], None],
+    *,
+    suite: str = SUITE,
+) -> tuple[Deb, ...]:
+    """Fetch the packages and what they need beyond `status`; in the order of their names."""
+    wrong = [name for name in names if not _NAME.match(name)]
+    if wrong or not names:
+        raise PackagesError(f"cannot fetch {wrong or 'nothing'}: give names of Debian packages")
+    ours = apt.private(suite)
+    with cache.locked(ours.folder / "lock"):
+        known = into / "closures" / f"{_key(names, status, ours)}.json"
+        if debs := _recall(known):
+            return debs
+        progress(f"fetching packages: {' '.join(names)}")
+        debs = tuple(_describe(path) for path in _download(ours, names, status, into, progress))
+        known.parent.mkdir(parents=True, exist_ok=True)
+        part = known.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(debs))
+        part.rename(known)
+    megabytes = sum(deb.size for deb in debs) / 1e6
+    progress(f"fetched {len(debs)} packages, {megabytes:.0f} MB")
+    return debs
+
+
+def _key(names: Sequence[str], status: Path, ours: apt.Apt) -> str:
+    parts = (" ".join(sorted(names)), status.read_text(), ours.folder.name)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _recall(known: Path) -> tuple[Deb, ...]:
+    """Give a closure that was fetched, when its files are all still there and whole."""
+    if not known.exists():
+        return ()
+    debs = msgspec.json.decode(known.read_bytes(), type=tuple[Deb, ...])
+    whole = all(Path(deb.path).is_file() and _digest(Path(deb.path)) == deb.sha256 for deb in debs)
+    return debs if whole else ()
+
+
+def _download(
+    ours: apt.Apt,
+    names: Sequence[str],
+    status: Path,
+    into: Path,
+    progress: Callable[[str], None],
+) -> tuple[Path, ...]:
+    environment = ours.environment(status=status, archives=into)
+    if ours.refresh(environment, now=_now()):
+        progress("fetched Debian's package lists")
+    install = [apt.APT_GET, "--quiet", "--yes", "install"]
+    try:
+        uris = run([*install, "--print-uris", "--", *names], seconds=60, environment=environment)
+    except CommandError as error:
+        raise PackagesError(f"cannot find a closure of {' '.join(names)}: {error}") from error
+    # Each line: 'address' file size hash
+    files = re.findall(r"^'[^']+' (\S+\.deb) \d+ ", uris, re.M)
+    run([*install, "--download-only", "--", *names], seconds=1800, environment=environment)
+    return tuple(into / name for name in sorted(files))
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_REALTIME)
+
+
+def _describe(path: Path) -> Deb:
+    form = "${Package}\n${Version}\n${Architecture}\n"
+    package, version, architecture = run(
+        [_DPKG_DEB, "--show", f"--showformat={form}", str(path)]
+    ).splitlines()
+    return Deb(package, version, architecture, _digest(path), path.stat().st_size, str(path))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
