@@ -1,6 +1,8 @@
 """Trust: each refusal has its reason, each attack its legitimate neighbour."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -399,3 +401,9 @@ def test_a_step_that_fails_leaves_the_value_as_it_was() -> None:
     refusal(lambda: before.walk(IDENTITY.root))
     refusal(lambda: before.with_policy(signed_policy(POLICY, [STRANGER])))
     assert before == trust()
+
+
+def test_the_page_on_trust_explains_every_reason() -> None:
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "trust.md"
+    rows = re.findall(r"^\| `([a-z-]+)` \|", page.read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(Reason)
