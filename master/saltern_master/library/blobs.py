@@ -1,0 +1,125 @@
+"""Content named by its SHA-256, in one directory.
+
+    HOME/blobs/SHA256           mode 0444, complete, its content hashes to its name
+    HOME/blobs/.adding-RANDOM   being added; left over only by a crash
+    HOME/blobs/.lock            shared by those who add, exclusive for the sweep
+
+Laws:
+* a name appears by rename, after its bytes are hashed and on disk: never half a blob;
+* what is hashed is what was stored, not what it was made from;
+* adding what is there renames over it, so adding heals a damaged blob;
+* left-overs are swept by whoever adds next while nobody else adds;
+* a blob is never removed: an older document may still name it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from saltern_master.errors import MasterError
+
+FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
+TEMPORARY = ".adding-"
+
+
+class BlobError(MasterError):
+    """A blob cannot be added, or is not what it should be."""
+
+
+def hash_file(path: Path) -> str:
+    """Give the SHA-256 of a file's content."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def blob_path(directory: Path, sha256: str) -> Path:
+    """Where a blob of this hash lives; BlobError when it is no hash."""
+    if not re.match(r"[0-9a-f]{64}\Z", sha256):
+        raise BlobError(f"cannot name a blob {sha256!r}: not 64 hexadecimal digits")
+    return directory / sha256
+
+
+def add_copy(directory: Path, source: Path, expect: str | None = None) -> str:
+    """Add a file's content, sharing its blocks where the file system can; give the hash."""
+    with _adding(directory, source) as temporary:
+        _clone_or_copy(source, temporary)
+        return _finish(directory, source, temporary, expect)
+
+
+def add_link(directory: Path, source: Path, expect: str | None = None) -> str:
+    """Add a file that nobody writes to again: by hard link where possible, else as a copy.
+
+    Its mode becomes what it was without write permission, for all its names.
+    """
+    with _adding(directory, source) as temporary:
+        try:
+            temporary.hardlink_to(source.resolve(strict=True))
+        except OSError:  # another file system, or hard links are protected
+            _clone_or_copy(source, temporary)
+        return _finish(directory, source, temporary, expect)
+
+
+@contextmanager
+def _adding(directory: Path, source: Path) -> Iterator[Path]:
+    """Give a temporary name; sweep what others left, unless others add at this moment."""
+    temporary = directory / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise BlobError(f"cannot add {source} to {directory}: {error.strerror}") from error
+    try:
+        _sweep(directory, lock)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield temporary
+    except OSError as error:
+        raise BlobError(f"cannot add {source} to {directory}: {error.strerror}") from error
+    finally:
+        # rename() leaves both names where they are links to one file, so this is also for success
+        temporary.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _sweep(directory: Path, lock: int) -> None:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left_over in directory.glob(f"{TEMPORARY}*"):
+            left_over.unlink(missing_ok=True)
+
+
+def _clone_or_copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reader, target.open("xb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+        except OSError:  # the file system cannot share blocks, or they are two file systems
+            shutil.copyfileobj(reader, writer, 1024 * 1024)
+    target.chmod(0o644)
+
+
+def _finish(directory: Path, source: Path, temporary: Path, expect: str | None) -> str:
+    found = hash_file(temporary)
+    if expect is not None and found != expect:
+        raise BlobError(
+            f"cannot add {source}: its SHA-256 is {found}, expected {expect}; fetch it again"
+        )
+    temporary.chmod(temporary.stat().st_mode & 0o555)
+    _sync(temporary)
+    temporary.rename(blob_path(directory, found))
+    _sync(directory)
+    return found
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+"""The library: blobs and what they are.
+
+    HOME/blobs/SHA256    see blobs.py
+    HOME/library.json    see index.py
+
+Laws:
+* a blob is in the store before the index names it, so the index never points at nothing;
+* what is not there is an error that says which command brings it;
+* a set of packages comes in whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from saltern_master.errors import MasterError
+from saltern_master.library import blobs, values
+from saltern_master.library.index import change_index, load_index
+from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet
+
+
+class MissingError(MasterError):
+    """Something is not in the library; the text says how it comes in."""
+
+
+class Library:
+    """A content store below one directory, for any number of readers and writers."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._blobs = home / "blobs"
+
+    def add_blob(self, path: Path, expect: str | None = None) -> str:
+        """Store a file's content; give its SHA-256. BlobError when it is not the expected one."""
+        return blobs.add_copy(self._blobs, path, expect)
+
+    def adopt_blob(self, path: Path, expect: str | None = None) -> str:
+        """Store a file that nobody writes to again, by hard link where possible; as add_blob."""
+        return blobs.add_link(self._blobs, path, expect)
+
+    def path(self, sha256: str) -> Path:
+        """Where a blob is; MissingError when it is not here."""
+        path = blobs.blob_path(self._blobs, sha256)
+        if not path.is_file():
+            raise MissingError(
+                f"cannot find blob {sha256} in {self._blobs}: "
+                "add again what it belongs to (saltern binaries, images or packages add)"
+            )
+        return path
+
+    def list(self) -> Index:
+        """All that the library holds."""
+        return load_index(self.home)
+
+    def add_binary(self, binary: Binary) -> Binary:
+        """Name a blob as a program of a version; MissingError when the blob is not here."""
+        self.path(binary.sha256)
+        change_index(self.home, partial(values.with_binary, binary=binary))
+        return binary
+
+    def add_image(self, image: Image) -> Image:
+        """Name a blob as an image's archive; MissingError when the blob is not here."""
+        self.path(image.archive_sha256)
+        change_index(self.home, partial(values.with_image, image=image))
+        return image
+
+    def add_package_set(self, name: str, debs: Iterable[tuple[Deb, Path]]) -> PackageSet:
+        """Store the closure of a package; BlobError when a file is not what its Deb says."""
+        files = sorted(debs, key=lambda pair: (pair[0].package, pair[0].version))
+        for deb, path in files:
+            self.add_blob(path, expect=deb.sha256)
+        packages = PackageSet(name=name, debs=tuple(deb for deb, _ in files))
+        change_index(self.home, partial(values.with_package_set, packages=packages))
+        return packages
+
+    def binary(self, version: str, component: str, architecture: str = "amd64") -> Binary:
+        """A program of a Kubernetes version; MissingError when it was never added."""
+        for binary in self.list().binaries:
+            found = (binary.version, binary.component, binary.architecture)
+            if found == (version, component, architecture):
+                return binary
+        raise MissingError(
+            f"cannot find {component} {version} for {architecture} in {self.home}; "
+            f"run: saltern binaries add {version}"
+        )
+
+    def image(self, name: str) -> Image:
+        """An image by repository and tag; MissingError when it was never added."""
+        images = {image.name: image for image in self.list().images}
+        if name not in images:
+            known = ", ".join(sorted(images)) or "no image yet"
+            raise MissingError(
+                f"cannot find image {name} in {self.home} (it holds {known}); "
+                "run: saltern images add"
+            )
+        return images[name]
+
+    def packages(self, name: str) -> tuple[Deb, ...]:
+        """The closure of a package; MissingError when it was never added."""
+        for packages in self.list().packages:
+            if packages.name == name:
+                return packages.debs
+        raise MissingError(
+            f"cannot find package {name} in {self.home}; run: saltern packages add {name}"
+        )
