@@ -23,7 +23,7 @@ from saltern_protocol.terms import Count, Digest, Incarnation, Name, Seconds
 
 MAX_BODY_BYTES = 192 * 1024
 MAX_DOCUMENT_BYTES = 4 * 1024
-MAX_STATEMENT_BYTES = 1024 * 1024
+MAX_STATEMENT_BYTES = 512 * 1024  # 64 roots, the largest policy and body; hostile, it takes 40 MiB
 MAX_IDENTITY_BYTES = 160 * 1024
 MAX_ROOTS = 64  # links of one chain
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from saltern_protocol import envelope
 from saltern_protocol.documents import (
+    MAX_BODY_BYTES,
+    MAX_ROOTS,
     decode_document,
     decode_identity,
     decode_statement,
@@ -155,3 +157,12 @@ def test_a_statement_holds_sixty_four_roots() -> None:
     encode_statement(replace(statement(), roots=(b"",) * 64))
     with pytest.raises(MalformedError):
         encode_statement(replace(statement(), roots=(b"",) * 65))
+
+
+def test_the_largest_body_fits_a_statement_with_a_long_chain_and_a_large_policy() -> None:
+    chain = (IDENTITY.root,) * MAX_ROOTS
+    large = replace(statement(), roots=chain, policy=bytes(envelope.MAX_BYTES))
+    body = bytes(MAX_BODY_BYTES)
+    assert decode_statement(encode_statement(replace(large, body=body))).body == body
+    with pytest.raises(MalformedError, match="limit"):
+        encode_statement(replace(large, body=body * 2))
