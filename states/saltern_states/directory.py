@@ -1,8 +1,40 @@
-"""directory: a directory with its mode and owner and, where `only` is given, with nothing else in it."""
+"""directory: with its mode and owner and, where `only` is given, with nothing else in it.
+
+A stray file is removed, and the plan shows what it held. A stray directory is removed if
+it is empty; with something in it, it is named and left, and so is what is neither. Names
+that begin with a dot pass. When the resource is taken back, the directory goes if it is
+empty; what is in it may be others'.
+"""
 
 from __future__ import annotations
 
-from saltern_states.contract import AbsolutePath, AccountName, Mode, Spec
+from dataclasses import dataclass
+from pathlib import Path
+
+from saltern_protocol.policy import Claim
+
+from saltern_states.changes import (
+    FileChange,
+    RemovePath,
+    SetAccess,
+    SmallFile,
+    apply_file,
+    observe_file,
+)
+from saltern_states.contract import (
+    AbsolutePath,
+    AccountName,
+    Blocked,
+    Change,
+    Kind,
+    Mode,
+    Spec,
+    Watch,
+    WatchPath,
+)
+from saltern_states.ports import Entry, Host
+
+MAX_NAMED = 5
 
 
 class Directory(Spec, frozen=True, kw_only=True, tag="directory/1"):
@@ -17,3 +49,141 @@ class Directory(Spec, frozen=True, kw_only=True, tag="directory/1"):
     owner: AccountName = "root"
     group: AccountName = "root"
     only: tuple[str, ...] | None = None
+
+
+class MakeDirectory(Change, frozen=True, kw_only=True, tag="make-directory"):
+    """Make one directory."""
+
+    path: Path
+    mode: int
+    owner: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"make directory {self.path} ({self.mode:04o} {self.owner}:{self.group})"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What stands in the directory and shall not."""
+
+    name: str
+    entry: Entry
+    content: bytes | None = None  # of a small file
+    inside: int = 0  # names in it, where it is a directory
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the node has at the path, and in it."""
+
+    place: SmallFile
+    names: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
+
+
+def observe(host: Host, want: Directory) -> Observed:
+    """Read the directory, its names, and what is not wanted in it."""
+    path = Path(want.path)
+    place = observe_file(host, path, want.owner, want.group)
+    if place.entry is None or place.entry.type != "directory":
+        return Observed(place)
+    names = host.files.names(path)
+    wanted = names if want.only is None else want.only
+    strays = (
+        _look_at_stray(host, path, name)
+        for name in names
+        if name not in wanted and not name.startswith(".")
+    )
+    return Observed(place, names, tuple(stray for stray in strays if stray is not None))
+
+
+def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
+    """Compare type, mode and owner, then what stands in it."""
+    path, mode, entry = Path(want.path), int(want.mode, 8), have.place.entry
+    make = MakeDirectory(path=path, mode=mode, owner=want.owner, group=want.group)
+    if entry is not None and entry.type != "directory":
+        return (Blocked(f"{path} is a {entry.type}, not a directory; take it away", (make,)),)
+    if have.place.unknown:
+        unknown = " and no ".join(have.place.unknown)
+        return (Blocked(f"{path}: this node has no {unknown}", (make,)),)
+    if entry is None:
+        return (_blocked_by_parent(path, have.place.parent, make) or make,)
+    owner, group = have.place.called or (want.owner, want.group)
+    changes: list[MakeDirectory | FileChange | Blocked] = []
+    if (entry.mode, entry.owner, entry.group) != (mode, owner, group):
+        changes.append(
+            SetAccess(path=path, was=entry, mode=mode, owner=want.owner, group=want.group)
+        )
+    changes += [_without(path / stray.name, stray) for stray in have.strays]
+    return tuple(changes)
+
+
+def remove(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
+    """Take the directory away, if nothing is left in it."""
+    path, entry = Path(want.path), have.place.entry
+    if entry is None or entry.type != "directory":
+        return ()
+    gone = RemovePath(path=path, was=entry)
+    if not have.names:
+        return (gone,)
+    named = ", ".join(have.names[:MAX_NAMED])
+    more = f" and {len(have.names) - MAX_NAMED} more" if len(have.names) > MAX_NAMED else ""
+    return (Blocked(f"{path} is not empty ({named}{more}); take away what is in it", (gone,)),)
+
+
+def claims(want: Directory) -> tuple[Claim, ...]:
+    """The path; what is in the directory is below it."""
+    return (Claim("path", want.path),)
+
+
+def watch(want: Directory) -> tuple[Watch, ...]:
+    """The path, and its entries."""
+    return (WatchPath(Path(want.path)),)
+
+
+def apply(host: Host, change: MakeDirectory | FileChange) -> None:
+    """Make one change."""
+    if isinstance(change, MakeDirectory):
+        host.files.make_directory(change.path, change.mode, change.owner, change.group)
+    else:
+        apply_file(host, change)
+
+
+def _look_at_stray(host: Host, directory: Path, name: str) -> Stray | None:
+    path = directory / name
+    found = observe_file(host, path)
+    if found.entry is None:  # gone since it was listed
+        return None
+    inside = len(host.files.names(path)) if found.entry.type == "directory" else 0
+    return Stray(name, found.entry, found.content, inside)
+
+
+def _without(path: Path, stray: Stray) -> RemovePath | Blocked:
+    if stray.entry.type not in ("file", "directory"):
+        return Blocked(f"{path} is a {stray.entry.type} that shall not be there; take it away")
+    if stray.inside:
+        return Blocked(
+            f"{path} is a directory that shall not be there, and not empty; take it away"
+        )
+    return RemovePath(path=path, was=stray.entry, before=stray.content)
+
+
+def _blocked_by_parent(path: Path, parent: Entry | None, make: MakeDirectory) -> Blocked | None:
+    if parent is None:
+        return Blocked(f"there is no directory {path.parent}", (make,))
+    if parent.type != "directory":
+        return Blocked(f"{path.parent} is a {parent.type}, not a directory", (make,))
+    return None
+
+
+KIND: Kind[Directory, Observed, MakeDirectory | FileChange] = Kind(
+    spec=Directory,
+    observe=observe,
+    diff=diff,
+    remove=remove,
+    claims=claims,
+    watch=watch,
+    apply=apply,
+    example=Directory(path="/etc/kubernetes/manifests", mode="0700", only=("etcd.yaml",)),
+)

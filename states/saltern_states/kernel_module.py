@@ -1,12 +1,31 @@
-"""kernel-module: in the kernel now and after a reboot; one that is built in is there."""
+"""kernel-module: in the kernel now and after a reboot; one that is built in is there.
+
+A module that is built in needs no file to come back, so it gets none, and one that we
+wrote while it was not built in is removed. When the resource is taken back, the module
+stays loaded: who uses it is not known.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
 from msgspec import Meta
+from saltern_protocol.policy import Claim
 
-from saltern_states.contract import Spec
+from saltern_states.changes import (
+    FileChange,
+    SmallFile,
+    apply_file,
+    diff_file,
+    observe_file,
+    remove_file,
+)
+from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchTimer
+from saltern_states.ports import Host
+
+LOOK_SECONDS = 10.0
 
 
 class KernelModule(Spec, frozen=True, kw_only=True, tag="kernel-module/1"):
@@ -14,3 +33,74 @@ class KernelModule(Spec, frozen=True, kw_only=True, tag="kernel-module/1"):
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-zA-Z0-9_-]{0,62}\Z")]
     persist: bool = True
+
+
+class LoadModule(Change, frozen=True, kw_only=True, tag="load-module"):
+    """modprobe a module."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"load kernel module {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the node has of one module."""
+
+    state: Literal["built-in", "loaded", "absent"]
+    saved: SmallFile
+
+
+def observe(host: Host, want: KernelModule) -> Observed:
+    """Ask the kernel, and read the file that loads it at boot."""
+    return Observed(host.modules.state(want.name), observe_file(host, saved_path(want.name)))
+
+
+def diff(want: KernelModule, have: Observed) -> tuple[LoadModule | FileChange | Blocked, ...]:
+    """Load what is absent; keep a line for the next boot where one is needed."""
+    live = (LoadModule(name=want.name),) if have.state == "absent" else ()
+    path = saved_path(want.name)
+    if not want.persist or have.state == "built-in":
+        return (*live, *remove_file(path, have.saved))
+    return (*live, *diff_file(path, have.saved, f"{want.name}\n".encode()))
+
+
+def remove(want: KernelModule, have: Observed) -> tuple[LoadModule | FileChange | Blocked, ...]:
+    """Take the line for the next boot away."""
+    return remove_file(saved_path(want.name), have.saved)
+
+
+def claims(want: KernelModule) -> tuple[Claim, ...]:
+    """The module. The file's name follows from it."""
+    return (Claim("module", want.name),)
+
+
+def watch(want: KernelModule) -> tuple[Watch, ...]:
+    """The file tells by itself; of an unloaded module no event reaches us."""
+    return (WatchPath(saved_path(want.name)), WatchTimer(seconds=LOOK_SECONDS))
+
+
+def apply(host: Host, change: LoadModule | FileChange) -> None:
+    """Load it, or write the file."""
+    if isinstance(change, LoadModule):
+        host.modules.load(change.name)
+    else:
+        apply_file(host, change)
+
+
+def saved_path(name: str) -> Path:
+    """Where systemd-modules-load reads it at boot."""
+    return Path("/etc/modules-load.d", f"saltern-{name}.conf")
+
+
+KIND: Kind[KernelModule, Observed, LoadModule | FileChange] = Kind(
+    spec=KernelModule,
+    observe=observe,
+    diff=diff,
+    remove=remove,
+    claims=claims,
+    watch=watch,
+    apply=apply,
+    example=KernelModule(name="br_netfilter"),
+)
