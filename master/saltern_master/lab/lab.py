@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -73,11 +74,13 @@ class Lab:
 
         LabError when a node has not started everything within `timeout` seconds.
         """
+        wanted = tuple(nodes)
+        layout.nodes(wanted, self.network)  # what is written wrongly shall not cost half a minute
         host = hosts.find()
         progress(f"this machine: {host.describe()}")
         tree = rootfs.ready(progress)
         with state.lock(self.name) as lock:
-            record = self._record_intent(tuple(nodes), tree.path)
+            record = self._record_intent(wanted, tree.path)
             network.make(record.network())
             if said := network.warning():
                 progress(said)
@@ -147,9 +150,13 @@ class Lab:
         """Where the host sees the node's root file system."""
         return Place(self.name, node, self.base).root
 
-    def shell(self, node: str, terminal: str = "linux") -> int:
-        """Give the terminal to a shell in a node; give its exit status."""
-        return self.machine(node).shell(terminal)
+    def become(self, node: str, argv: Sequence[str], terminal: str = "linux") -> NoReturn:
+        """Replace this process by a program in a node: terminal, signals and status are its."""
+        self.machine(node).become(argv, terminal)
+
+    def shell(self, node: str, terminal: str = "linux") -> NoReturn:
+        """Replace this process by a root shell in a node."""
+        self.become(node, ["/bin/bash", "--login"], terminal)
 
     def reboot(self, node: str, *, timeout: float = 90) -> str:
         """Have the node shut down in order and boot again; give what systemd says then."""

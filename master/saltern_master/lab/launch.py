@@ -31,6 +31,8 @@ def main() -> None:
 def _become(plan: dict[str, Any]) -> NoReturn:
     for group in plan["groups"]:
         Path(group, "cgroup.procs").write_text("0")  # 0 is the writer itself
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and exec would keep it so
+        signal.signal(ignored, signal.SIG_DFL)
     os.execve(plan["argv"][0], plan["argv"], plan["environment"])
 
 
@@ -70,7 +72,6 @@ def _hold_up(plan: dict[str, Any]) -> None:
     while status == plan["restart"]:
         child = os.fork()
         if not child:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec keeps that
             _become(plan)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

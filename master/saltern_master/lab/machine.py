@@ -5,6 +5,7 @@ what is there first, so each can be done again after a crash; what a killed boot
 cleared before the next.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from saltern_master.commands import CommandError, run
 from saltern_master.lab import cgroups, dress, enter, network, nspawn, state
@@ -140,10 +141,10 @@ class Machine:
         done = enter.run(self._entering(argv), stdin=subprocess.DEVNULL, data=data, seconds=timeout)
         return subprocess.CompletedProcess(list(argv), done.returncode, done.stdout, done.stderr)
 
-    def shell(self, terminal: str) -> int:
-        """Give the terminal to a shell in the node; give its exit status."""
-        line = self._entering(["/bin/bash", "--login"], terminal)
-        return subprocess.run(line, check=False).returncode
+    def become(self, argv: Sequence[str], terminal: str) -> NoReturn:
+        """Replace this process by a program in the node: terminal, signals and status are its."""
+        line = self._entering(argv, terminal)
+        os.execv(line[0], line)
 
     def copy_in(self, source: Path, path: str, *, timeout: float = 300) -> None:
         """Copy a file to `path`, or a directory's content into the directory `path`, as root's.
