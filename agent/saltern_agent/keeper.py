@@ -45,6 +45,18 @@ class Listener(Protocol):
         ...
 
 
+class Boot(Protocol):
+    """Whether the agent has been here since the node booted."""
+
+    def fresh(self) -> bool:
+        """Say whether nothing was restored since the boot."""
+        ...
+
+    def mark(self) -> None:
+        """Remember, until the next boot, that it was."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """When and how it was noticed that a resource may have drifted."""
@@ -62,6 +74,7 @@ class Keeper:
     identity: Identity
     clock: Callable[[], float]
     listener: Listener
+    boot: Boot
     body: Body = field(default_factory=Body)
     document: Document | None = None
     last: Result | None = None
@@ -75,11 +88,18 @@ class Keeper:
         self.body, self.document = taken.body, taken.document
         return accepted.unfinished
 
-    def restore(self) -> int:
-        """Bring back what a reboot took: links, routes, chains. Gives how many changes it made."""
+    def restore_after_boot(self) -> int:
+        """Bring back what a reboot took: links, routes, chains. Gives how many changes it made.
+
+        It touches no unit, so the agent can do it before systemd starts docker and the kubelet.
+        """
+        if not self.boot.fresh():
+            return 0
         volatile = tuple(step for step in self._hold() if kind_of(step.resource.spec).volatile)
         told = lambda done: self.listener.done(done, "boot")  # noqa: E731
-        return converge(self.host, volatile, self.journal, told).changes
+        changes = converge(self.host, volatile, self.journal, told).changes
+        self.boot.mark()
+        return changes
 
     def take(self, statement: bytes, newer: Callable[[], bool] = lambda: False) -> Result:
         """Verify, remember, converge. RefusedError or BodyError: nothing was changed."""
@@ -110,13 +130,13 @@ class Keeper:
             body = proposed(self.identity, accepted, statement, self.clock()).body
         return plan(self.host, steps(body, self.journal.owned()), self.listener.planned)
 
-    def look(self, noticed: Mapping[str, Noticed] | None = None) -> int:
-        """Look at what was noticed, or at all; record what drifted, and set it right as told.
+    def look(self, noticed: Mapping[str, Noticed], whole: bool) -> int:
+        """Look at what was noticed, or at the whole body; record drift, and set it right as told.
 
         Gives how many are not as declared at the end.
         """
         began = Noticed(self.clock(), "look")
-        wanted = [step for step in self._hold() if noticed is None or step.resource.id in noticed]
+        wanted = [step for step in self._hold() if whole or step.resource.id in noticed]
         found = tuple(look(self.host, step) for step in wanted)
         verdict = judge(found, self.body.after)
         still_open = self.journal.open_drift()
@@ -125,7 +145,7 @@ class Keeper:
                 self._heal(name, "went away by itself", self.clock())
         for planned in verdict.drifted:
             name = planned.step.resource.id
-            self._record(planned, (noticed or {}).get(name, began), name in still_open)
+            self._record(planned, noticed.get(name, began), name in still_open)
         return self._repair(frozenset(one.step.resource.id for one in verdict.drifted))
 
     def _record(self, planned: Planned, noticed: Noticed, known: bool) -> None:

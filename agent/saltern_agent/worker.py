@@ -8,6 +8,7 @@ was posted. A job that raises is told as its exception; the thread goes on.
 from __future__ import annotations
 
 import os
+import select
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -57,6 +58,10 @@ class Worker(Generic[K]):
         """Have something called in the loop's thread; from any thread."""
         self._posted.append(call)
         os.eventfd_write(self._wake, 1)
+
+    def wait(self) -> None:
+        """Wait until something was posted; for who has no loop."""
+        select.select([self._wake], [], [])
 
     def collect(self) -> None:
         """Call all that was posted; in the loop's thread."""

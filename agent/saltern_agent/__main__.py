@@ -1,0 +1,76 @@
+"""saltern-agent: the only place that reads arguments and the environment, and wires the parts.
+
+Exit codes: 0 all well (plan: nothing to change); 1 an error, or not converged; 2 wrong usage
+(plan: there is something to change).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from saltern_agent import commands
+from saltern_agent.places import Places, SettingsError
+
+USAGE = 2
+
+
+def main() -> None:
+    """Run one command."""
+    arguments = _parser().parse_args()
+    places = Places(Path(arguments.config), Path(arguments.state), Path(arguments.run))
+    try:
+        code = arguments.command(places, arguments)
+    except (SettingsError, commands.CommandError) as error:
+        print(f"saltern-agent: {error}", file=sys.stderr)  # noqa: T201
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 1
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="saltern-agent",
+        description="Brings this node to its declared state and keeps it there.",
+        epilog="Exit codes: 0 well; 1 error or not converged; 2 usage, or plan: there are changes.",
+    )
+    parser.add_argument("--config", default="/etc/saltern", help="identity (%(default)s)")
+    parser.add_argument("--state", default="/var/lib/saltern", help="journal (%(default)s)")
+    parser.add_argument("--run", default="/run/saltern", help="control socket (%(default)s)")
+    which = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: commands.Command, text: str) -> argparse.ArgumentParser:
+        sub = which.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=run)
+        return sub
+
+    def output(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--output", "-o", choices=("text", "json"), default="text")
+
+    sub = command("pin", commands.pin, "tell this node who it is and which root it trusts")
+    sub.add_argument("file", type=Path, metavar="IDENTITY")
+    sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
+    sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
+    sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")
+    sub.add_argument("--blobs", type=Path, help="directory with contents by SHA-256")
+    sub.add_argument("--diff", action="store_true", help="show files' content, before and after")
+    output(sub)
+    sub = command("apply", commands.apply, "accept a statement and bring the node to it")
+    sub.add_argument("file", type=Path, metavar="STATEMENT")
+    sub.add_argument("--blobs", type=Path, help="directory with contents by SHA-256")
+    output(sub)
+    command("run", commands.run, "hold the node to the accepted statement, without end")
+    output(command("status", commands.status, "show how things stand"))
+    sub = command("drift", commands.drift, "show what drifted, newest first")
+    sub.add_argument("--most", type=int, default=20, help="how many at most (%(default)s)")
+    output(sub)
+    command("look", commands.look, "have the running agent look at everything now")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Answers to what is asked over the control socket: status at once, all else by the worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from saltern_protocol.errors import ProtocolError, RefusedError
+from saltern_states.body import BodyError
+
+from saltern_agent.control import (
+    AskApply,
+    AskDrift,
+    AskLook,
+    AskPlan,
+    AskStatus,
+    Client,
+    Question,
+)
+from saltern_agent.events import End, Line
+from saltern_agent.journal import Drift
+from saltern_agent.keeper import Keeper
+from saltern_agent.loop import Agent
+from saltern_agent.noticing import Watched, watched
+from saltern_agent.status import Status, status_of
+
+MOST_DRIFT = 10_000
+
+
+class DriftList(msgspec.Struct, frozen=True, tag_field="type", tag="drift-list"):
+    """The answer to AskDrift: newest first."""
+
+    drift: tuple[Drift, ...]
+
+
+class StatusLine(msgspec.Struct, frozen=True, tag_field="type", tag="status"):
+    """The answer to AskStatus."""
+
+    status: Status
+    pid: int
+    working: bool
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers clients, and lets the one whose job is under way follow it."""
+
+    agent: Agent
+    follower: Client | None = None
+
+    def hear(self, line: Line) -> None:
+        """Pass a line on to the client whose job is under way; in the loop's thread."""
+        if self.follower is not None:
+            self.follower.say(line)
+
+    def answer(self, question: Question, client: Client) -> None:
+        """Answer one question."""
+        match question:
+            case AskStatus():
+                self._status(client)
+            case AskDrift():
+                self._drift(question, client)
+            case AskLook():
+                self.agent.notices.full = True
+                client.say(End(True))
+            case AskPlan():
+                self._plan(question, client)
+            case AskApply():
+                self._apply(question, client)
+
+    def _status(self, client: Client) -> None:
+        status = self.agent.status
+        if status is None:
+            client.say(End(False, "the agent is still starting; ask again in a moment"))
+            return
+        client.say(StatusLine(status, os.getpid(), self.agent.worker.waiting > 0))
+        client.say(End(True))
+
+    def _drift(self, question: AskDrift, client: Client) -> None:
+        def ended(drift: tuple[Drift, ...] | Exception) -> None:
+            if isinstance(drift, Exception):
+                client.say(refusal(drift))
+                return
+            client.say(DriftList(drift))
+            client.say(End(True))
+
+        most = max(0, min(question.most, MOST_DRIFT))
+        self.agent.worker.submit(lambda keeper: keeper.journal.drift(most), ended)
+
+    def _plan(self, question: AskPlan, client: Client) -> None:
+        def job(keeper: Keeper) -> End:
+            self._begin(client)
+            return plan_end(keeper, question.statement, self.agent.clocks.monotonic)
+
+        self.agent.worker.submit(job, lambda end: self._end(client, end))
+
+    def _apply(self, question: AskApply, client: Client) -> None:
+        turns = self.agent.turns
+        turns.asked += 1
+
+        def job(keeper: Keeper) -> tuple[End, Status, Watched]:
+            turns.begun += 1
+            self._begin(client)
+            end = apply_end(keeper, question.statement, self.agent.clocks.monotonic, turns.newer)
+            return end, status_of(keeper), watched(keeper.body)
+
+        def ended(result: tuple[End, Status, Watched] | Exception) -> None:
+            if isinstance(result, Exception):
+                self._end(client, result)
+                return
+            end, status, watches = result
+            self.agent.show(status)
+            self.agent.follow(watches)
+            self._end(client, end)
+
+        self.agent.worker.submit(job, ended)
+
+    def _begin(self, client: Client) -> None:
+        """From the worker's thread: what is told from now on is this client's."""
+        self.agent.worker.post(lambda: setattr(self, "follower", client))
+
+    def _end(self, client: Client, end: End | Exception) -> None:
+        self.follower = None
+        client.say(refusal(end) if isinstance(end, Exception) else end)
+        if isinstance(end, Exception) and not isinstance(end, ProtocolError | BodyError):
+            self.agent.fail(end)
+
+
+def plan_end(keeper: Keeper, statement: bytes | None, monotonic: Callable[[], float]) -> End:
+    """Plan, and sum it up."""
+    began = monotonic()
+    plan = keeper.plan(statement)
+    hindered = sum(one.hindered for one in plan.steps)
+    took = (monotonic() - began) * 1000
+    return End(not hindered, changes=plan.changes, bad=hindered, milliseconds=took)
+
+
+def apply_end(
+    keeper: Keeper,
+    statement: bytes,
+    monotonic: Callable[[], float],
+    newer: Callable[[], bool] = lambda: False,
+) -> End:
+    """Accept and converge, and sum it up."""
+    began = monotonic()
+    result = keeper.take(statement, newer)
+    return End(
+        result.converged,
+        "a newer document came before this one was through" if result.interrupted else "",
+        changes=result.changes,
+        bad=len(result.bad),
+        milliseconds=(monotonic() - began) * 1000,
+    )
+
+
+def refusal(error: Exception) -> End:
+    """Tell an error that ended a job."""
+    reason = error.reason.value if isinstance(error, RefusedError) else ""
+    if isinstance(error, BodyError):
+        reason = "bad-body"
+    return End(False, str(error) or type(error).__name__, reason)

@@ -1,0 +1,199 @@
+"""The commands of saltern-agent. Each asks the running agent, or does the work where none runs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+from saltern_protocol.documents import decode_statement
+from saltern_protocol.errors import ProtocolError
+from saltern_states.body import BodyError, read_body
+from saltern_states.ports import HostError
+
+from saltern_agent import places as settings
+from saltern_agent.answers import DriftList, StatusLine
+from saltern_agent.client import Answer, NotRunningError, ask
+from saltern_agent.control import (
+    AskApply,
+    AskDrift,
+    AskLook,
+    AskPlan,
+    AskStatus,
+    Question,
+    to_json,
+)
+from saltern_agent.events import DoneLine, End, PlannedLine
+from saltern_agent.host.blobs import DiskBlobs
+from saltern_agent.host.facts import read_facts
+from saltern_agent.places import Places
+from saltern_agent.running import CLOCKS, run_agent, work_here
+from saltern_agent.show import show_done, show_drift, show_plan, show_status
+
+Command = Callable[[Places, Namespace], int]
+CHUNK = 1024 * 1024
+CHANGES = 2  # the exit code of a plan that would change something
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked; the text says what to do."""
+
+
+def pin(places: Places, arguments: Namespace) -> int:
+    """Tell this node who it is."""
+    identity = settings.pin(places, _read(arguments.file))
+    _print(f"this is node {identity.node} of cluster {identity.cluster}, as {identity.node_class}")
+    return 0
+
+
+def facts(_places: Places, _arguments: Namespace) -> int:
+    """Print what compile needs to know."""
+    _print(msgspec.json.format(msgspec.json.encode(read_facts()), indent=2).decode())
+    return 0
+
+
+def plan(places: Places, arguments: Namespace) -> int:
+    """Show what would change."""
+    statement = None
+    if arguments.file is not None:
+        statement = _read(arguments.file)
+        _bring(places, statement, arguments.blobs)
+    changes, ok = 0, False
+    for answer in _answers(places, AskPlan(statement)):
+        if arguments.output == "json":
+            _print(to_json(answer).decode())
+        elif isinstance(answer, PlannedLine):
+            _print_all(show_plan(answer, arguments.diff))
+        elif isinstance(answer, End) and not answer.error:
+            _print(f"plan: {answer.changes} changes, {answer.bad} hindered, changing nothing now")
+        if isinstance(answer, End):
+            changes, ok = answer.changes, _well(answer)
+    return (CHANGES if changes else 0) if ok else 1
+
+
+def apply(places: Places, arguments: Namespace) -> int:
+    """Accept a statement and converge."""
+    statement = _read(arguments.file)
+    _bring(places, statement, arguments.blobs)
+    ok = False
+    for answer in _answers(places, AskApply(statement)):
+        if arguments.output == "json":
+            _print(to_json(answer).decode())
+        elif isinstance(answer, DoneLine):
+            _print_all(show_done(answer))
+        elif isinstance(answer, End) and not answer.error:
+            _print(
+                f"{'converged' if answer.ok else 'not converged'}: {answer.changes} changes, "
+                f"{answer.bad} failed or blocked, {answer.milliseconds / 1000:.2f} s"
+            )
+        if isinstance(answer, End):
+            ok = _well(answer)
+    return 0 if ok else 1
+
+
+def status(places: Places, arguments: Namespace) -> int:
+    """Show how things stand."""
+    ok = False
+    for answer in _ask_running(places, AskStatus()):
+        if isinstance(answer, StatusLine):
+            pss = psutil.Process(answer.pid).memory_full_info().pss
+            if arguments.output == "json":
+                plain = msgspec.to_builtins(answer) | {"pss": pss}
+                _print(msgspec.json.encode(plain).decode())
+            else:
+                _print_all(show_status(answer, pss, CLOCKS.wall()))
+            ok = answer.status.state in ("converged", "no document")
+        elif isinstance(answer, End) and not _well(answer):
+            return 1
+    return 0 if ok else 1
+
+
+def drift(places: Places, arguments: Namespace) -> int:
+    """Show what drifted."""
+    for answer in _ask_running(places, AskDrift(arguments.most)):
+        if isinstance(answer, DriftList) and arguments.output == "json":
+            _print_all(to_json(one).decode() for one in answer.drift)
+        elif isinstance(answer, DriftList):
+            _print_all(show_drift(answer.drift, CLOCKS.wall()))
+            if not answer.drift:
+                _print("no drift was ever seen here")
+        elif isinstance(answer, End) and not _well(answer):
+            return 1
+    return 0
+
+
+def look(places: Places, _arguments: Namespace) -> int:
+    """Have everything looked at now."""
+    answers = tuple(_ask_running(places, AskLook()))
+    return 0 if _well(answers[-1]) else 1
+
+
+def run(places: Places, _arguments: Namespace) -> int:
+    """Hold the node, without end."""
+    return run_agent(places)
+
+
+def _answers(places: Places, question: AskPlan | AskApply) -> Iterator[Answer]:
+    """Ask the running agent; where none runs, do it here."""
+    try:
+        yield from ask(places.control, question)
+    except NotRunningError:
+        yield from work_here(places, question)
+
+
+def _ask_running(places: Places, question: Question) -> Iterator[Answer]:
+    try:
+        yield from ask(places.control, question)
+    except (NotRunningError, PermissionError) as error:
+        raise CommandError(
+            f"cannot ask: {error}; is it running, and are you root? (systemctl start saltern-agent)"
+        ) from error
+
+
+def _bring(places: Places, statement: bytes, source: Path | None) -> None:
+    """Copy what the body needs into the agent's own blobs, each checked on the way.
+
+    Nothing is believed of the statement yet: at worst a blob is kept that nobody needs.
+    """
+    if source is None:
+        return
+    own = DiskBlobs(places.blobs)
+    try:
+        wanted = read_body(decode_statement(statement).body).blobs
+        for blob in sorted(wanted):
+            if not own.has(blob) and (source / blob).is_file():
+                with (source / blob).open("rb") as file:
+                    own.add(blob, iter(lambda: file.read(CHUNK), b""))
+    except (ProtocolError, BodyError) as error:
+        raise CommandError(f"cannot read the statement: {error}") from error
+    except (HostError, OSError) as error:
+        raise CommandError(f"cannot bring blobs from {source}: {error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _well(end: Answer) -> bool:
+    """Say whether it ended well; print why where it did not."""
+    if not isinstance(end, End):
+        return False
+    if end.error:
+        said = f"refused ({end.reason}): {end.error}" if end.reason else end.error
+        print(f"saltern-agent: {said}", file=sys.stderr)  # noqa: T201
+    return end.ok
+
+
+def _print_all(rows: Iterator[str]) -> None:
+    for row in rows:
+        _print(row)
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # a command's output

@@ -1,0 +1,62 @@
+"""Facts of a node that compiling its body needs: read once, pinned by the master."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import msgspec
+from pyroute2.iproute.linux import IPRoute
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What `saltern-agent facts` prints. "" and 0 where the node does not tell."""
+
+    node: str  # the host name
+    uplink: str  # the link of the default route
+    mtu: int  # of the uplink, in bytes
+    iptables: str  # the back end that the iptables command has: nft, legacy, ""
+    cgroup: int  # 1 or 2
+    os: str  # ID of os-release: debian
+    os_version: str  # VERSION_ID: 12
+    kernel: str
+    architecture: str  # x86_64, aarch64
+    python: str
+
+
+def read_facts() -> Facts:
+    """Read them all."""
+    uplink, mtu = _uplink()
+    release = platform.freedesktop_os_release()
+    return Facts(
+        node=platform.node(),
+        uplink=uplink,
+        mtu=mtu,
+        iptables=_iptables(),
+        cgroup=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        os=release.get("ID", ""),
+        os_version=release.get("VERSION_ID", ""),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        python=platform.python_version(),
+    )
+
+
+def _uplink() -> tuple[str, int]:
+    with IPRoute() as route:
+        defaults = [
+            one.get_attr("RTA_OIF")
+            for one in route.get_default_routes(family=2)
+            if one.get_attr("RTA_OIF")
+        ]
+        if not defaults:
+            return "", 0
+        (link,) = route.get_links(defaults[0])
+        return str(link.get_attr("IFLA_IFNAME")), int(link.get_attr("IFLA_MTU"))
+
+
+def _iptables() -> str:
+    command = Path("/usr/sbin/iptables")
+    if not command.exists():
+        return ""
+    return "legacy" if "legacy" in str(command.resolve()) else "nft"

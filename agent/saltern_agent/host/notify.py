@@ -1,0 +1,16 @@
+"""Tells systemd how it goes (sd_notify(3)): one datagram to $NOTIFY_SOCKET, nothing without it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+
+def notify(environment: Mapping[str, str], state: str) -> None:
+    """Send a state such as "READY=1"."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
+        sender.send(state.encode())

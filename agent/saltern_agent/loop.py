@@ -1,0 +1,242 @@
+"""The agent: one poll loop over plain descriptors, and one worker that does what takes time.
+
+The loop listens (event sources, control socket, timers, signals) and decides nothing about the
+node; the worker looks and sets right. Only one look is under way at a time: what is noticed
+meanwhile waits and is looked at together, so a storm of events costs one look per round.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from saltern_agent.control import Control
+from saltern_agent.keeper import Keeper, Noticed
+from saltern_agent.noticing import Notices, Watched, watched
+from saltern_agent.sources import Source
+from saltern_agent.status import Status, status_of
+from saltern_agent.worker import Worker
+
+RESYNC = 1.0  # seconds: after lost events everything is looked at, but no more often than this
+STOPPING = 30.0  # seconds that the resource in hand gets to end
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The three clocks that the shell gives, in seconds: wall, monotonic, CPU of this process."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    cpu: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look came to, and what it cost. Seconds."""
+
+    status: Status
+    whole: bool
+    wall: float
+    cpu: float
+    at: float
+
+
+@dataclass(slots=True)
+class Turns:
+    """Who asked for an apply and whether it has begun; each number has one writer."""
+
+    asked: int = 0  # by the loop's thread
+    begun: int = 0  # by the worker's thread
+    stopping: bool = False  # by the loop's thread
+
+    def newer(self) -> bool:
+        """Say whether the converge in hand should make way."""
+        return self.stopping or self.asked > self.begun
+
+
+@dataclass(slots=True)
+class Agent:
+    """Everything that the loop holds."""
+
+    worker: Worker[Keeper]
+    sources: Sequence[Source]
+    clocks: Clocks
+    turns: Turns
+    ready: Callable[[], None]
+    complain: Callable[[str], None]
+    notices: Notices = field(default_factory=Notices)
+    status: Status | None = None
+    looking: bool = False
+    resync_after: float = 0.0
+    troubles: tuple[str, ...] = ()
+    fault: Exception | None = None
+
+    def run(self, control: Control) -> Exception | None:
+        """Keep the node until a signal comes; gives why it had to end, if it had to."""
+        woken = _wake_on_signals()
+        self.worker.start(self.fail)
+        self.worker.submit(_begin, self._begun)
+        while not self.turns.stopping:
+            self._turn(control, woken)
+        if not self.worker.stop(STOPPING):
+            self.complain("stopping although the resource in hand has not ended")
+        control.close()
+        return self.fault
+
+    def fail(self, error: Exception) -> None:
+        """End: there is no going on after this error."""
+        self.fault, self.turns.stopping = error, True
+
+    def show(self, status: Status) -> None:
+        """Make a job's end known; figures of looks and of the boot are kept."""
+        before = self.status or status
+        self.status = msgspec.structs.replace(
+            status,
+            restored=max(before.restored, status.restored),
+            looks=before.looks,
+            looked=before.looked,
+            look_milliseconds=before.look_milliseconds,
+            look_cpu_milliseconds=before.look_cpu_milliseconds,
+        )
+
+    def follow(self, watches: Watched) -> None:
+        """Listen to what another body asks for, then look at all of it: nothing was heard yet."""
+        self.notices.follow(watches, self.clocks.monotonic())
+        for source in self.sources:
+            source.set_watches(watches.watches)
+        self.notices.full = True
+        troubles = tuple(filter(None, (source.trouble() for source in self.sources)))
+        for trouble in set(troubles) - set(self.troubles):
+            self.complain(trouble)
+        self.troubles = troubles
+
+    def _turn(self, control: Control, woken: socket.socket) -> None:
+        sources = {source.fileno(): source for source in self.sources}
+        wait = self.notices.wait(self.clocks.monotonic())
+        for descriptor in _poll(self.worker, control, woken, sources, wait):
+            if descriptor == woken.fileno():
+                woken.recv(4096)
+                self.turns.stopping = True
+            elif descriptor == self.worker.fileno():
+                self.worker.collect()
+            elif descriptor == control.fileno():
+                control.accept()
+            elif descriptor in sources:
+                self._read(sources[descriptor])
+            else:
+                control.serve(descriptor)
+        self.notices.tick(self.clocks.monotonic(), self.clocks.wall())
+        self._look()
+
+    def _read(self, source: Source) -> None:
+        events = source.read()
+        now = self.clocks.wall()
+        for watch in events.touched:
+            cause = events.causes.get(watch, "")
+            self.notices.touch((watch,), f"event: {cause}" if cause else "event", now)
+        if events.lost:
+            monotonic = self.clocks.monotonic()
+            due = max(monotonic, self.resync_after)
+            self.notices.full_due = min(self.notices.full_due, due)
+            self.resync_after = due + RESYNC
+
+    def _look(self) -> None:
+        if self.looking or self.status is None or self.status.version is None:
+            return
+        if not (self.notices.waiting or self.notices.full):
+            return
+        self.looking = True
+        noticed = self.notices.take()
+        whole, self.notices.full = self.notices.full, False
+        self.worker.submit(lambda keeper: self._job(keeper, noticed, whole), self._looked)
+
+    def _job(self, keeper: Keeper, noticed: dict[str, Noticed], whole: bool) -> Look:
+        wall, cpu = self.clocks.monotonic(), self.clocks.cpu()
+        keeper.look(noticed, whole)
+        wall, cpu = self.clocks.monotonic() - wall, self.clocks.cpu() - cpu
+        return Look(status_of(keeper), whole, wall, cpu, self.clocks.wall())
+
+    def _looked(self, look: Look | Exception) -> None:
+        self.looking = False
+        if isinstance(look, Exception):
+            self.fail(look)
+            return
+        self.show(look.status)
+        if look.whole and self.status is not None:
+            self.status = msgspec.structs.replace(
+                self.status,
+                looks=self.status.looks + 1,
+                looked=look.at,
+                look_milliseconds=look.wall * 1000,
+                look_cpu_milliseconds=look.cpu * 1000,
+            )
+
+    def _begun(self, begun: Begun | Exception) -> None:
+        self.ready()  # from here on systemd may start what we are ordered before
+        if isinstance(begun, Exception):
+            self.fail(begun)
+            return
+        if begun.unfinished:
+            self.worker.submit(self._go_on, self._went_on)
+            return
+        self.show(begun.status)
+        self.follow(begun.watched)
+
+    def _go_on(self, keeper: Keeper) -> Begun:
+        keeper.converge_all(self.turns.newer)
+        return Begun(status_of(keeper), watched(keeper.body), False)
+
+    def _went_on(self, begun: Begun | Exception) -> None:
+        if isinstance(begun, Exception):
+            self.fail(begun)
+            return
+        self.show(begun.status)
+        self.follow(begun.watched)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the journal and the boot left to be done."""
+
+    status: Status
+    watched: Watched
+    unfinished: bool
+
+
+def _begin(keeper: Keeper) -> Begun:
+    unfinished = keeper.load()
+    restored = keeper.restore_after_boot()
+    status = msgspec.structs.replace(status_of(keeper), restored=restored)
+    return Begun(status, watched(keeper.body), unfinished)
+
+
+def _wake_on_signals() -> socket.socket:
+    waker, woken = socket.socketpair()
+    for end in (waker, woken):
+        end.setblocking(False)
+    signal.set_wakeup_fd(waker.detach())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return woken
+
+
+def _poll(
+    worker: Worker[Keeper],
+    control: Control,
+    woken: socket.socket,
+    sources: dict[int, Source],
+    wait: float,
+) -> list[int]:
+    poll = select.poll()
+    for descriptor in (woken.fileno(), worker.fileno(), control.fileno()):
+        poll.register(descriptor, select.POLLIN)
+    for descriptor in sources:
+        poll.register(descriptor, select.POLLIN | select.POLLPRI)
+    for descriptor, client in control.clients.items():
+        poll.register(descriptor, select.POLLIN | (select.POLLOUT if client.unread else 0))
+    return [descriptor for descriptor, _ in poll.poll(int(wait * 1000) + 1)]

@@ -1,0 +1,87 @@
+"""Noticing: from events and timers to the resources that are to be looked at again. Pure.
+
+An event names a Watch, a Watch names resources. What is noticed twice before it is looked at
+keeps the first time: drift is as old as its first sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from saltern_states.body import Body
+from saltern_states.contract import Watch, WatchTimer
+from saltern_states.kinds import kind_of
+
+from saltern_agent.keeper import Noticed
+
+FULL_LOOK = 60.0  # seconds: the net below all events
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Which resources hang on which watch."""
+
+    by_watch: Mapping[Watch, frozenset[str]]
+
+    @property
+    def watches(self) -> frozenset[Watch]:
+        """All that some source must listen to."""
+        return frozenset(one for one in self.by_watch if not isinstance(one, WatchTimer))
+
+    @property
+    def timers(self) -> frozenset[WatchTimer]:
+        """All that is to be looked at by the clock."""
+        return frozenset(one for one in self.by_watch if isinstance(one, WatchTimer))
+
+
+def watched(body: Body) -> Watched:
+    """Ask every resource what it is to be woken by."""
+    found: dict[Watch, set[str]] = {}
+    for resource in body.resources:
+        for watch in kind_of(resource.spec).watch(resource.spec):
+            found.setdefault(watch, set()).add(resource.id)
+    return Watched({watch: frozenset(names) for watch, names in found.items()})
+
+
+@dataclass(slots=True)
+class Notices:
+    """What waits to be looked at, and when each timer is due. Times: clock() and monotonic."""
+
+    watched: Watched = field(default_factory=lambda: Watched({}))
+    waiting: dict[str, Noticed] = field(default_factory=dict)
+    full: bool = False
+    due: dict[WatchTimer, float] = field(default_factory=dict)
+    full_due: float = 0.0
+
+    def follow(self, watched: Watched, monotonic: float) -> None:
+        """Go over to another body."""
+        self.watched = watched
+        self.waiting.clear()
+        self.due = {timer: monotonic + timer.seconds for timer in watched.timers}
+        self.full_due = monotonic + FULL_LOOK
+
+    def touch(self, watches: Iterable[Watch], seen: str, now: float) -> None:
+        """An event came."""
+        for watch in watches:
+            for name in self.watched.by_watch.get(watch, ()):
+                self.waiting.setdefault(name, Noticed(now, seen))
+
+    def tick(self, monotonic: float, now: float) -> None:
+        """See which timers are due."""
+        for timer, due in self.due.items():
+            if due <= monotonic:
+                self.touch((timer,), "look", now)
+                self.due[timer] = monotonic + timer.seconds
+        if self.full_due <= monotonic:
+            self.full = True
+            self.full_due = monotonic + FULL_LOOK
+
+    def wait(self, monotonic: float) -> float:
+        """Give the seconds until something is due."""
+        return max(0.0, min([self.full_due, *self.due.values()]) - monotonic)
+
+    def take(self) -> dict[str, Noticed]:
+        """Give what waits, and forget it."""
+        waiting, self.waiting = self.waiting, {}
+        return waiting

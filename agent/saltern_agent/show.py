@@ -1,0 +1,84 @@
+"""What `saltern-agent status` and its like print for a person. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from saltern_agent.answers import StatusLine
+from saltern_agent.events import DoneLine, PlannedLine
+from saltern_agent.journal import Drift
+from saltern_agent.status import Status
+
+
+def show_plan(line: PlannedLine, diffs: bool) -> Iterator[str]:
+    """Show one step of a plan; nothing for one that is as declared."""
+    if line.finding == "as declared" and line.verb != "forget":
+        return
+    mark = {"hold": "~", "remove": "-", "forget": "."}[line.verb]
+    yield f"{mark} {line.resource}" + (f"  ({line.why})" if line.why else "")
+    for change in line.changes:
+        impact = "" if change.impact == "none" else f"  [{change.impact}]"
+        yield f"    {change.text}{impact}"
+        if diffs and change.detail:
+            yield from (f"      {row}" for row in change.detail.rstrip("\n").split("\n"))
+
+
+def show_done(line: DoneLine) -> Iterator[str]:
+    """Show one step of a converge."""
+    if line.outcome == "as declared":
+        return
+    verb = "" if line.verb == "hold" else f" ({line.verb})"
+    yield f"{line.resource}: {line.outcome}{verb}" + (f": {line.why}" if line.why else "")
+    for change in line.changes:
+        yield f"    {change.text}"
+
+
+def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
+    """Show how things stand. `pss`: bytes."""
+    status = line.status
+    yield f"node       {status.node} of cluster {status.cluster}"
+    yield f"state      {status.state}" + (" (working)" if line.working else "")
+    if status.version is not None:
+        yield (
+            f"document   version {status.version}, epoch {status.epoch}, "
+            f"expires {_date(status.expires or 0)}"
+        )
+        yield f"body       {status.body[:16]}…, {status.resources} resources"
+        yield f"changes    {status.changes} by the last apply, {status.restored} after boot"
+    if status.looks:
+        yield (
+            f"last look  {_ago(now - status.looked)} ago, {status.look_milliseconds:.1f} ms, "
+            f"{status.look_cpu_milliseconds:.1f} ms of CPU"
+        )
+    yield f"agent      pid {line.pid}, {pss / 2**20:.1f} MiB PSS"
+    yield from _wrong(status, now)
+
+
+def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
+    """Show drift, newest first."""
+    for one in drift:
+        told = (one.recorded - one.since) * 1000
+        if one.healed is None:
+            end = f"open for {_ago(now - one.since)}" + (f": {one.outcome}" if one.outcome else "")
+        else:
+            end = f"{one.outcome} after {(one.healed - one.since) * 1000:.1f} ms"
+        how = f"(seen by {one.seen}, told in {told:.1f} ms)"
+        yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
+        yield from (f"    {found}" for found in one.found)
+
+
+def _wrong(status: Status, now: float) -> Iterator[str]:
+    for hindrance in status.hindrances:
+        yield f"! {hindrance.resource}: {hindrance.outcome}: {hindrance.why}"
+    yield from show_drift(status.drift, now)
+
+
+def _date(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

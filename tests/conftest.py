@@ -1,0 +1,31 @@
+"""What this machine cannot run is left out and named, never passed over in silence."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+NEEDS_ROOT = ("system", "lab")
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out: dict[str, int] = {}
+    kept, gone = [], []
+    for item in items:
+        mark = next((name for name in NEEDS_ROOT if item.get_closest_marker(name)), None)
+        if mark is None or os.geteuid() == 0:
+            kept.append(item)
+        else:
+            left_out[mark] = left_out.get(mark, 0) + 1
+            gone.append(item)
+    items[:] = kept
+    config.stash[LEFT_OUT] = left_out
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for mark, count in terminalreporter.config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"left out: {count} {mark} tests, which need root", yellow=True)
