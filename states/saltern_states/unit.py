@@ -1,13 +1,76 @@
-"""unit: a systemd unit, enabled and running, and started with the declared files."""
+"""unit: a systemd unit, enabled and running, and started with the declared files.
+
+A restart is state, not an event: a service that lives by files gets a drop-in that records
+what it was started with (started.py), and is converged only while that record is of the
+invocation that runs now and holds the declared hashes.
+
+* What runs with the declared content is left alone, whatever somebody did to the file since:
+  the file is another resource's business.
+* What must be started, restarted or reloaded waits until every declared file is on disk as
+  declared: Blocked until then, so nothing restarts for nothing.
+* Only services record; a socket, timer or target that declares files is refused.
+* A unit that ends by itself (a oneshot without RemainAfterExit=) is never "running".
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from saltern_protocol.policy import Claim
 
-from saltern_states.contract import AbsolutePath, Sha256, Spec
+from saltern_states.changes import (
+    RemovePath,
+    SetAccess,
+    SmallFile,
+    diff_file,
+    observe_file,
+    remove_file,
+)
+from saltern_states.contract import (
+    AbsolutePath,
+    Blocked,
+    Change,
+    Kind,
+    Sha256,
+    Spec,
+    Watch,
+    WatchPath,
+    WatchUnit,
+)
+from saltern_states.package import InstallPackages
+from saltern_states.ports import Entry, Host, UnitState
+from saltern_states.started import (
+    DROP_IN,
+    Record,
+    drop_in,
+    drop_in_path,
+    parse,
+    record_path,
+    reload_path,
+)
+from saltern_states.unit_changes import (
+    RUNNING,
+    DisableUnit,
+    EnableUnit,
+    MakeDropInDirectory,
+    ReloadDaemon,
+    ReloadUnit,
+    RestartUnit,
+    StartUnit,
+    StopUnit,
+    UnitChange,
+    UnmaskUnit,
+    apply_unit,
+)
+
+AT_REST = ("inactive", "failed")
+ENABLED = ("enabled", "enabled-runtime")
+NOT_YET_ENABLED = ("disabled", "enabled-runtime", "linked", "linked-runtime", "")
+"""What enabling changes. The others (static, alias, generated …) are started by what needs them."""
 
 
 class LivesBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,3 +94,291 @@ class Unit(Spec, frozen=True, kw_only=True, tag="unit/1"):
     running: bool = True
     files: tuple[LivesBy, ...] = ()
     binary: AbsolutePath | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could never be checked."""
+        if not self.unit.endswith(".service") and (self.files or self.binary):
+            raise ValueError(
+                f"{self.unit}: only a service records what it was started with; "
+                "leave files and binary out"
+            )
+        if len({file.path for file in self.files}) < len(self.files):
+            raise ValueError(f"{self.unit}: a file is declared twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What systemd says, what was recorded, and what is on disk now."""
+
+    state: UnitState
+    drop_in: SmallFile
+    folder: Entry | None  # that holds the drop-ins
+    siblings: tuple[str, ...]  # all names in it
+    started: SmallFile
+    reloaded: SmallFile
+    on_disk: tuple[str, ...]  # SHA-256 of each declared file; "" where none stands there
+    binary_there: bool
+    runs_binary: bool
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self.state.active in RUNNING
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask hides its unit file."""
+        return self.state.load == "masked" or self.state.enabled.startswith("masked")
+
+
+def observe(host: Host, want: Unit) -> Observed:
+    """Ask systemd, and read the drop-in and the records."""
+    state = host.units.state(want.unit)
+    path = drop_in_path(want.unit)
+    folder = host.files.look(path.parent)
+    disk = [host.files.look(Path(file.path)) for file in want.files]
+    there = want.binary is None or host.files.look(Path(want.binary)) is not None
+    return Observed(
+        state=state,
+        drop_in=observe_file(host, path),
+        folder=folder,
+        siblings=host.files.names(path.parent) if folder and folder.type == "directory" else (),
+        started=observe_file(host, record_path(want.unit)),
+        reloaded=observe_file(host, reload_path(want.unit)),
+        on_disk=tuple(entry.sha256 if entry else "" for entry in disk),
+        binary_there=there,
+        runs_binary=not want.binary
+        or (
+            there
+            and state.main_pid > 0
+            and host.units.runs_binary(state.main_pid, Path(want.binary))
+        ),
+    )
+
+
+def diff(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
+    """Give what is lacking, or what hinders it."""
+    changes = lacking(want, have)
+    why = hindrance(want, have, changes)
+    return (Blocked(why, changes),) if why else changes
+
+
+def lacking(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
+    """Give all changes in order, as if nothing stood in their way."""
+    written = drop_in_changes(want, have)
+    reload = written or (needed(want) and is_old_copy(have.state))
+    return (
+        *written,
+        *((ReloadDaemon(unit=want.unit),) if reload else ()),
+        *enabling(want, have),
+        *activity(want, have),
+        *disabling(want, have),
+    )
+
+
+def hindrance(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
+    """Say what keeps the changes from being made; "" where nothing does."""
+    folder, entry = have.folder, have.drop_in.entry
+    if changes and folder is not None and folder.type != "directory":
+        return f"{drop_in_path(want.unit).parent} is a {folder.type}, not a directory"
+    if changes and entry is not None and entry.type != "file":
+        return f"{drop_in_path(want.unit)} is a {entry.type}, not a file; take it away first"
+    if needed(want) and not have.masked and not is_old_copy(have.state):
+        if have.state.load == "not-found":
+            return f"systemd knows no unit {want.unit}"
+        if have.state.load != "loaded":
+            return f"systemd cannot use the file of {want.unit}: {have.state.load}"
+    begins = any(isinstance(change, StartUnit | RestartUnit | ReloadUnit) for change in changes)
+    return not_ready(want, have) if begins else ""
+
+
+def not_ready(want: Unit, have: Observed) -> str:
+    """Say which of the things that the process lives by are not on disk as declared."""
+    if not have.binary_there:
+        return f"there is no {want.binary}"
+    pairs = zip(want.files, have.on_disk, strict=True)
+    wrong = [file.path for file, sha256 in pairs if sha256 != file.sha256]
+    return f"not as declared: {', '.join(wrong)}" if wrong else ""
+
+
+def needed(want: Unit) -> bool:
+    """Say whether there is anything that it shall do."""
+    return want.enabled or want.running
+
+
+def is_old_copy(state: UnitState) -> bool:
+    """Say whether systemd's copy of the unit is older than its files, or lacks them."""
+    return state.needs_reload or (state.load == "not-found" and state.enabled != "")
+
+
+def declared_drop_in(want: Unit) -> bytes:
+    """Give the drop-in's text; b"" where none is called for."""
+    if not want.files or not needed(want):
+        return b""
+    paths = sorted(file.path for file in want.files)
+    again = sorted(file.path for file in want.files if file.on_change == "reload")
+    return drop_in(want.unit, paths, again)
+
+
+def drop_in_changes(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
+    """Write the drop-in, with its directory; or take away one that is called for no more."""
+    path, text = drop_in_path(want.unit), declared_drop_in(want)
+    if not text:
+        return flat(remove_file(path, have.drop_in))
+    if have.folder is not None:
+        return flat(diff_file(path, have.drop_in, text))
+    will_be = Entry(type="directory", mode=0o755, owner="root", group="root")
+    written = diff_file(path, replace(have.drop_in, parent=will_be), text)
+    return (MakeDropInDirectory(path=path.parent), *flat(written))
+
+
+def enabling(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
+    """Unmask and enable. What a mask hides is not known, so it is enabled in any case."""
+    unmask = (UnmaskUnit(unit=want.unit),) if have.masked and needed(want) else ()
+    if not want.enabled or not (have.masked or have.state.enabled in NOT_YET_ENABLED):
+        return unmask
+    return (*unmask, EnableUnit(unit=want.unit))
+
+
+def disabling(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
+    """Disable, where it shall not start at boot; what is masked starts never."""
+    hidden = have.masked and want.running  # enabling() takes that mask away
+    if want.enabled or not (hidden or have.state.enabled in ENABLED):
+        return ()
+    return (DisableUnit(unit=want.unit),)
+
+
+def activity(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
+    """Stop, start, restart or reload: at most one."""
+    state = have.state
+    if not want.running:
+        return () if state.active in AT_REST else (StopUnit(unit=want.unit, was=state.active),)
+    if not have.running:
+        return (StartUnit(unit=want.unit, was=state.active),)
+    restart, reload = reasons(want, have)
+    if restart:
+        return (RestartUnit(unit=want.unit, invocation=state.invocation, why=(*restart, *reload)),)
+    if reload:
+        return (ReloadUnit(unit=want.unit, invocation=state.invocation, why=reload),)
+    return ()
+
+
+def reasons(want: Unit, have: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Say why what runs must be restarted, and why reloaded."""
+    started = of_now(have.started, have.state)
+    reloaded = of_now(have.reloaded, have.state) if have.state.can_reload else None
+    restart: list[str] = []
+    reload: list[str] = []
+    if want.files and started is not None and not started.current:
+        restart.append("it was started from an old copy of its unit file")
+    if not have.runs_binary:
+        restart.append(f"it does not run the {want.binary} that is there now")
+    for file in want.files:
+        again = file.on_change == "reload"
+        found = in_force(file.path, started, reloaded if again else None)
+        if found == file.sha256:
+            continue
+        why = f"it runs with another {file.path}"
+        if found is None:
+            why = f"nothing recorded which {file.path} it runs with"
+        (reload if again and have.state.can_reload else restart).append(why)
+    return tuple(restart), tuple(reload)
+
+
+def of_now(record: SmallFile, state: UnitState) -> Record | None:
+    """Give a record if it is of the invocation that runs now."""
+    found = parse(record.content)
+    return found if found is not None and found.invocation == state.invocation else None
+
+
+def in_force(path: str, started: Record | None, reloaded: Record | None) -> str | None:
+    """Give the hash of the content that the process read last; None where nothing tells."""
+    last = reloaded.sha256(path) if reloaded else None
+    return last or (started.sha256(path) if started else None)
+
+
+def remove(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
+    """Stop and disable it, and take the drop-in and the records away."""
+    path, state = drop_in_path(want.unit), have.state
+    stop = want.running and state.active not in AT_REST
+    disable = want.enabled and state.enabled in ENABLED
+    gone = flat(remove_file(path, have.drop_in))
+    folder = have.folder if gone and have.siblings == (DROP_IN,) else None
+    return (
+        *((StopUnit(unit=want.unit, was=state.active),) if stop else ()),
+        *((DisableUnit(unit=want.unit),) if disable else ()),
+        *gone,
+        *((RemovePath(path=path.parent, was=folder),) if folder else ()),
+        *((ReloadDaemon(unit=want.unit),) if gone else ()),
+        *flat(remove_file(record_path(want.unit), have.started)),
+        *flat(remove_file(reload_path(want.unit), have.reloaded)),
+    )
+
+
+def ahead(
+    want: Unit, have: Observed, before: tuple[Change, ...]
+) -> tuple[UnitChange | Blocked, ...]:
+    """Give what diff() will say once `before` has written files, unit files and binaries.
+
+    Which package a binary is of is not known here: an upgrade of any that comes before the
+    unit is taken to replace it.
+    """
+    written = {str(path_of(change)) for change in before if not isinstance(change, SetAccess)}
+    own = (f"/etc/systemd/system/{want.unit}", f"/etc/systemd/system/{want.unit}.d/")
+    new = any(path == own[0] or path.startswith(own[1]) for path in written)
+    reload = new and have.state.load != "not-found"  # what systemd never read, it reads afresh
+    replaced = want.binary is not None and (
+        any(Path(path) in (Path(want.binary), *Path(want.binary).parents) for path in written)
+        or any(isinstance(change, InstallPackages) and change.upgrades for change in before)
+    )
+    then = replace(
+        have,
+        state=replace(have.state, needs_reload=have.state.needs_reload or reload),
+        runs_binary=have.runs_binary and not replaced,
+    )
+    return flat(diff(want, then))
+
+
+def path_of(change: Change) -> Path | None:
+    """Give the path that a change of any kind writes; None where it writes none."""
+    path = getattr(change, "path", None)
+    return path if isinstance(path, Path) else None
+
+
+def flat(changes: tuple[UnitChange | Blocked, ...]) -> tuple[UnitChange, ...]:
+    """Give the changes, and in place of a hindrance what will be done without it."""
+    return tuple(
+        each
+        for change in changes
+        for each in (change.then if isinstance(change, Blocked) else (change,))
+    )
+
+
+def claims(want: Unit) -> tuple[Claim, ...]:
+    """The unit; its drop-in's text is ours and says nothing of its own."""
+    return (Claim("unit", want.unit),)
+
+
+def watch(want: Unit) -> tuple[Watch, ...]:
+    """The unit, its drop-in and records, its files and its binary."""
+    paths = [file.path for file in want.files] + ([want.binary] if want.binary else [])
+    if want.files:
+        paths += [str(drop_in_path(want.unit)), str(record_path(want.unit))]
+    return (WatchUnit(want.unit), *(WatchPath(Path(path)) for path in paths))
+
+
+KIND: Kind[Unit, Observed, UnitChange] = Kind(
+    spec=Unit,
+    observe=observe,
+    diff=diff,
+    remove=remove,
+    claims=claims,
+    watch=watch,
+    apply=apply_unit,
+    ahead=ahead,
+    example=Unit(
+        unit="docker.service",
+        files=(LivesBy(path="/etc/docker/daemon.json", sha256="0" * 64, on_change="reload"),),
+        binary="/usr/sbin/dockerd",
+    ),
+)

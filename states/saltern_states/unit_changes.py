@@ -1,0 +1,176 @@
+"""What can be done about a unit: each change, what it does to running work, and how it is made.
+
+* Restart and Reload expect the invocation that was looked at: where another one runs
+  by now, somebody was quicker, and MovedError asks for a new look.
+* A start that finds the unit running is too late as well.
+* Stop, Enable, Disable, Unmask and ReloadDaemon expect nothing: done twice is done once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from saltern_states.changes import RemovePath, SetAccess, WriteFile, apply_file
+from saltern_states.contract import Change, Impact
+from saltern_states.ports import Host, HostError, MovedError
+
+RUNNING = ("active", "reloading", "refreshing")
+
+
+class MakeDropInDirectory(Change, frozen=True, kw_only=True, tag="make-drop-in-directory"):
+    """Make the directory that holds a unit's drop-ins."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"make directory {self.path} (0755 root:root)"
+
+
+class ReloadDaemon(Change, frozen=True, kw_only=True, tag="reload-daemon"):
+    """Have systemd read all unit files again. Running units go on as they are."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl daemon-reload (for {self.unit})"
+
+
+class UnmaskUnit(Change, frozen=True, kw_only=True, tag="unmask-unit"):
+    """Take a mask away."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"unmask {self.unit}"
+
+
+class EnableUnit(Change, frozen=True, kw_only=True, tag="enable-unit"):
+    """Have it started at boot."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"enable {self.unit}"
+
+
+class DisableUnit(Change, frozen=True, kw_only=True, tag="disable-unit"):
+    """Have it started at boot no more."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"disable {self.unit}"
+
+
+class StartUnit(Change, frozen=True, kw_only=True, tag="start-unit"):
+    """Start what does not run."""
+
+    unit: str
+    was: str
+
+    def __str__(self) -> str:
+        return f"start {self.unit} (was {self.was})"
+
+
+class StopUnit(Change, frozen=True, kw_only=True, tag="stop-unit"):
+    """Stop what runs."""
+
+    unit: str
+    was: str
+
+    @property
+    def impact(self) -> Impact:
+        """Its work ends."""
+        return Impact.RESTART
+
+    def __str__(self) -> str:
+        return f"stop {self.unit} (was {self.was})"
+
+
+class RestartUnit(Change, frozen=True, kw_only=True, tag="restart-unit"):
+    """Restart what runs with something else than what is declared."""
+
+    unit: str
+    invocation: str
+    why: tuple[str, ...]
+
+    @property
+    def impact(self) -> Impact:
+        """Its process is another one afterwards."""
+        return Impact.RESTART
+
+    def __str__(self) -> str:
+        return f"restart {self.unit}: {'; '.join(self.why)}"
+
+
+class ReloadUnit(Change, frozen=True, kw_only=True, tag="reload-unit"):
+    """Have a running process read its files again."""
+
+    unit: str
+    invocation: str
+    why: tuple[str, ...]
+
+    @property
+    def impact(self) -> Impact:
+        """Its process stays."""
+        return Impact.RELOAD
+
+    def __str__(self) -> str:
+        return f"reload {self.unit}: {'; '.join(self.why)}"
+
+
+UnitChange = (
+    MakeDropInDirectory
+    | WriteFile
+    | SetAccess
+    | RemovePath
+    | ReloadDaemon
+    | UnmaskUnit
+    | EnableUnit
+    | DisableUnit
+    | StartUnit
+    | StopUnit
+    | RestartUnit
+    | ReloadUnit
+)
+
+
+def apply_unit(host: Host, change: UnitChange) -> None:
+    """Make one change to a unit or its drop-in."""
+    match change:
+        case MakeDropInDirectory():
+            host.files.make_directory(change.path, 0o755, "root", "root")
+        case WriteFile() | SetAccess() | RemovePath():
+            apply_file(host, change)
+        case ReloadDaemon():
+            host.units.reload_daemon()
+        case UnmaskUnit():
+            host.units.unmask(change.unit)
+        case EnableUnit():
+            host.units.enable(change.unit)
+        case DisableUnit():
+            host.units.disable(change.unit)
+        case StopUnit():
+            host.units.stop(change.unit)
+        case _:
+            _begin(host, change)
+
+
+def _begin(host: Host, change: StartUnit | RestartUnit | ReloadUnit) -> None:
+    state = host.units.state(change.unit)
+    if isinstance(change, StartUnit):
+        if state.active in RUNNING:
+            raise MovedError(f"cannot start {change.unit}: somebody else did; plan again")
+        host.units.start(change.unit)
+        return
+    if state.invocation != change.invocation or state.active not in RUNNING:
+        raise MovedError(
+            f"cannot {'restart' if isinstance(change, RestartUnit) else 'reload'} {change.unit}: "
+            f"it is {state.active} and not the invocation that was looked at; plan again"
+        )
+    if isinstance(change, RestartUnit):
+        host.units.restart(change.unit)
+    elif state.can_reload:
+        host.units.reload(change.unit)
+    else:
+        raise HostError(f"cannot reload {change.unit}: it has no reload of its own; restart it")
