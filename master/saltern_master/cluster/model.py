@@ -1,7 +1,6 @@
 """What a cluster file says, as values. Field names in the file are camelCase.
 
-A resource is written as it stands in a body (id, spec with its kind, after, drift,
-on_removal), so what `saltern show` prints can be put into a cluster file.
+A resource is written as it stands in a body: id, spec with its kind, after, drift, on_removal.
 
 Only what is compiled has a field here.
 """

@@ -1,0 +1,167 @@
+"""A whole cluster file -> the body of every node. Pure: equal inputs, equal bytes.
+
+What is wrong only now (a resource that claims what an expansion claims, an `after` that
+names nothing on this node, a kubelet that the library lacks) is told with the path in the
+cluster file, for all nodes at once. What is good but worth knowing is a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from saltern_protocol.documents import MAX_BODY_BYTES
+from saltern_states.body import Body, BodyError, Resource, make_body, write_body
+
+from saltern_master.cluster.faults import ClusterFileError, Path, show
+from saltern_master.cluster.load import ClusterFile, located
+from saltern_master.cluster.model import Cluster, Node
+from saltern_master.compile import settings
+from saltern_master.compile.allocation import Allocation, allocate
+from saltern_master.compile.docker import docker
+from saltern_master.compile.facts import Facts
+from saltern_master.compile.kubelet import TOOLS, images_of, kubelet
+from saltern_master.compile.network import network, ready
+from saltern_master.compile.node import NodeInput, binary, image
+from saltern_master.library.values import Index
+from saltern_master.versions import minor_of
+
+MAX_TEXT = 16 * 1024
+PACKAGES = ("kmod", "iptables", "docker.io", *TOOLS)
+"""Every Debian package that an expansion names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One node, and what it shall be."""
+
+    node: Node
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What a cluster file means. `allocation` is the one to record before anything is signed."""
+
+    nodes: tuple[Compiled, ...]
+    allocation: Allocation
+    notes: tuple[str, ...]
+
+
+def compile_cluster(
+    file: ClusterFile, facts: Mapping[str, Facts], before: Allocation, stock: Index
+) -> Compilation:
+    """Compile for every node; ClusterFileError tells all that stands against it."""
+    cluster = file.cluster
+    names = tuple(node.name for node in cluster.nodes)
+    allocation = allocate(cluster.network.pods, cluster.network.per_node, names, before)
+    inputs = [
+        _input(cluster, node, facts.get(node.name, Facts()), allocation, stock)
+        for node in cluster.nodes
+    ]
+    faults: dict[tuple[Path, str], None] = {}
+    nodes: list[Compiled] = []
+    for given in inputs:
+        found = _compile_node(cluster, given)
+        if isinstance(found, Body):
+            nodes.append(Compiled(given.node, found))
+        else:
+            faults.update(dict.fromkeys(found))
+    if faults:
+        raise ClusterFileError(located(file.lines, path, text) for path, text in faults)
+    notes = dict.fromkeys(note for given in inputs for note in _notes(given, facts))
+    return Compilation(tuple(nodes), allocation, tuple(notes))
+
+
+def _input(
+    cluster: Cluster, node: Node, facts: Facts, allocation: Allocation, stock: Index
+) -> NodeInput:
+    minor = minor_of(cluster.kubernetes.version)
+    if minor is None:
+        raise AssertionError("load() refuses a version that is not known")
+    return NodeInput(
+        node=node,
+        domain=cluster.cluster.domain,
+        version=cluster.kubernetes.version,
+        minor=minor,
+        network=cluster.network,
+        docker=cluster.runtime.docker,
+        pods=allocation.ranges[node.name],
+        facts=facts,
+        stock=stock,
+        kubelet_config=settings.kubelet_config(cluster, node),
+        static_pods=settings.static_pods(cluster, node),
+    )
+
+
+def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path, str], ...]:
+    net = network(given)
+    expanded = (*net, *docker(given, ready(net)), *kubelet(given))
+    own = tuple(settings.own_resources(cluster, given.node))
+    origin: dict[int, Path] = {len(expanded) + n: one.path for n, one in enumerate(own)}
+    faults = [*_missing(given), *_too_long(expanded)]
+    try:
+        body = make_body((*expanded, *(one.resource for one in own)))
+    except BodyError as error:
+        faults.extend(_in_file(fault, origin, given.node.name) for fault in error.faults)
+        return tuple(faults)
+    size = len(write_body(body))
+    if size > MAX_BODY_BYTES:
+        text = f"the body of {given.node.name} has {size} bytes; the limit is {MAX_BODY_BYTES}"
+        faults.append(((), text))
+    return tuple(faults) if faults else body
+
+
+def _missing(given: NodeInput) -> Iterator[tuple[Path, str]]:
+    if binary("kubelet", given.version, "/kubelet", given.stock) is None:
+        text = (
+            f"there is no kubelet {given.version} in the library; "
+            f"run: saltern binaries add {given.version}"
+        )
+        yield ("kubernetes", "version"), text
+
+
+def _too_long(expanded: tuple[Resource, ...]) -> Iterator[tuple[Path, str]]:
+    """What is built here passes msgspec by; the one thing that can be too large is a text."""
+    for one in expanded:
+        text = getattr(one.spec, "text", "")
+        if len(text) > MAX_TEXT:
+            yield (), f"{one.id} would have {len(text)} characters; the limit is {MAX_TEXT}"
+
+
+def _in_file(fault: str, origin: Mapping[int, Path], node: str) -> tuple[Path, str]:
+    """Turn a body's path into the cluster file's."""
+    found = re.match(r"^\$\.resources\[([0-9]+)\](\.[a-z]+)?: (.*)\Z", fault, re.DOTALL)
+    if found is None:
+        return (), f"node {node}: {fault}"
+    number, field, text = int(found[1]), found[2], found[3]
+    path = origin.get(number, ())
+    text = re.sub(r"resources\[([0-9]+)\]", lambda at: _place(int(at[1]), origin), text)
+    return (*path, field[1:]) if field else path, f"{text} (node {node})"
+
+
+def _place(number: int, origin: Mapping[int, Path]) -> str:
+    return show(origin[number]) if number in origin else "an expansion"
+
+
+def _notes(given: NodeInput, facts: Mapping[str, Facts]) -> Iterator[str]:
+    name = given.node.name
+    if name not in facts:
+        usual = given.facts
+        yield (
+            f"{name}: no facts, so an MTU of {usual.mtu} and iptables-{usual.iptables_backend} "
+            f"are taken; run saltern-agent facts there and keep it as facts/{name}.json"
+        )
+    for wanted in images_of(given):
+        if image(wanted, given.stock) is None:
+            yield (
+                f"image {wanted} is not in the library, so nodes must have it or pull it; "
+                "or run: saltern images add"
+            )
+    lacking = sorted(set(PACKAGES) - {found.name for found in given.stock.packages})
+    if lacking:
+        yield (
+            f"packages from the nodes' own repositories: {', '.join(lacking)}; "
+            f"to bring them along: saltern packages add {' '.join(lacking)}"
+        )

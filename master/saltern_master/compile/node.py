@@ -1,0 +1,79 @@
+"""All that the expansions of one node look at, as one frozen value; and how they name things.
+
+An id is PART/NAME: the expansion, and what a person would call the thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from saltern_states.artifact import Artifact
+from saltern_states.body import Resource
+from saltern_states.contract import Spec
+from saltern_states.file import File
+from saltern_states.image import Image
+from saltern_states.package import Deb, Package
+from saltern_states.unit import LivesBy
+
+from saltern_master.cluster.model import Docker, Network, Node
+from saltern_master.compile.facts import Facts
+from saltern_master.library.values import Index
+from saltern_master.versions import KubernetesMinor
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInput:
+    """One node, and all that decides what it becomes."""
+
+    node: Node
+    domain: str
+    version: str
+    minor: KubernetesMinor
+    network: Network
+    docker: Docker
+    pods: str  # this node's own range
+    facts: Facts
+    stock: Index  # what the library holds
+    kubelet_config: Mapping[str, object]
+    static_pods: tuple[Mapping[str, object], ...]
+
+
+def resource(part: str, name: str, spec: Spec, after: Iterable[str] = ()) -> Resource:
+    """Give a resource of an expansion."""
+    return Resource(id=f"{part}/{name}", spec=spec, after=tuple(after), part_of=part)
+
+
+def package(name: str, stock: Index) -> Package:
+    """Give a package: from the library's .deb files, else from the node's own repositories."""
+    for found in stock.packages:
+        if found.name == name:
+            debs = tuple(
+                Deb(package=deb.package, version=deb.version, sha256=deb.sha256)
+                for deb in found.debs
+            )
+            version = next((deb.version for deb in debs if deb.package == name), "")
+            return Package(name=name, version=version, debs=debs)
+    return Package(name=name)
+
+
+def image(name: str, stock: Index) -> Image | None:
+    """Give an image that the library has, or None."""
+    for found in stock.images:
+        if found.name == name:
+            return Image(name=name, config=found.config_digest, archive=found.archive_sha256)
+    return None
+
+
+def binary(component: str, version: str, path: str, stock: Index) -> Artifact | None:
+    """Give a program of Kubernetes at a path, or None where the library lacks it."""
+    for found in stock.binaries:
+        if (found.component, found.version, found.architecture) == (component, version, "amd64"):
+            return Artifact(path=path, sha256=found.sha256)
+    return None
+
+
+def lives_by(file: File) -> LivesBy:
+    """Say that a unit has to be started anew when this file changes."""
+    return LivesBy(path=file.path, sha256=sha256(file.text.encode()).hexdigest())

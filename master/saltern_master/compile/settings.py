@@ -1,0 +1,73 @@
+"""What the groups say of one node, put together: where two differ, the later one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from saltern_states.body import Resource
+from saltern_states.sysctl import Sysctl
+
+from saltern_master.cluster.faults import Path
+from saltern_master.cluster.match import does_match
+from saltern_master.cluster.model import Cluster, Group, Node, OwnResource
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A resource that a person declared, and where."""
+
+    resource: Resource
+    path: Path
+
+
+def groups_of(cluster: Cluster, node: Node) -> Iterator[tuple[int, Group]]:
+    """Give the groups that mean a node, with their place in the file."""
+    for number, group in enumerate(cluster.groups):
+        if does_match(group.match, node.name, node.roles, node.labels):
+            yield number, group
+
+
+def kubelet_config(cluster: Cluster, node: Node) -> dict[str, object]:
+    """Give the fields of KubeletConfiguration that the groups set for a node."""
+    config: dict[str, object] = {}
+    for _, group in groups_of(cluster, node):
+        config = merged(config, group.kubelet.config)
+    return config
+
+
+def static_pods(cluster: Cluster, node: Node) -> tuple[Mapping[str, object], ...]:
+    """Give the manifests of a node's static pods."""
+    return tuple(pod for _, group in groups_of(cluster, node) for pod in group.kubelet.static_pods)
+
+
+def own_resources(cluster: Cluster, node: Node) -> Iterator[Own]:
+    """Give the resources that a person declared for a node: the groups' parameters and the rest."""
+    sysctls: dict[str, Own] = {}
+    for number, group in groups_of(cluster, node):
+        for key, value in group.sysctls.items():
+            made = Resource(id=f"sysctl/{key}", spec=Sysctl(key=key, value=value))
+            sysctls[key] = Own(made, ("groups", number, "sysctls", key))
+    yield from (sysctls[key] for key in sorted(sysctls))
+    for place, one in enumerate(cluster.resources):
+        yield _own(one, ("resources", place))
+    for number, group in groups_of(cluster, node):
+        for place, one in enumerate(group.resources):
+            yield _own(one, ("groups", number, "resources", place))
+
+
+def merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """Lay one map over another; maps in both are merged, all else is replaced."""
+    result = dict(under)
+    for name, value in over.items():
+        below = result.get(name)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[name] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _own(one: OwnResource, path: Path) -> Own:
+    made = Resource(
+        id=one.id, spec=one.spec, after=one.after, drift=one.drift, on_removal=one.on_removal
+    )
+    return Own(made, path)
