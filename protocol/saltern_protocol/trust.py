@@ -22,6 +22,7 @@ The order of checks never changes, and the first that fails gives the reason:
   new documents that an expired root or policy refuses. What was accepted stays in force.
 * A root replaces keys, so it forgets the policy, which has to be given again under the
   new keys; the policy's version is not forgotten.
+* The journal keeps roots that were walked (keep_roots), so that no restart goes back.
 * (epoch, version) of a document rises strictly; only the very same signed bytes
   are taken again. The epoch is the root's, so a new epoch heals a version run high.
 """
@@ -31,7 +32,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from saltern_protocol import envelope
 from saltern_protocol.documents import (
@@ -104,8 +105,7 @@ class Trust:
             )
         trust = self
         for data in chain:
-            # Not verified here and only used to pass over what lies behind us.
-            if decode_root(envelope.decode(data).payload).version > trust.root.version:
+            if _claimed_version(data) > trust.root.version:
                 trust = trust.walk(data)
         return trust
 
@@ -211,6 +211,22 @@ class Trust:
                 f"enrolled as {identity.incarnation}; sign one for that",
             )
         _same_epoch("document", document.epoch, self.root.epoch)
+
+
+def keep_roots(before: Statement, followed: Statement) -> Statement:
+    """Give a statement to journal in place of the one before, with no root of that one lost.
+
+    Nobody signs a statement, so whoever carries it can leave roots out. A node that had
+    passed them and forgot them would, once restarted, believe keys that they dropped.
+    """
+    known = max(map(_claimed_version, before.roots), default=0)
+    newer = tuple(data for data in followed.roots if _claimed_version(data) > known)
+    return structs.replace(followed, roots=before.roots + newer)
+
+
+def _claimed_version(data: bytes) -> int:
+    """Read a root's version unverified: good enough to pass over what lies behind us."""
+    return decode_root(envelope.decode(data).payload).version
 
 
 def _verify(data: bytes, payload_type: PayloadType, role: Role) -> bytes:
