@@ -71,7 +71,7 @@ def watch(want: File) -> tuple[Watch, ...]:
     return (WatchPath(Path(want.path)),)
 
 
-KIND = Kind(
+KIND: Kind[File, SmallFile, FileChange] = Kind(
     spec=File,
     observe=observe,
     diff=diff,
