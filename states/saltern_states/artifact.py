@@ -185,7 +185,7 @@ def _diff_file(want: Artifact, have: Observed) -> tuple[ArtifactChange | Blocked
         group=want.group,
     )
     if have.entry is not None and have.entry.type != "file":
-        why = f"{want.path} is a {have.entry.type}, not a file; take it away first"
+        why = f"{want.path} is no file ({have.entry.type}); take it away first"
         return (Blocked(why, (write,)),)
     if have.entry is None or have.entry.sha256 != want.sha256:
         return (_hindered(want, have, write) or write,)
@@ -202,7 +202,7 @@ def _diff_tree(want: Artifact, have: Observed) -> tuple[ArtifactChange | Blocked
         group=want.group,
     )
     if have.entry is not None and have.tree is None:
-        why = f"{want.path} is a {have.entry.type}, not a directory; take it away first"
+        why = f"{want.path} is no directory ({have.entry.type}); take it away first"
         return (Blocked(why, (unpack,)),)
     if have.tree is not None and not have.tree.archive and have.names:
         why = f"{want.path} holds files that we did not unpack; take them away first"
@@ -222,7 +222,7 @@ def _hindered(want: Artifact, have: Observed, change: WriteBlob | Unpack) -> Blo
     if have.entry is None and have.parent is None:
         return Blocked(f"there is no directory {parent}", (change,))
     if have.entry is None and have.parent is not None and have.parent.type != "directory":
-        return Blocked(f"{parent} is a {have.parent.type}, not a directory", (change,))
+        return Blocked(f"{parent} is no directory ({have.parent.type})", (change,))
     if not have.has_blob:
         return Blocked(f"artifact {want.sha256} is not on this node yet", (change,))
     return None

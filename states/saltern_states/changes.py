@@ -119,9 +119,7 @@ def diff_file(  # a file is these five things
         group=group,
     )
     if have.entry is not None and have.entry.type != "file":
-        return (
-            Blocked(f"{path} is a {have.entry.type}, not a file; take it away first", (write,)),
-        )
+        return (Blocked(f"{path} is no file ({have.entry.type}); take it away first", (write,)),)
     if have.unknown:
         return (Blocked(f"{path}: this node has no {' and no '.join(have.unknown)}", (write,)),)
     if have.entry is None:
@@ -169,5 +167,5 @@ def _create(path: Path, have: SmallFile, write: WriteFile) -> tuple[FileChange |
     if have.parent is None:
         return (Blocked(f"there is no directory {path.parent}", (write,)),)
     if have.parent.type != "directory":
-        return (Blocked(f"{path.parent} is a {have.parent.type}, not a directory", (write,)),)
+        return (Blocked(f"{path.parent} is no directory ({have.parent.type})", (write,)),)
     return (write,)

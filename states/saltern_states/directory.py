@@ -103,7 +103,7 @@ def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | 
     path, mode, entry = Path(want.path), int(want.mode, 8), have.place.entry
     make = MakeDirectory(path=path, mode=mode, owner=want.owner, group=want.group)
     if entry is not None and entry.type != "directory":
-        return (Blocked(f"{path} is a {entry.type}, not a directory; take it away", (make,)),)
+        return (Blocked(f"{path} is no directory ({entry.type}); take it away", (make,)),)
     if have.place.unknown:
         unknown = " and no ".join(have.place.unknown)
         return (Blocked(f"{path}: this node has no {unknown}", (make,)),)
@@ -161,7 +161,7 @@ def _look_at_stray(host: Host, directory: Path, name: str) -> Stray | None:
 
 def _without(path: Path, stray: Stray) -> RemovePath | Blocked:
     if stray.entry.type not in ("file", "directory"):
-        return Blocked(f"{path} is a {stray.entry.type} that shall not be there; take it away")
+        return Blocked(f"{path} ({stray.entry.type}) shall not be there; take it away")
     if stray.inside:
         return Blocked(
             f"{path} is a directory that shall not be there, and not empty; take it away"
@@ -173,7 +173,7 @@ def _blocked_by_parent(path: Path, parent: Entry | None, make: MakeDirectory) ->
     if parent is None:
         return Blocked(f"there is no directory {path.parent}", (make,))
     if parent.type != "directory":
-        return Blocked(f"{path.parent} is a {parent.type}, not a directory", (make,))
+        return Blocked(f"{path.parent} is no directory ({parent.type})", (make,))
     return None
 
 

@@ -96,7 +96,7 @@ def _rewrite(fstab: SmallFile, line: LineRule) -> tuple[FileChange | Blocked, ..
     if entry is None:
         return ()
     if entry.type != "file":
-        return (Blocked(f"{FSTAB} is a {entry.type}, not a file; put the real one in its place"),)
+        return (Blocked(f"{FSTAB} is no file ({entry.type}); put the real one in its place"),)
     if fstab.content is None:
         return (Blocked(f"{FSTAB} has more than {MAX_SHOWN_BYTES} bytes; make it smaller"),)
     content = b"".join(line(each) for each in fstab.content.splitlines(keepends=True))

@@ -121,7 +121,9 @@ class DiskFiles:
     def set_access(self, path: Path, was: Entry, mode: int, owner: str, group: str) -> None:
         """Change mode and owner of a file or directory."""
         if was.type not in ("file", "directory"):
-            raise HostError(f"cannot set the mode of {path}: it is a {was.type}; take it away")
+            raise HostError(
+                f"cannot set the mode of {path}: it is none of ours ({was.type}); take it away"
+            )
         uid, gid = self._accounts.numbers(owner, group)
         with telling("set the mode of", path):
             seen = self._open_expected(path, was)
@@ -155,7 +157,7 @@ class DiskFiles:
     def remove(self, path: Path, was: Entry) -> None:
         """Remove a file, or a directory that is empty."""
         if was.type not in ("file", "directory"):
-            raise HostError(f"cannot remove {path}: it is a {was.type}, which is none of ours")
+            raise HostError(f"cannot remove {path}: it is none of ours ({was.type})")
         with telling("remove", path), self._root.directory(path.parent) as parent:
             self._expect(parent, path, was)
             if was.type == "directory":
@@ -180,7 +182,7 @@ class DiskFiles:
         self, path: Path, was: Entry | None, fill: Fill, mode: int, owner: str, group: str
     ) -> None:
         if was is not None and was.type != "file":
-            raise HostError(f"cannot write {path}: it is a {was.type}, not a file; take it away")
+            raise HostError(f"cannot write {path}: it is no file ({was.type}); take it away")
         uid, gid = self._accounts.numbers(owner, group)
         with (
             telling("write", path),
@@ -271,7 +273,7 @@ def _require(
     seen: int, path: Path, doing: str, is_type: Callable[[int], bool], wanted: str
 ) -> None:
     if not is_type(os.fstat(seen).st_mode):
-        raise HostError(f"cannot {doing} {path}: it is not a {wanted}; take it away")
+        raise HostError(f"cannot {doing} {path}: it is no {wanted}; take it away")
 
 
 def _read_small(seen: int, path: Path) -> bytes:

@@ -117,7 +117,7 @@ class FakeFiles:
         if entry is None:
             return None
         if entry.type != "file":
-            raise HostError(f"cannot read {path}: it is a {entry.type}, not a file")
+            raise HostError(f"cannot read {path}: it is no file ({entry.type})")
         return self.nodes[path].content
 
     def names(self, path: Path) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class FakeFiles:
         if entry is None:
             return ()
         if entry.type != "directory":
-            raise HostError(f"cannot list {path}: it is a {entry.type}, not a directory")
+            raise HostError(f"cannot list {path}: it is no directory ({entry.type})")
         return tuple(sorted(each.name for each in self.nodes if each.parent == path != each))
 
     def unknown_accounts(self, owner: str, group: str) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class FakeFiles:
         """Put a whole file there."""
         self._expect(path, was)
         if was is not None and was.type != "file":
-            raise HostError(f"cannot write {path}: it is a {was.type}, not a file")
+            raise HostError(f"cannot write {path}: it is no file ({was.type})")
         self._check_place(path, owner, group)
         self.nodes[path] = Node("file", mode, *self.called(owner, group), content)
 
@@ -164,7 +164,7 @@ class FakeFiles:
         """Change mode and owner."""
         self._expect(path, was)
         if was.type not in ("file", "directory"):
-            raise HostError(f"cannot set the mode of {path}: it is a {was.type}")
+            raise HostError(f"cannot set the mode of {path}: it is none of ours ({was.type})")
         self._check_place(path, owner, group)
         names = self.called(owner, group)
         self.nodes[path] = replace(self.nodes[path], mode=mode, owner=names[0], group=names[1])
@@ -179,7 +179,7 @@ class FakeFiles:
         """Remove a file or an empty directory."""
         self._expect(path, was)
         if was.type not in ("file", "directory"):
-            raise HostError(f"cannot remove {path}: it is a {was.type}, which is none of ours")
+            raise HostError(f"cannot remove {path}: it is none of ours ({was.type})")
         if was.type == "directory" and self.names(path):
             raise HostError(f"cannot remove {path}: the directory is not empty")
         del self.nodes[path]
