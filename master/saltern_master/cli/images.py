@@ -1,0 +1,59 @@
+"""saltern images: container image archives in the master's library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saltern_master.cli.output import Output, errors_told, say, show
+from saltern_master.images import read_image
+from saltern_master.images.programs import add_program_image, choose_images
+from saltern_master.library import Image, Library
+
+app = typer.Typer(no_args_is_help=True, help="Container images, as archives.")
+
+COLUMNS = ("name", "config_digest", "size", "archive_sha256")
+Home = Annotated[
+    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
+]
+DEFAULT_HOME = Path("/var/lib/saltern")
+
+
+@app.command()
+def add(
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(help="Images of our own: pause, echo. All, if nothing is named."),
+    ] = None,
+    archive: Annotated[
+        list[Path] | None,
+        typer.Option("--archive", help="An archive of `docker save NAME:TAG`; may be repeated."),
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """Add images: our own are compiled here, others come as archives."""
+    with errors_told():
+        library = Library(home)
+        # read first: an archive that is wrong is told before anything is added
+        archives = [(path, read_image(path)) for path in archive or ()]
+        added = [_add_archive(library, path, image) for path, image in archives]
+        if program or not archives:
+            for chosen in choose_images(program or ()):
+                say(f"{chosen.name} …")
+                added.append(add_program_image(library, chosen))
+        show(added, COLUMNS, output)
+
+
+@app.command("list")
+def list_images(home: Home = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+    """List what the library has."""
+    with errors_told():
+        show(Library(home).list().images, COLUMNS, output)
+
+
+def _add_archive(library: Library, path: Path, image: Image) -> Image:
+    library.add_blob(path, expect=image.archive_sha256)
+    return library.add_image(image)

@@ -1,0 +1,14 @@
+"""Container image archives that we write ourselves: the same bytes for the same input.
+
+tree.py      the files of an image, as a tar layer               pure, and one that streams
+config.py    the JSON parts: config, manifests, index            pure
+archive.py   write_image and read_image                          effects
+programs.py  saltern/pause and saltern/echo from their C files   effects
+pause.c, echo.c
+"""
+
+from saltern_master.images.archive import read_image, write_image
+from saltern_master.images.config import ImageConfig
+from saltern_master.images.tree import File, ImageError
+
+__all__ = ["File", "ImageConfig", "ImageError", "read_image", "write_image"]
