@@ -1,0 +1,87 @@
+"""Blobs: in memory and on the disk."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from saltern_agent.host.blobs import DiskBlobs
+from saltern_states.ports import HostError
+
+from tests.contracts.grounds import DiskGround, FakeGround, Ground
+
+CONTENT = b"content" * 1000
+BLOB = sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(params=["fake", "disk"])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
+    return FakeGround() if request.param == "fake" else DiskGround(tmp_path)
+
+
+def test_what_was_brought_is_here(ground: Ground) -> None:
+    assert not ground.blobs.has(BLOB)
+    with pytest.raises(HostError, match=f"cannot find blob {BLOB}"):
+        ground.blobs.path(BLOB)
+
+    ground.put_blob(CONTENT)
+
+    assert ground.blobs.has(BLOB)
+    assert ground.blobs.path(BLOB).name == BLOB
+
+
+def test_what_came_damaged_is_not_kept(tmp_path: Path) -> None:
+    blobs = DiskBlobs(tmp_path / "own")
+
+    with pytest.raises(HostError, match=f"cannot keep blob {BLOB}: what came is"):
+        blobs.add(BLOB, [CONTENT, b"more"])
+
+    assert os.listdir(tmp_path / "own") == []
+
+
+def test_damage_is_seen_at_the_next_question(tmp_path: Path) -> None:
+    blobs = DiskBlobs(tmp_path)
+    blobs.add(BLOB, [CONTENT[:100], CONTENT[100:]])
+    assert blobs.has(BLOB)
+
+    (tmp_path / BLOB).chmod(0o600)
+    (tmp_path / BLOB).write_bytes(CONTENT[:-1] + b"T")
+
+    assert not blobs.has(BLOB)
+    blobs.add(BLOB, [CONTENT])
+    assert blobs.has(BLOB)
+
+
+def test_others_are_read_and_never_written(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / BLOB).write_bytes(CONTENT)
+    blobs = DiskBlobs(tmp_path / "own", theirs)
+
+    assert blobs.path(BLOB) == theirs / BLOB
+    blobs.drop(BLOB)
+    assert blobs.has(BLOB)
+    assert blobs.names() == ()
+
+
+@pytest.mark.parametrize("name", ["../" + "a" * 61, "A" * 64, "a" * 63, "a" * 64 + "\n", ""])
+def test_a_name_that_is_no_hash_is_refused(tmp_path: Path, name: str) -> None:
+    blobs = DiskBlobs(tmp_path)
+    with pytest.raises(HostError, match="cannot name a blob"):
+        blobs.has(name)
+    with pytest.raises(HostError, match="cannot name a blob"):
+        blobs.add(name, [b""])
+
+
+def test_a_symlink_or_a_fifo_is_no_blob(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    (tmp_path / "own").mkdir()
+    blobs = DiskBlobs(tmp_path / "own")
+    (tmp_path / "own" / BLOB).symlink_to(tmp_path / "elsewhere")
+    assert not blobs.has(BLOB)
+    (tmp_path / "own" / BLOB).unlink()
+    os.mkfifo(tmp_path / "own" / BLOB)
+
+    assert not blobs.has(BLOB)
