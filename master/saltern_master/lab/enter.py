@@ -64,16 +64,26 @@ def run(
     ) as process:
         try:
             out, err = process.communicate(data, timeout=seconds)
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                said = " / ".join(_text(error.stderr or b"").splitlines()[-3:])
-                raise LabError(
-                    f"cannot wait longer than {seconds:g} s for it in the node: {said}"
-                ) from error
+        except subprocess.TimeoutExpired as error:
+            said = _kill(process)
+            raise LabError(
+                f"cannot wait longer than {seconds:g} s for it in the node; it said: {said}"
+            ) from error
+        except BaseException:
+            _kill(process)
             raise
     return subprocess.CompletedProcess(list(argv), process.returncode, _text(out), _text(err))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> str:
+    """Kill the process with its session, and give the last of what they said."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        out, err = process.communicate(timeout=1)
+    except (subprocess.TimeoutExpired, ValueError):  # a daemon of theirs keeps the pipe open
+        return "(its output is still held open)"
+    return " / ".join(_text(out + err).splitlines()[-3:]) or "nothing"
 
 
 def _text(data: bytes) -> str:
