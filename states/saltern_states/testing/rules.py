@@ -11,8 +11,8 @@ from saltern_states import iptables_rule, iptables_text
 from saltern_states.ports import Backend, HostError
 
 TARGETS = frozenset(
-    ("ACCEPT", "DROP", "RETURN", "REJECT", "LOG", "MARK", "CONNMARK", "CT", "TCPMSS")
-    + ("MASQUERADE", "SNAT", "DNAT", "REDIRECT")
+    {"ACCEPT", "DROP", "RETURN", "REJECT", "LOG", "MARK", "CONNMARK", "CT", "TCPMSS"}
+    | {"MASQUERADE", "SNAT", "DNAT", "REDIRECT"}
 )
 """The targets that this iptables knows, beside the chains."""
 
