@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from saltern_master.cluster.faults import Path
+from saltern_master.cluster.faults import Path, show
 from saltern_master.cluster.kubelet_config import check_kubelet_config
 from saltern_master.cluster.match import RESERVED, does_match
 from saltern_master.cluster.shape import Reading
@@ -29,6 +29,7 @@ def check(reading: Reading) -> Found:
     yield from _check_runtime(reading)
     yield from _check_groups(reading)
     yield from _check_kubelets(reading)
+    yield from _check_names(reading)
 
 
 def _check_version(reading: Reading) -> Found:
@@ -123,25 +124,36 @@ def _check_kubelets(reading: Reading) -> Found:
             yield from check_kubelet_config(config, version.kubelet, path)
     for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
         yield from check_static_pod(pod, path)
-    yield from _check_pod_names(reading)
 
 
-def _check_pod_names(reading: Reading) -> Found:
-    """No node gets two static pods of one name: their manifests would be one file."""
-    nodes = {path[1]: name for path, name in reading.at("nodes", "*", "name")}
+def _check_names(reading: Reading) -> Found:
+    """No node gets two static pods of one name (one file), or two resources of one id."""
+    pods = [
+        ((*path, "metadata", "name"), pod_name(pod))
+        for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*")
+        if pod_name(pod)
+    ]
+    ids = [*reading.at("resources", "*", "id"), *reading.at("groups", "*", "resources", "*", "id")]
+    nodes = [(path[1], name) for path, name in reading.at("nodes", "*", "name")]
     told: set[Path] = set()
-    for index, name in nodes.items():
-        first: dict[str, Path] = {}
-        for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
-            match = reading.found.get((*path[:2], "match"))
-            if match is None or not _is_meant(reading, match, index) or not pod_name(pod):
-                continue
-            other = first.setdefault(pod_name(pod), path)
-            if other != path and path not in told:
-                told.add(path)
-                where = f"groups[{other[1]}].kubelet.staticPods[{other[4]}]"
-                text = f'node {name} has a static pod "{pod_name(pod)}" by {where} too'
-                yield (*path, "metadata", "name"), text
+    for index, node in nodes:
+        for what, named in (("static pod", pods), ("resource", ids)):
+            first: dict[str, Path] = {}
+            for path, name in named:
+                if not _is_given(reading, path, index):
+                    continue
+                other = first.setdefault(name, path)
+                if other != path and path not in told:
+                    told.add(path)
+                    yield path, f'node {node} has a {what} "{name}" by {show(other)} too'
+
+
+def _is_given(reading: Reading, path: Path, index: str | int) -> bool:
+    """Tell whether what stands at a path, in a group or for all, is for this node."""
+    if path[0] != "groups":
+        return True
+    match = reading.found.get((*path[:2], "match"))
+    return match is not None and _is_meant(reading, match, index)
 
 
 def _is_usable(address: IPv4Address) -> bool:

@@ -32,12 +32,12 @@ class Fault:
 
 
 class ClusterFileError(MasterError):
-    """A cluster file that cannot be taken; `faults` are all that were found, by line."""
+    """A file of a person's that cannot be taken; `faults` are all that were found, by line."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], what: str = "the cluster file") -> None:
         self.faults = tuple(sorted(set(faults), key=lambda one: (one.line, show(one.path))))
         count = len(self.faults)
-        head = f"cannot take the cluster file: {count} fault{'s' if count > 1 else ''}"
+        head = f"cannot take {what}: {count} fault{'s' if count > 1 else ''}"
         super().__init__("\n".join([head, *(f"  {fault}" for fault in self.faults)]))
 
 

@@ -13,11 +13,13 @@ from ipaddress import IPv4Network
 
 import msgspec
 
+from saltern_master.cluster.model import Cidr
+
 
 class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ranges by node's name."""
 
-    ranges: dict[str, str] = {}
+    ranges: dict[str, Cidr] = {}
 
 
 def allocate(pods: str, per_node: int, names: Iterable[str], before: Allocation) -> Allocation:
@@ -36,8 +38,8 @@ def allocate(pods: str, per_node: int, names: Iterable[str], before: Allocation)
 def _still_good(network: IPv4Network, per_node: int, before: Allocation) -> dict[str, str]:
     good: dict[str, str] = {}
     for name, text in sorted(before.ranges.items()):
-        one = IPv4Network(text)
-        fits = one.prefixlen == per_node and one.subnet_of(network)
+        one = IPv4Network(text, strict=False)
+        fits = str(one) == text and one.prefixlen == per_node and one.subnet_of(network)
         if fits and text not in good.values():
             good[name] = text
     return good

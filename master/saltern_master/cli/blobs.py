@@ -1,0 +1,39 @@
+"""saltern blobs: contents for artifacts of a person's own, in the master's library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.faults import faults_told
+from saltern_master.cli.output import Output, show
+from saltern_master.library import Library
+
+app = typer.Typer(no_args_is_help=True, help="Contents for artifacts of your own, by SHA-256.")
+
+HomePath = Annotated[
+    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
+]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One content, and the file that it was taken from."""
+
+    sha256: str
+    file: str
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to keep.")],
+    home: HomePath = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """Add files; an artifact in the cluster file names them by the SHA-256 that is printed."""
+    with faults_told():
+        library = Library(home)
+        show([Row(library.add_blob(file), str(file)) for file in files], ("sha256", "file"), output)

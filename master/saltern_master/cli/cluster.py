@@ -1,0 +1,165 @@
+"""saltern init, policy, compile, sign: from a cluster file to what each node is given."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from saltern_states.body import write_body
+
+from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.bodies import Format, body_lines, in_full, write
+from saltern_master.cli.faults import faults_told, read_bytes
+from saltern_master.cli.output import Output, say, show
+from saltern_master.cluster.load import ClusterFile, load
+from saltern_master.compile.cluster import Compilation, Compiled, compile_cluster
+from saltern_master.library import Library
+from saltern_master.signing.home import Home, write_whole
+from saltern_master.signing.init import init as make_home
+from saltern_master.signing.init import sign_policy
+from saltern_master.signing.sign import sign as sign_bodies
+
+HomePath = Annotated[
+    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
+]
+ClusterPath = Annotated[Path, typer.Argument(metavar="CLUSTER.YAML", help="The cluster file.")]
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """One key of a new cluster."""
+
+    role: str
+    public: str
+    fingerprint: str
+
+
+class SignedRow(msgspec.Struct, frozen=True):
+    """One node's new document."""
+
+    node: str
+    version: int
+    expires: str
+    body: str
+    statement: str
+
+
+def init(
+    home: Annotated[
+        Path, typer.Argument(envvar="SALTERN_HOME", help="The directory to make.")
+    ] = DEFAULT_HOME,
+    cluster: Annotated[
+        str, typer.Option(help="The cluster's name, as in its cluster file.")
+    ] = "demo",
+    output: Output = Output.TABLE,
+) -> None:
+    """Make the keys, the root and the policy of a new cluster."""
+    with faults_told():
+        made = make_home(Home(home), cluster, _now(), secrets.token_bytes)
+        rows = [KeyRow(role, str(key), key.fingerprint) for role, key in made.keys.items()]
+        show(rows, ("role", "fingerprint", "public"), output)
+        say(f"made {home}; edit {home}/policy.yaml for resources of your own")
+
+
+def policy(home: HomePath = DEFAULT_HOME) -> None:
+    """Sign HOME/policy.yaml as the next version of the policy."""
+    with faults_told():
+        signed = sign_policy(Home(home), _now())
+        say(f"signed policy {signed.version}; it expires {_date(signed.expires)}")
+
+
+def compile_file(
+    file: ClusterPath,
+    home: HomePath = DEFAULT_HOME,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write NODE.body and NODE.json into this directory.")
+    ] = None,
+    output: Format = Format.TABLE,
+) -> None:
+    """Show what each node shall be. Nothing is signed and nothing is recorded."""
+    with faults_told():
+        compilation = _compile(load(read_bytes(file)), home)
+        if out is not None:
+            _write_bodies(compilation, out)
+        if output is Format.TABLE:
+            for one in compilation.nodes:
+                typer.echo("\n".join([_headline(one, compilation), *body_lines(one.body), ""]))
+        else:
+            write([_in_full(one, compilation) for one in compilation.nodes], output)
+
+
+def sign(
+    file: ClusterPath,
+    home: HomePath = DEFAULT_HOME,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the nodes' files go; HOME/out if not given.")
+    ] = None,
+    output: Output = Output.TABLE,
+) -> None:
+    """Compile, and sign for every node: NODE.identity, NODE.statement and blobs/."""
+    with faults_told():
+        read = load(read_bytes(file))
+        compilation = _compile(read, home)
+        signed = sign_bodies(
+            Home(home),
+            read.cluster.cluster.name,
+            compilation,
+            out or home / "out",
+            _now(),
+            secrets.token_bytes,
+        )
+        rows = [
+            SignedRow(one.node, one.version, _date(one.expires), one.body, str(one.statement))
+            for one in signed
+        ]
+        show(rows, ("node", "version", "expires", "statement"), output)
+
+
+def _compile(file: ClusterFile, path: Path) -> Compilation:
+    home = Home(path)
+    names = [node.name for node in file.cluster.nodes]
+    facts = {name: found for name in names if (found := home.facts(name)) is not None}
+    compilation = compile_cluster(file, facts, home.allocation(), Library(path).list())
+    for note in compilation.notes:
+        say(f"note: {note}")
+    return compilation
+
+
+def _write_bodies(compilation: Compilation, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for one in compilation.nodes:
+        name = one.node.name
+        write_whole(out / f"{name}.body", write_body(one.body), 0o644)
+        text = msgspec.json.encode(in_full(one.body))
+        write_whole(out / f"{name}.json", msgspec.json.format(text) + b"\n", 0o644)
+
+
+def _headline(one: Compiled, compilation: Compilation) -> str:
+    pods = compilation.allocation.ranges[one.node.name]
+    return (
+        f"{one.node.name}: {one.node.node_class}, pods {pods}, "
+        f"{len(one.body.resources)} resources, {len(one.body.blobs)} blobs"
+    )
+
+
+def _in_full(one: Compiled, compilation: Compilation) -> dict[str, object]:
+    return {
+        "node": one.node.name,
+        "class": one.node.node_class,
+        "pods": compilation.allocation.ranges[one.node.name],
+        "sha256": sha256(write_body(one.body)).hexdigest(),
+        "blobs": sorted(one.body.blobs),
+        "resources": in_full(one.body),
+    }
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,47 @@
+"""Exit statuses of saltern's own commands, and how errors are told.
+
+0   done
+1   it could not be done; the text says why and what to do
+2   the command line, or a file that a person wrote, is wrong; every fault is told
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from saltern_protocol.errors import ProtocolError
+from saltern_states.body import BodyError
+
+from saltern_master.cli.output import errors_told, say
+from saltern_master.cluster.faults import ClusterFileError
+from saltern_master.errors import MasterError
+
+
+class FileError(MasterError):
+    """A file that was named on the command line cannot be used."""
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Turn errors for people into their text and exit status 1 or 2."""
+    with errors_told():
+        try:
+            yield
+        except ClusterFileError as error:
+            say(f"saltern: {error}")
+            raise typer.Exit(2) from error
+        except BodyError as error:
+            raise FileError(f"cannot take this body: {error}") from error
+        except ProtocolError as error:
+            raise FileError(str(error)) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that was named on the command line."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from error

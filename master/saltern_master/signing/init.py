@@ -1,0 +1,79 @@
+"""saltern init: keys, the first root and the default policy of a new cluster.
+
+All three keys lie in HOME then. Root and policy keys belong off line: move them away once
+the policy is signed; only keys/state.key is needed to sign documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from saltern_protocol import envelope
+from saltern_protocol.documents import PayloadType
+from saltern_protocol.keys import PublicKey, generate
+from saltern_protocol.policy import Policy, decode_policy, encode_policy
+from saltern_protocol.root import Role, Roles, Root, decode_root, encode_root
+
+from saltern_master.signing.home import Home, HomeError, write_whole
+from saltern_master.signing.policy_file import default_policy, read_policy
+
+DAY = 24 * 3600
+ROOT_LIFE = 365 * DAY
+POLICY_LIFE = 90 * DAY
+ROLES = ("root", "policy", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What init made."""
+
+    cluster: str
+    keys: dict[str, PublicKey]
+
+
+def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> Made:
+    """Make keys, root and policy; HomeError where there are keys. `now` in seconds since 1970."""
+    keys = {role: generate(random) for role in ROLES}
+    roles = {role: Role(keys=(key.public,), threshold=1) for role, key in keys.items()}
+    root = Root(cluster=cluster, version=1, epoch=1, expires=now + ROOT_LIFE, roles=Roles(**roles))
+    signed = envelope.sign(PayloadType.ROOT, encode_root(root), [keys["root"]])
+    home.make()
+    for role, key in keys.items():
+        home.add_key(role, key)
+    home.write_envelope("root", signed)
+    write_whole(home.policy_file, default_policy().encode())
+    sign_policy(home, now)
+    return Made(cluster, {role: key.public for role, key in keys.items()})
+
+
+def sign_policy(home: Home, now: int) -> Policy:
+    """Sign policy.yaml as the next version. ClusterFileError tells what is wrong in it."""
+    root = root_of(home)
+    before = policy_of(home)
+    try:
+        classes = read_policy(home.policy_file.read_bytes())
+    except OSError as error:
+        raise HomeError(f"cannot read {home.policy_file}: {error.strerror}") from error
+    policy = Policy(
+        cluster=root.cluster,
+        version=before.version + 1 if before is not None else 1,
+        epoch=root.epoch,
+        expires=now + POLICY_LIFE,
+        classes=classes,
+    )
+    signed = envelope.sign(PayloadType.POLICY, encode_policy(policy), [home.key("policy")])
+    home.write_envelope("policy", signed)
+    return policy
+
+
+def root_of(home: Home) -> Root:
+    """Give the root that HOME's documents are believed by."""
+    return decode_root(envelope.decode(home.envelope("root")).payload)
+
+
+def policy_of(home: Home) -> Policy | None:
+    """Give the last policy that was signed, or None."""
+    if not (home.path / "policy.envelope").exists():
+        return None
+    return decode_policy(envelope.decode(home.envelope("policy")).payload)
