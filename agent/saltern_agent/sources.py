@@ -4,8 +4,8 @@
   finds counts.
 * Nothing goes by in silence. Where events were lost, `lost` says: look again at everything
   that this source watches. Where something cannot be listened to, `trouble()` says what and why.
-* What is in the watches when set_watches() returns is heard from then on, so a look made
-  after it misses nothing.
+* A look made after set_watches() misses nothing: the watches are heard from then on, and
+  one that can only be heard a moment later is touched once when it is.
 * read() never blocks. It may leave events for the next time; the descriptor then stays readable.
 """
 

@@ -1,0 +1,39 @@
+"""Units on the bus: object paths, and a machine that has no bus at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from saltern_agent.host.events.units import UnitSource, unit_path
+from saltern_agent.sources import Events
+from saltern_states.contract import WatchUnit
+
+from tests.agent.waiting import readable
+
+
+@pytest.mark.parametrize(
+    ("unit", "path"),
+    [  # each as `busctl tree` prints it
+        ("kubelet.service", "kubelet_2eservice"),
+        ("kube-proxy.service", "kube_2dproxy_2eservice"),
+        ("getty@tty1.service", "getty_40tty1_2eservice"),
+        ("1st.timer", "_31st_2etimer"),
+        ("a_b.service", "a_5fb_2eservice"),
+        ("app10.service", "app10_2eservice"),
+    ],
+)
+def test_object_paths(unit: str, path: str) -> None:
+    assert unit_path(unit) == f"/org/freedesktop/systemd1/unit/{path}"
+
+
+def test_without_a_bus_it_says_so_and_is_silent(tmp_path: Path) -> None:
+    source = UnitSource(str(tmp_path / "bus"))
+    source.set_watches(frozenset({WatchUnit("kubelet.service")}))
+    assert source.trouble() == f"cannot hear the bus at {tmp_path}/bus: No such file or directory"
+    assert source.retry_after == 1.0
+    assert not readable(source, 0)
+    assert source.read() == Events()
+    source.reconnect()
+    assert source.retry_after == 2.0
+    source.close()
