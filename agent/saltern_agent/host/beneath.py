@@ -73,6 +73,14 @@ class Root:
         finally:
             os.close(handle)
 
+    @contextmanager
+    def parent(self, path: Path) -> Iterator[int]:
+        """Hold open the directory that a path lies in; the path's own name is plain, too."""
+        if _relative(path) == b".":
+            raise OSError(errno.EINVAL, "the root itself", str(path))
+        with self.directory(path.parent) as handle:
+            yield handle
+
     def rename(self, directory: int, old: str, new: str, flags: int = 0) -> None:
         """Rename within one directory; RENAME_NOREPLACE or RENAME_EXCHANGE as the kernel has it."""
         number = RENAMEAT2_NUMBERS.get(platform.machine())
@@ -148,7 +156,10 @@ def _refuse_symlink(handle: int, name: bytes) -> None:
 
 
 def _relative(path: Path) -> bytes:
-    name = os.fsencode(path)
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise OSError(errno.EINVAL, "no name in UTF-8", ascii(path)) from error
     parts = name.split(b"/")
     if not name.startswith(b"/") or b".." in parts or b"\0" in name:
         raise OSError(errno.EINVAL, "no plain absolute path", str(path))

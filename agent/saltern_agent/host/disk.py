@@ -139,7 +139,7 @@ class DiskFiles:
     def make_directory(self, path: Path, mode: int, owner: str, group: str) -> None:
         """Make one directory."""
         uid, gid = self._accounts.numbers(owner, group)
-        with telling("make directory", path), self._root.directory(path.parent) as parent:
+        with telling("make directory", path), self._root.parent(path) as parent:
             try:
                 os.mkdir(path.name, 0o700, dir_fd=parent)
             except FileExistsError as error:
@@ -158,7 +158,7 @@ class DiskFiles:
         """Remove a file, or a directory that is empty."""
         if was.type not in ("file", "directory"):
             raise HostError(f"cannot remove {path}: it is none of ours ({was.type})")
-        with telling("remove", path), self._root.directory(path.parent) as parent:
+        with telling("remove", path), self._root.parent(path) as parent:
             self._expect(parent, path, was)
             if was.type == "directory":
                 os.rmdir(path.name, dir_fd=parent)
@@ -186,7 +186,7 @@ class DiskFiles:
         uid, gid = self._accounts.numbers(owner, group)
         with (
             telling("write", path),
-            self._root.directory(path.parent) as parent,
+            self._root.parent(path) as parent,
             new_file(parent) as (name, handle),
         ):
             os.fchown(handle, uid, gid)

@@ -72,7 +72,7 @@ class DiskTrees:
         uid, gid = self._accounts.numbers(owner, group)
         with (
             telling("unpack into", path),
-            self._root.directory(path.parent) as parent,
+            self._root.parent(path) as parent,
             _open_blob(self._blobs.path(blob), blob) as source,
             new_directory(parent) as (name, tree),
         ):
@@ -90,7 +90,7 @@ class DiskTrees:
         """Remove a tree of ours."""
         if not was.archive:
             raise HostError(f"cannot remove {path}: we unpacked nothing there; remove it by hand")
-        with telling("remove tree", path), self._root.directory(path.parent) as parent:
+        with telling("remove tree", path), self._root.parent(path) as parent:
             self._expect(parent, path, was)
             name = new_name()
             self._root.rename(parent, path.name, name)
