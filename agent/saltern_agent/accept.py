@@ -6,7 +6,7 @@ document) is found again by walking it once more; there is no second copy to dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saltern_protocol.documents import (
     Document,
@@ -16,7 +16,7 @@ from saltern_protocol.documents import (
 )
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.trust import Accepted as Floor
-from saltern_protocol.trust import Trust
+from saltern_protocol.trust import Trust, keep_roots
 from saltern_states.body import Body, BodyError, read_body
 
 from saltern_agent.journal import Accepted
@@ -30,6 +30,7 @@ class Taken:
     body: Body
     trust: Trust
     floor: Floor
+    statement: Statement
 
 
 def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: float) -> Taken:
@@ -38,9 +39,13 @@ def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: fl
     Raises MalformedError, RefusedError or BodyError, each with what to do; then nothing of it
     may be used.
     """
-    before = current(identity, accepted) if accepted else None
-    trust = before.trust if before else Trust.pin(identity)
-    return _take(trust, decode_statement(data), identity, before.floor if before else None, now)
+    new = decode_statement(data)
+    if accepted is None:
+        return _take(Trust.pin(identity), new, identity, None, now)
+    before = current(identity, accepted)
+    taken = _take(before.trust, new, identity, before.floor, now)
+    # Whoever carries a statement could leave roots out; what was walked once is never unlearned.
+    return replace(taken, statement=keep_roots(before.statement, new))
 
 
 def current(identity: Identity, accepted: Accepted) -> Taken:
@@ -60,4 +65,4 @@ def _take(
     except MalformedError as error:
         raise BodyError((str(error),)) from error
     trust.permit(identity, [claim for one in body.resources for claim in one.claims])
-    return Taken(document, body, trust, entry)
+    return Taken(document, body, trust, entry, statement)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from saltern_protocol.documents import Document, Identity
+from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_states.body import Body
 from saltern_states.kinds import kind_of
 from saltern_states.order import dependents
@@ -105,7 +105,7 @@ class Keeper:
         """Verify, remember, converge. RefusedError or BodyError: nothing was changed."""
         now = self.clock()
         taken = proposed(self.identity, self.journal.accepted(), statement, now)
-        self.journal.accept(statement, now)
+        self.journal.accept(encode_statement(taken.statement), now)
         self.body, self.document = taken.body, taken.document
         return self.converge_all(newer)
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from saltern_protocol.documents import MAX_BODY_BYTES
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.policy import Claim
 from saltern_protocol.wire import pack, unpack_plain
@@ -24,7 +25,6 @@ from saltern_states.contract import Spec
 from saltern_states.kinds import BY_NAME, kind_of
 from saltern_states.order import CycleError, in_order
 
-MAX_BODY_BYTES = 192 * 1024
 TAG = "body/1"
 SHARED = frozenset({"package", "artifact", "image"})
 """Claims on content, not on a place: two packages may need a third, two paths hold one binary."""

@@ -1,0 +1,109 @@
+"""What the journal remembers, also through a crash and a second opening."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from saltern_agent.journal import MAX_CLOSED, Journal, JournalError
+from saltern_states.body import DriftPolicy, Resource
+from saltern_states.file import File
+from saltern_states.kinds import KINDS
+
+A = Resource(
+    id="a",
+    spec=File(path="/etc/a", text="a"),
+    after=("b",),
+    drift=DriftPolicy(mode="report"),
+    on_removal="keep",
+)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def test_an_accepted_statement_is_unfinished_until_a_converge_ended(journal: Journal) -> None:
+    assert journal.accepted() is None
+
+    journal.accept(b"one", now=1.0)
+    before = journal.accepted()
+    journal.finish()
+    after = journal.accepted()
+
+    assert before is not None
+    assert after is not None
+    assert (before.statement, before.unfinished, after.unfinished) == (b"one", True, False)
+
+
+def test_it_is_all_there_when_opened_again(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "journal.db")
+    first.accept(b"one", now=1.0)
+    first.own(A)
+    first.record("a", "file/1", 1.0, "event", ("write /etc/a",), now=1.5)
+    # No close: as after a kill.
+
+    second = Journal(tmp_path / "journal.db")
+
+    assert second.accepted() == first.accepted()
+    assert second.owned() == {"a": A}
+    assert second.open_drift()["a"].found == ("write /etc/a",)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_resource_of_every_kind_is_owned_and_disowned(journal: Journal, kind: object) -> None:
+    resource = Resource(id="one", spec=kind.example)  # type: ignore[attr-defined]
+
+    journal.own(resource)
+    owned = journal.owned()
+    journal.disown("one")
+
+    assert owned == {"one": resource}
+    assert journal.owned() == {}
+
+
+def test_a_resource_has_one_open_drift_as_old_as_its_first_sign(journal: Journal) -> None:
+    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    journal.record("a", "file/1", 2.0, "look", ("two",), now=2.1)
+
+    (drift,) = journal.drift()
+    assert (drift.since, drift.recorded, drift.seen, drift.found) == (1.0, 1.1, "event", ("two",))
+
+
+def test_drift_that_ended_can_come_again(journal: Journal) -> None:
+    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    journal.heal("a", "healed", now=1.2)
+    journal.record("a", "file/1", 5.0, "event", ("one",), now=5.1)
+
+    assert [drift.healed for drift in journal.drift()] == [None, 1.2]
+    assert journal.repairs_since("a", 0.0) == 1
+    assert journal.repairs_since("a", 2.0) == 0
+
+
+def test_why_drift_stays_open_is_told(journal: Journal) -> None:
+    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    journal.hinder("a", "the disk is full")
+
+    assert journal.open_drift()["a"].outcome == "the disk is full"
+
+
+def test_closed_drift_is_bounded_and_open_drift_is_kept(journal: Journal) -> None:
+    journal.record("kept", "file/1", 0.0, "event", ("one",), now=0.0)
+    for number in range(MAX_CLOSED // 100):  # the bound is by number: leap there, then go on
+        journal.record("a", "file/1", float(number), "event", ("one",), now=float(number))
+        journal.heal("a", "healed", now=float(number))
+    journal._db.execute(
+        "UPDATE sqlite_sequence SET seq = seq + ? WHERE name='drift'", (MAX_CLOSED,)
+    )
+    journal.record("a", "file/1", 1e6, "event", ("last",), now=1e6)
+    journal.heal("a", "healed", now=1e6)
+
+    assert [drift.resource for drift in journal.drift()] == ["a", "kept"]
+
+
+def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"not a database, but long enough to be looked at" * 99)
+
+    with pytest.raises(JournalError, match="cannot open the journal"):
+        Journal(tmp_path / "journal.db")

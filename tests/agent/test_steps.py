@@ -1,0 +1,45 @@
+"""Which steps a body takes on a node that was given another before."""
+
+from __future__ import annotations
+
+from saltern_agent.steps import steps
+from saltern_states.body import Body, Resource, make_body
+from saltern_states.file import File
+from saltern_states.unit import Unit
+
+
+def file(name: str, path: str = "", after: tuple[str, ...] = (), keep: bool = False) -> Resource:
+    spec = File(path=path or f"/etc/{name}", text=name)
+    return Resource(id=name, spec=spec, after=after, on_removal="keep" if keep else "remove")
+
+
+def told(body: Body, *owned: Resource) -> list[str]:
+    return [step.key for step in steps(body, {one.id: one for one in owned})]
+
+
+def test_a_new_body_is_held_in_order() -> None:
+    body = make_body((file("b", after=("a",)), file("a")))
+
+    assert told(body) == ["a", "b"]
+
+
+def test_what_is_no_longer_declared_is_taken_back_first_and_in_reverse() -> None:
+    unit = Resource(id="unit", spec=Unit(unit="a.service"), after=("a",))
+
+    assert told(make_body((file("b"),)), file("a"), unit) == ["remove unit", "remove a", "b"]
+
+
+def test_what_is_still_declared_is_not_taken_back() -> None:
+    assert told(make_body((file("a"),)), file("a")) == ["a"]
+
+
+def test_a_resource_that_moved_is_taken_back_where_it_was() -> None:
+    assert told(make_body((file("a", "/etc/new"),)), file("a", "/etc/old")) == ["remove a", "a"]
+
+
+def test_what_another_resource_claims_now_is_forgotten_and_not_removed() -> None:
+    assert told(make_body((file("new", "/etc/x"),)), file("old", "/etc/x")) == ["forget old", "new"]
+
+
+def test_what_was_to_be_kept_is_forgotten() -> None:
+    assert told(make_body(()), file("a", keep=True)) == ["forget a"]
