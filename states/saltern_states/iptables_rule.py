@@ -103,6 +103,8 @@ def check(rule: str) -> None:
         before = LONG.get(words[place - 1].text, words[place - 1].text) if place else ""
         if not why and before in ("-m", "-j", "-g", "-p") and not _NAME.match(word.text):
             why = "is no name of a match, target or protocol"
+        if not why and before in ("-s", "-d") and not _is_network(word.text):
+            why = "is not one IPv4 address or network: a name or a list makes several rules"
         if why:
             raise ValueError(f"cannot take the rule {rule!r}: {word.text!r} {why}")
     if not words or (words[0].text != "!" and not words[0].is_option):
@@ -219,6 +221,14 @@ def _joined(groups: list[_Group], protocol: str) -> list[_Group]:
         if group.name == "-j REJECT" and not group.options:
             group.options.append(("--reject-with", "icmp-port-unreachable"))
     return matches + ends
+
+
+def _is_network(text: str) -> bool:
+    try:
+        IPv4Network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def network(text: str) -> str:

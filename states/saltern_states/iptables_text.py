@@ -77,6 +77,38 @@ def parse(name: str, text: str) -> Table:
     return Table(name, policies, {chain: tuple(of) for chain, of in rules.items()})
 
 
+def declares(text: str, chain: str) -> bool:
+    """Say whether the text has the chain."""
+    return f"\n:{chain} " in text
+
+
+def rules_in(text: str, chain: str) -> tuple[str, ...]:
+    """Give one chain's rules, in order. Of ten thousand lines only the chain's are touched."""
+    head = f"\n-A {chain}"
+    found: list[str] = []
+    at = text.find(head)
+    while at >= 0:
+        end = text.find("\n", at + 1)
+        rule = text[at + len(head) : end]
+        if not rule or rule[0] == " ":  # else it is a longer name that starts with ours
+            found.append(rule[1:])
+        at = text.find(head, end)
+    return tuple(found)
+
+
+def mentions(text: str, word: str) -> tuple[tuple[str, str], ...]:
+    """Give (chain, rule) of each rule that has the word after a space, in order."""
+    found: dict[int, tuple[str, str]] = {}
+    at = text.find(f" {word}")
+    while at >= 0:
+        start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+        command, chain, rule = (*text[start:end].split(" ", 2), "", "")[:3]
+        if command == "-A" and chain != word:
+            found[start] = (chain, rule)
+        at = text.find(f" {word}", end)
+    return tuple(found.values())
+
+
 def render(table: Table) -> str:
     """Give the table as iptables-save prints it, without comment lines and counters."""
     chains = [f":{chain} {policy} [0:0]" for chain, policy in table.policies.items()]
