@@ -46,9 +46,10 @@ def missing_tools() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Runs steps and says how far they are; `say` takes one line."""
+    """Runs steps and says how far they are; `say` takes one line, `pulse` is in seconds."""
 
     say: Callable[[str], None]
+    pulse: float = PULSE
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -96,7 +97,7 @@ class Steps:
     ) -> None:
         while monotonic() - began < seconds:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(PULSE)
+                process.wait(self.pulse)
                 return
             self.say(f"{name}: {monotonic() - began:.0f} s")
         raise BinaryError(f"cannot {name}: not done after {seconds / 60:.0f} minutes")
