@@ -168,13 +168,17 @@ class Apt:
             "APT_CONFIG": str(conf),
         }
 
-    def refresh(self, environment: Mapping[str, str], now: float) -> bool:
-        """Fetch the lists when there are none or they are old; say whether that was done."""
+    def refresh(self, environment: Mapping[str, str], now: float, lock: int) -> bool:
+        """Fetch the lists when there are none or they are old; say whether that was done.
+
+        `lock` is that of the cache (commands.run).
+        """
         stamp = self.folder / "updated"
         if stamp.exists() and now - stamp.stat().st_mtime < _LISTS_AGE:
             return False
         (self.lists / "partial").mkdir(parents=True, exist_ok=True)
-        run([APT_GET, "--quiet", "--error-on=any", "update"], seconds=600, environment=environment)
+        line = [APT_GET, "--quiet", "--error-on=any", "update"]
+        run(line, seconds=600, environment=environment, lock=lock)
         stamp.touch()
         return True
 

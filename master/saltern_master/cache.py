@@ -22,12 +22,15 @@ def root() -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for who has it; the kernel frees it when the holder dies."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold a lock file, waiting for who has it; give its descriptor, for programs that we start.
+
+    The kernel frees it when all who hold the descriptor are dead.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

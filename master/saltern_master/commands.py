@@ -15,9 +15,17 @@ class CommandError(MasterError):
 
 
 def run(
-    argv: Sequence[str], *, seconds: float = 30, environment: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    seconds: float = 30,
+    environment: Mapping[str, str] | None = None,
+    lock: int | None = None,
 ) -> str:
-    """Give a program's standard output; CommandError when it fails or outlasts `seconds`."""
+    """Give a program's standard output; CommandError when it fails or outlasts `seconds`.
+
+    `lock` is the descriptor of a lock that the program holds too: when its caller is killed, it
+    lives on, and nobody may take the lock before its deed is done.
+    """
     try:
         done = subprocess.run(
             list(argv),
@@ -26,6 +34,7 @@ def run(
             text=True,
             errors="replace",
             timeout=seconds,
+            pass_fds=() if lock is None else (lock,),
             env=None if environment is None else dict(environment),
             check=True,
         )

@@ -51,12 +51,14 @@ def fetch_closure(
     if wrong or not names:
         raise PackagesError(f"cannot fetch {wrong or 'nothing'}: give names of Debian packages")
     ours = apt.private(suite)
-    with cache.locked(ours.folder / "lock"):
+    with cache.locked(ours.folder / "lock") as lock:
         known = into / "closures" / f"{_key(names, status, ours)}.json"
         if debs := _recall(known):
             return debs
         progress(f"fetching packages: {' '.join(names)}")
-        debs = tuple(_describe(path) for path in _download(ours, names, status, into, progress))
+        debs = tuple(
+            _describe(path) for path in _download(ours, names, status, into, progress, lock)
+        )
         known.parent.mkdir(parents=True, exist_ok=True)
         part = known.with_suffix(".part")
         part.write_bytes(msgspec.json.encode(debs))
@@ -86,18 +88,24 @@ def _download(
     status: Path,
     into: Path,
     progress: Callable[[str], None],
+    lock: int,
 ) -> tuple[Path, ...]:
     environment = ours.environment(status=status, archives=into)
-    if ours.refresh(environment, now=_now()):
+    if ours.refresh(environment, now=_now(), lock=lock):
         progress("fetched Debian's package lists")
     install = [apt.APT_GET, "--quiet", "--yes", "install"]
+    # apt names only what it would fetch: asked beside an empty archive it names the whole closure.
+    empty = into / "empty"
+    (empty / "partial").mkdir(parents=True, exist_ok=True)
+    asking = ours.environment(status=status, archives=empty)
     try:
-        uris = run([*install, "--print-uris", "--", *names], seconds=60, environment=environment)
+        uris = run([*install, "--print-uris", "--", *names], seconds=60, environment=asking)
     except CommandError as error:
         raise PackagesError(f"cannot find a closure of {' '.join(names)}: {error}") from error
     # Each line: 'address' file size hash
     files = re.findall(r"^'[^']+' (\S+\.deb) \d+ ", uris, re.M)
-    run([*install, "--download-only", "--", *names], seconds=1800, environment=environment)
+    line = [*install, "--download-only", "--", *names]
+    run(line, seconds=1800, environment=environment, lock=lock)
     return tuple(into / name for name in sorted(files))
 
 

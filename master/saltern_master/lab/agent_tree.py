@@ -48,9 +48,9 @@ def build(source: Path, progress: Callable[[str], None]) -> AgentTree:
     folder = cache.root() / "lab" / "agent"
     made = folder / key(source)
     if not made.is_dir():
-        with cache.locked(folder / "lock"):
+        with cache.locked(folder / "lock") as lock:
             if not made.is_dir():
-                _make(source, made)
+                _make(source, made, lock)
                 _prune(folder)
     tree = AgentTree(made, _megabytes(made))
     progress(f"the agent: {tree.megabytes:.0f} MB in {made}")
@@ -73,7 +73,7 @@ def _sources(source: Path) -> Iterator[Path]:
                 yield path
 
 
-def _make(source: Path, made: Path) -> None:
+def _make(source: Path, made: Path, lock: int) -> None:
     part = made.with_name(f"{made.name}.part")  # a crash's leavings have this name too
     if part.exists():
         shutil.rmtree(part)
@@ -89,8 +89,8 @@ def _make(source: Path, made: Path) -> None:
     ours = ["--no-deps", "--no-build-isolation", f"--python={sys.executable}", "--"]
     folders = [str(source / name) for name in DISTRIBUTIONS]
     environment = dict(os.environ)  # the person's settings of package index, proxy and certificates
-    run([*install, *wheels], seconds=600, environment=environment)
-    run([*install, *ours, *folders], seconds=300, environment=environment)
+    run([*install, *wheels], seconds=600, environment=environment, lock=lock)
+    run([*install, *ours, *folders], seconds=300, environment=environment, lock=lock)
     _strip(part)
     part.rename(made)
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -81,7 +82,7 @@ class Lab:
         tree = rootfs.ready(progress)
         with state.lock(self.name) as lock:
             record = self._record_intent(wanted, tree.path)
-            network.make(record.network())
+            network.make(record.network(), lock)
             if said := network.warning():
                 progress(said)
             machines = self._machines(record, host)
@@ -97,14 +98,14 @@ class Lab:
     def down(self, progress: Progress = _silent) -> None:
         """Remove all of the lab: processes, mounts, links, groups, directories."""
         host = hosts.find()
-        with state.lock(self.name):
+        with state.lock(self.name) as lock:
             record = state.read(self.name, self.base)
             wrong: list[str] = []
             for machine in self._machines(record, host) if record else ():
-                wrong += _attempt(machine.remove)
+                wrong += _attempt(partial(machine.remove, lock))
                 progress(f"{machine.node.name} is gone")
             if record and not wrong:
-                wrong += _attempt(lambda: network.remove(record.network()))
+                wrong += _attempt(partial(network.remove, record.network(), lock))
                 restored = sysctls.restore(record.sysctls)
                 if restored:
                     progress(f"put back: {', '.join(restored)}")

@@ -2,7 +2,8 @@
 
 Life: dressed (an upper directory) -> mounted -> booted -> dead -> removed. Each step looks at
 what is there first, so each can be done again after a crash; what a killed boot left behind is
-cleared before the next.
+cleared before the next. `lock` is always the lab's: the programs that we start to change the
+machine hold it too, since they outlive a caller that is killed.
 """
 
 import os
@@ -38,16 +39,16 @@ class Machine:
     # --- its life
 
     def boot(self, lock: int) -> None:
-        """Start the node unless it runs; `lock` is the lab's, held until the start is on record."""
+        """Start the node unless it runs."""
         if self.first_process() is not None:
             return
-        self.clear()
+        self.clear(lock)
         self._dress()
-        self._mount()
+        self._mount(lock)
         argv = nspawn.arguments(self.place, self.network, self.host)
         environ = nspawn.environment(self.host)
         if self.host.way == "systemd":
-            run(nspawn.as_service(self.place, argv, environ))
+            run(nspawn.as_service(self.place, argv, environ), lock=lock)
         else:
             self._supervise(argv, environ, lock)
 
@@ -80,19 +81,19 @@ class Machine:
         for group in self.groups():
             cgroups.kill(group)
 
-    def clear(self) -> None:
+    def clear(self, lock: int) -> None:
         """Remove what a dead boot leaves on the host: groups, its wire, nspawn's directory."""
         self.kill()
         for group in self.groups():
             cgroups.remove(group)
-        network.unplug(self.place.machine)
+        network.unplug(self.place.machine, lock)
         shutil.rmtree(_PROPAGATE / self.place.machine, ignore_errors=True)
         self.place.supervisor.unlink(missing_ok=True)
 
-    def remove(self) -> None:
+    def remove(self, lock: int) -> None:
         """Kill the node and remove all of it, its disk too."""
-        self.clear()
-        self._unmount()
+        self.clear(lock)
+        self._unmount(lock)
         if self.place.folder.exists():
             shutil.rmtree(self.place.folder)
 
@@ -194,7 +195,7 @@ class Machine:
         dress.write(part, chosen)
         part.rename(upper)
 
-    def _mount(self) -> None:
+    def _mount(self, lock: int) -> None:
         for name in REAL:
             self.place.real(name).mkdir(mode=0o711, parents=True, exist_ok=True)
         if self._is_mounted():
@@ -203,17 +204,26 @@ class Machine:
         work.mkdir(exist_ok=True)
         self.place.root.mkdir(exist_ok=True)
         options = f"lowerdir={self.rootfs},upperdir={self.place.folder / 'upper'},workdir={work}"
-        run(["/usr/bin/mount", "-t", "overlay", "-o", options, "saltern-lab", str(self.place.root)])
+        line = [
+            "/usr/bin/mount",
+            "-t",
+            "overlay",
+            "-o",
+            options,
+            "saltern-lab",
+            str(self.place.root),
+        ]
+        run(line, lock=lock)
 
     def _is_mounted(self) -> bool:
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         return any(line.split()[4] == str(self.place.root) for line in mounts)
 
-    def _unmount(self, seconds: float = 10) -> None:
+    def _unmount(self, lock: int, seconds: float = 10) -> None:
         deadline = time.monotonic() + seconds
         while self._is_mounted():
             try:
-                run(["/usr/bin/umount", "--", str(self.place.root)])
+                run(["/usr/bin/umount", "--", str(self.place.root)], lock=lock)
             except CommandError:
                 if time.monotonic() > deadline:
                     raise

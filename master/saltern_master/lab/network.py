@@ -59,39 +59,43 @@ def free(names: Iterable[str], used: Iterable[IPv4Network]) -> Network:
     raise LabError("cannot find a free subnet in 10.9.0.0/16; take other labs down")
 
 
-def make(network: Network) -> None:
-    """Make the bridge, or bring what a crash left of it to what it shall be."""
+def make(network: Network, lock: int) -> None:
+    """Make the bridge, or bring what a crash left of it to what it shall be.
+
+    `lock` is the lab's: ip(8) holds it too, so that none makes a bridge after its caller's death.
+    """
     if network.bridge not in links():
         mac = "02:53" + "".join(f":{byte:02x}" for byte in network.host.packed)
         # With no address of its own a bridge takes its ports' and changes with them.
-        run([IP, "link", "add", "name", network.bridge, "address", mac, "type", "bridge"])
-    run([IP, "link", "set", "dev", network.bridge, "addrgenmode", "none"])
+        add = [IP, "link", "add", "name", network.bridge, "address", mac, "type", "bridge"]
+        run(add, lock=lock)
+    run([IP, "link", "set", "dev", network.bridge, "addrgenmode", "none"], lock=lock)
     address = f"{network.host}/{network.subnet.prefixlen}"
-    run([IP, "address", "replace", address, "dev", network.bridge])
-    run([IP, "link", "set", "dev", network.bridge, "up"])
+    run([IP, "address", "replace", address, "dev", network.bridge], lock=lock)
+    run([IP, "link", "set", "dev", network.bridge, "up"], lock=lock)
 
 
-def remove(network: Network) -> None:
+def remove(network: Network, lock: int) -> None:
     """Remove the bridge and what is still plugged into it."""
     if network.bridge not in links():
         return
     for port in _json("link", "show", "master", network.bridge):
-        _delete(port["ifname"])
-    _delete(network.bridge)
+        _delete(port["ifname"], lock)
+    _delete(network.bridge, lock)
 
 
-def unplug(machine: str) -> None:
+def unplug(machine: str, lock: int) -> None:
     """Remove the host's end of a dead node's wire; nspawn names it after the machine."""
     name = f"vb-{machine}"
     for link in _json("link", "show"):
         if name in (link["ifname"], *link.get("altnames", ())):
-            _delete(link["ifname"])
+            _delete(link["ifname"], lock)
 
 
-def _delete(link: str) -> None:
+def _delete(link: str, lock: int) -> None:
     """A wire vanishes by itself with the namespace at its other end, maybe right now."""
     try:
-        run([IP, "link", "delete", "dev", link])
+        run([IP, "link", "delete", "dev", link], lock=lock)
     except CommandError:
         if link in links():
             raise

@@ -67,9 +67,9 @@ def ready(progress: Callable[[str], None], suite: str = SUITE) -> Rootfs:
     folder = cache.root() / "lab" / "rootfs"
     made = folder / f"{suite}-{recipe(suite)}"
     if not made.is_dir():
-        with cache.locked(folder / f"{made.name}.lock"):
+        with cache.locked(folder / f"{made.name}.lock") as lock:
             if not made.is_dir():
-                _make(made, suite, progress)
+                _make(made, suite, progress, lock)
     return Rootfs(made)
 
 
@@ -79,7 +79,7 @@ def recipe(suite: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _make(made: Path, suite: str, progress: Callable[[str], None]) -> None:
+def _make(made: Path, suite: str, progress: Callable[[str], None], lock: int) -> None:
     began = time.monotonic()
     part = made.with_name(f"{made.name}.part")  # a crash's leavings have this name too
     if part.exists():
@@ -103,6 +103,7 @@ def _make(made: Path, suite: str, progress: Callable[[str], None]) -> None:
         ],
         seconds=1800,
         environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+        lock=lock,
     )
     _settle(part)
     part.rename(made)
