@@ -58,7 +58,14 @@ def _is_flow(value: object) -> bool:
 
 
 def _flow(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+
+
+def _escaped(letter: str) -> str:
+    """Escape as YAML does; JSON's own form, two surrogates, is none of YAML's."""
+    if letter.isprintable():
+        return letter
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
 
 
 def _is_block(text: str) -> bool:
@@ -78,4 +85,4 @@ def _key(key: object) -> str:
     text = str(key)
     if _PLAIN_KEY.match(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text)
+    return _flow(text)

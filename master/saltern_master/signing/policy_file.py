@@ -1,8 +1,8 @@
 """policy.yaml: what each class of nodes may be told, in a form that a person edits.
 
 It is read as strictly as a cluster file. `saltern init` writes the one below: what the
-expansions touch, and the parameters of the network and of memory. What a person's own resources touch is added there
-by hand, and signed with `saltern policy`.
+expansions touch, and the parameters of the network and of memory. What a person's own
+resources touch is added there by hand, and signed with `saltern policy`.
 
 kernel.* is not among the parameters: kernel.core_pattern runs a program as root.
 """
