@@ -6,16 +6,16 @@ import platform
 from pathlib import Path
 
 import msgspec
-from pyroute2.iproute.linux import IPRoute
+from pyroute2 import IPRoute
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What `saltern-agent facts` prints. "" and 0 where the node does not tell."""
 
     node: str  # the host name
     uplink: str  # the link of the default route
     mtu: int  # of the uplink, in bytes
-    iptables: str  # the back end that the iptables command has: nft, legacy, ""
+    iptables_backend: str  # of the iptables command; nft, as on Debian, where there is none yet
     cgroup: int  # 1 or 2
     os: str  # ID of os-release: debian
     os_version: str  # VERSION_ID: 12
@@ -32,7 +32,7 @@ def read_facts() -> Facts:
         node=platform.node(),
         uplink=uplink,
         mtu=mtu,
-        iptables=_iptables(),
+        iptables_backend=_iptables_backend(),
         cgroup=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         os=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
@@ -55,8 +55,6 @@ def _uplink() -> tuple[str, int]:
         return str(link.get_attr("IFLA_IFNAME")), int(link.get_attr("IFLA_MTU"))
 
 
-def _iptables() -> str:
+def _iptables_backend() -> str:
     command = Path("/usr/sbin/iptables")
-    if not command.exists():
-        return ""
     return "legacy" if "legacy" in str(command.resolve()) else "nft"
