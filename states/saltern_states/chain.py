@@ -90,7 +90,7 @@ class WriteChain(Change, frozen=True, kw_only=True, tag="write-chain"):
 
     def __str__(self) -> str:
         verb = "make" if self.was is None else "write"
-        parts = [] if self.rules is None else [f"{len(self.rules)} rules"]
+        parts = [] if self.rules is None else [_counted(len(self.rules))]
         if self.jump is not None:
             place = "" if self.jump.place == "any" else f", {self.jump.place}"
             parts.append(f"jump from {self.jump.chain}{place}")
@@ -244,6 +244,10 @@ def _places(rules: tuple[str, ...], jump: str) -> tuple[Place, ...]:
     if rules[-1] == jump:
         places.append("last")
     return tuple(places)
+
+
+def _counted(rules: int) -> str:
+    return "1 rule" if rules == 1 else f"{rules} rules"
 
 
 def _listed(name: str, rules: tuple[str, ...], jumps: tuple[str, ...]) -> bytes:

@@ -16,6 +16,7 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,37 +65,55 @@ class NetlinkSocket:
     def ask(self, kind: int, flags: int, body: bytes) -> tuple[Answer, ...]:
         """Send a request and give what answers it; OSError with the kernel's errno and words."""
         with self._lock:
-            for _ in range(TRIES):
-                answers = self._once(kind, flags | REQUEST, body)
-                if answers is not None:
-                    return answers
-        raise InterruptedError(errno.EINTR, f"it changed {TRIES} times while it was read")
+            return retried(lambda: self._once(kind, flags | REQUEST, body))
 
     def _once(self, kind: int, flags: int, body: bytes) -> tuple[Answer, ...] | None:
-        """Give the answers; None where they were interrupted or lost."""
         self._sequence = (self._sequence + 1) % 2**32
         header = HEADER.pack(HEADER.size + len(body), kind, flags, self._sequence, 0)
         self._socket.send(header + body)
-        found: list[Answer] = []
-        whole = True
-        many = flags & DUMP == DUMP or flags & ACK
+        until_end = flags & DUMP == DUMP or bool(flags & ACK)
+        try:
+            return gather(self._datagrams(), self._sequence, until_end)
+        except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                return None  # part of the answer was lost
+            raise
+
+    def _datagrams(self) -> Iterator[bytes]:
         while True:
-            try:
-                data, (port, _groups) = self._socket.recvfrom(DATAGRAM_BYTES)
-            except OSError as error:
-                if error.errno == errno.ENOBUFS:
-                    return None
-                raise
-            for answer, sequence, marks in _cut(data) if port == 0 else ():
-                if sequence != self._sequence:
-                    continue
-                whole = whole and not marks & DUMP_INTERRUPTED
-                if answer.type in (ERROR, DONE):
-                    _check(answer, marks)
-                    return tuple(found) if whole else None
-                found.append(answer)
-            if found and not many:
-                return tuple(found)
+            data, (port, _groups) = self._socket.recvfrom(DATAGRAM_BYTES)
+            if port == 0:  # the kernel's
+                yield data
+
+
+def retried(attempt: Callable[[], tuple[Answer, ...] | None]) -> tuple[Answer, ...]:
+    """Give the first answer that is whole; InterruptedError after TRIES that are not."""
+    for _ in range(TRIES):
+        answers = attempt()
+        if answers is not None:
+            return answers
+    raise InterruptedError(errno.EINTR, f"it changed {TRIES} times while it was read")
+
+
+def gather(datagrams: Iterable[bytes], sequence: int, until_end: bool) -> tuple[Answer, ...] | None:
+    """Collect the answer to one request; None where a dump was interrupted.
+
+    It ends with the kernel's word of the end; without `until_end` also with the first message.
+    """
+    found: list[Answer] = []
+    whole = True
+    for data in datagrams:
+        for answer, number, marks in _cut(data):
+            if number != sequence:
+                continue
+            whole = whole and not marks & DUMP_INTERRUPTED
+            if answer.type in (ERROR, DONE):
+                _check(answer, marks)
+                return tuple(found) if whole else None
+            found.append(answer)
+        if found and not until_end:
+            return tuple(found)
+    return None
 
 
 def _cut(data: bytes) -> list[tuple[Answer, int, int]]:
