@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,21 @@ def test_without_a_bus_it_says_so_and_is_silent(tmp_path: Path) -> None:
     source = UnitSource(str(tmp_path / "bus"))
     source.set_watches(frozenset({WatchUnit("kubelet.service")}))
     assert source.trouble() == f"cannot hear the bus at {tmp_path}/bus: No such file or directory"
-    assert source.retry_after == 1.0
     assert not readable(source, 0)
     assert source.read() == Events()
-    source.reconnect()
-    assert source.retry_after == 2.0
+    source.close()
+
+
+def test_each_retry_waits_longer_up_to_the_last(tmp_path: Path) -> None:
+    waits = []
+    start = time.monotonic()
+    source = UnitSource(str(tmp_path / "bus"), retry_seconds=(0.01, 0.02, 0.05))
+    for _ in range(5):
+        assert readable(source, 10)
+        waits.append(time.monotonic() - start)
+        start = time.monotonic()
+        source.read()
+        assert not readable(source, 0)
+    bounds = (0.01, 0.02, 0.05, 0.05, 0.05)
+    assert all(wait >= bound for wait, bound in zip(waits, bounds, strict=True))
     source.close()

@@ -7,14 +7,15 @@
   loaded units whether the unit does anything; that question loads nothing. UnitRemoved is
   not listened to: a unit is unloaded only when idle, and PropertiesChanged has told of that.
 * A unit is known by its own name; an alias is told of by the agent's regular look only.
-* Where there is no bus, or no systemd on it, trouble() says so. The loop calls reconnect()
-  after `retry_after` seconds; what went by meanwhile is told as lost.
+* Where there is no bus, or no systemd on it, trouble() says so. A bus that is gone is tried
+  again after a while, and after a longer one each time; what went by meanwhile is lost.
 """
 
 from __future__ import annotations
 
 import re
 import select
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +23,7 @@ from jeepney import DBusAddress, HeaderFields, Message, MessageFlag, MessageType
 from saltern_states.contract import Watch, WatchUnit
 
 from saltern_agent.host.events.dbus import Bus, BusLostError, sender
+from saltern_agent.host.events.timer import Timer
 from saltern_agent.sources import Events
 
 SYSTEM_BUS: Final = "/run/dbus/system_bus_socket"
@@ -69,9 +71,14 @@ def rules(unit: str) -> tuple[str, str]:
 class UnitSource:
     """Tells when a unit may have changed."""
 
-    def __init__(self, bus_path: str = SYSTEM_BUS) -> None:
+    def __init__(
+        self, bus_path: str = SYSTEM_BUS, retry_seconds: Sequence[float] = RETRY_SECONDS
+    ) -> None:
         self._bus_path = bus_path
+        self._retry_seconds = retry_seconds
         self._epoll = select.epoll()  # the descriptor stays the same from bus to bus
+        self._retry = Timer()
+        self._epoll.register(self._retry.fileno(), select.EPOLLIN)
         self._bus: Bus | None = None
         self._systemd = ""  # its unique name on this bus
         self._calls: dict[int, Call] = {}
@@ -81,15 +88,8 @@ class UnitSource:
         self._deaf: dict[str, str] = {}  # by unit; "" is for all of them
         self.reconnect()
 
-    @property
-    def retry_after(self) -> float | None:
-        """Give the seconds after which to call reconnect(), or None: it is connected."""
-        if self._bus is not None:
-            return None
-        return RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS)) - 1]
-
     def reconnect(self) -> None:
-        """Connect, if it is not connected; the answers come through read()."""
+        """Connect now, if it is not connected; the answers come through read()."""
         if self._bus is not None:
             return
         try:
@@ -124,6 +124,8 @@ class UnitSource:
 
     def read(self) -> Events:
         """Give the units to look at again."""
+        if self._retry.is_due():
+            self.reconnect()
         if self._bus is None:
             return Events()
         try:
@@ -146,6 +148,7 @@ class UnitSource:
     def close(self) -> None:
         """Let go of every descriptor."""
         self._epoll.close()
+        self._retry.close()
         if self._bus is not None:
             self._bus.close()
 
@@ -235,5 +238,6 @@ class UnitSource:
             self._bus = None
         self._calls.clear()
         self._systemd = ""
+        self._retry.set(self._retry_seconds[min(self._failures, len(self._retry_seconds) - 1)])
         self._failures += 1
         self._deaf = {"": str(error)}
