@@ -183,10 +183,10 @@ def hindrance(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> st
         return f"{drop_in_path(want.unit).parent} is a {folder.type}, not a directory"
     if changes and entry is not None and entry.type != "file":
         return f"{drop_in_path(want.unit)} is a {entry.type}, not a file; take it away first"
-    if needed(want) and not have.masked and not is_old_copy(have.state):
-        if have.state.load == "not-found":
-            return f"systemd knows no unit {want.unit}"
-        if have.state.load != "loaded":
+    if needed(want) and not have.masked:
+        if not have.state.enabled:  # whatever systemd still holds of it
+            return f"there is no unit {want.unit}"
+        if have.state.load != "loaded" and not is_old_copy(have.state):
             return f"systemd cannot use the file of {want.unit}: {have.state.load}"
     begins = any(isinstance(change, StartUnit | RestartUnit | ReloadUnit) for change in changes)
     return not_ready(want, have) if begins else ""

@@ -2,7 +2,7 @@
 
 * A look asks for seven properties in one write. Whether a unit is enabled is asked of
   systemd, which reads its files for it, and kept until a directory that holds links to
-  units changes.
+  units changes, and not believed while a unit's files are newer than systemd's copy.
 * Our own ExecReload= line makes no unit reloadable: it does not count for `can_reload`.
 * A job is waited for on a connection of its own, so a long start blocks no look. What is
   not "done" in time is a HostError that ends with the unit's last journal lines.
@@ -44,6 +44,9 @@ SERVICE: Final = "org.freedesktop.systemd1.Service"
 ROOT: Final = "/org/freedesktop/systemd1"
 RELOAD_SECONDS: Final = 90.0
 JOB_SECONDS: Final = 120.0
+LOOKED_AT: Final = ("LoadState", "ActiveState", "InvocationID", "NeedDaemonReload", "CanReload")
+EXEC_SECONDS: Final = 2.0
+STARTERS: Final = ("systemd", "systemd-executor")
 JOURNAL_LINES: Final = 5
 JOURNALCTL: Final = "/usr/bin/journalctl"
 LINKS: Final = ("/etc/systemd/system", "/run/systemd/system")
@@ -63,32 +66,23 @@ class SystemdUnits:
 
     def state(self, unit: str) -> UnitState:
         """Give the unit's state."""
-        path, stamps = object_path(unit), link_stamps()
-        calls = [
-            get(path, UNIT, name)
-            for name in (
-                "LoadState",
-                "ActiveState",
-                "InvocationID",
-                "NeedDaemonReload",
-                "CanReload",
-            )
-        ]
+        path = object_path(unit)
+        calls = [get(path, UNIT, name) for name in LOOKED_AT]
         if unit.endswith(".service"):
             calls += [get(path, SERVICE, "MainPID"), get(path, SERVICE, "ExecReload")]
-        kept = self._enabled.get(unit)
-        if kept is None or kept[0] != stamps:
-            calls.append(call(ROOT, MANAGER, "GetUnitFileState", "s", unit))
-        answers = list(self._bus.ask(calls))
-        if kept is not None and kept[0] == stamps:
-            enabled = kept[1]
-        else:
-            enabled = file_state(unit, answers.pop())
+        stamps, kept = link_stamps(), self._enabled.pop(unit, None)
+        ask_file = call(ROOT, MANAGER, "GetUnitFileState", "s", unit)
+        believed = kept is not None and kept[0] == stamps
+        *answers, last = self._bus.ask([*calls, *(() if believed else (ask_file,))])
+        if believed:
+            answers.append(last)
         load, active, invocation, old, can, *service = [value(unit, each) for each in answers]
-        if not old and load == "loaded":
+        sure = load == "loaded" and not old
+        if believed and not sure:
+            (last,) = self._bus.ask([ask_file])
+        enabled = kept[1] if kept and believed and sure else file_state(unit, last)
+        if sure:
             self._enabled[unit] = (stamps, enabled)
-        else:
-            self._enabled.pop(unit, None)
         main_pid, lines = service or (0, [])
         return UnitState(
             load=load,
@@ -103,6 +97,7 @@ class SystemdUnits:
     def runs_binary(self, pid: int, binary: Path) -> bool:
         """Compare what /proc/PID/exe stands for with what stands at the path."""
         try:
+            wait_for_program(pid)
             runs = os.stat(f"/proc/{pid}/exe")
         except OSError as error:
             raise HostError(f"cannot look at process {pid}: {error.strerror}") from error
@@ -196,6 +191,17 @@ class SystemdUnits:
             raise silent(self._address, error) from error
         if result != "done":
             raise HostError(f"cannot {verb} {unit}: its job ended as {result}{last_lines(unit)}")
+
+
+def wait_for_program(pid: int) -> None:
+    """Wait until a process that systemd has just made runs its program; OSError if it ends.
+
+    The start of a Type=simple service is done when it is forked: for some milliseconds
+    it still runs systemd's own program.
+    """
+    until = time.monotonic() + EXEC_SECONDS
+    while Path(os.readlink(f"/proc/{pid}/exe")).name in STARTERS and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def run_job(connection: DBusConnection, method: str, unit: str, seconds: float) -> str:
