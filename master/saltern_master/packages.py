@@ -9,7 +9,7 @@ was once fetched needs no network again.
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,9 @@ from saltern_master.commands import CommandError, run
 from saltern_master.errors import MasterError
 
 SUITE = "bookworm"
+_RECIPE = "2"
 _DPKG_DEB = "/usr/bin/dpkg-deb"
+_INSTALL = (apt.APT_GET, "--quiet", "--yes", "install")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?\Z")  # Debian policy 5.6.1, 5.6.12
 
 
@@ -48,6 +50,7 @@ def fetch_closure(
 ) -> tuple[Deb, ...]:
     """Fetch the packages and what they need beyond `status`; in the order of their names."""
     wrong = [name for name in names if not _NAME.match(name)]
+    wrong += [name for name in names if name.endswith("-")]  # to apt-get that means: remove it
     if wrong or not names:
         raise PackagesError(f"cannot fetch {wrong or 'nothing'}: give names of Debian packages")
     ours = apt.private(suite)
@@ -69,7 +72,7 @@ def fetch_closure(
 
 
 def _key(names: Sequence[str], status: Path, ours: apt.Apt) -> str:
-    parts = (" ".join(sorted(names)), status.read_text(), ours.folder.name)
+    parts = (_RECIPE, " ".join(sorted(names)), status.read_text(), ours.folder.name)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -78,8 +81,12 @@ def _recall(known: Path) -> tuple[Deb, ...]:
     if not known.exists():
         return ()
     debs = msgspec.json.decode(known.read_bytes(), type=tuple[Deb, ...])
-    whole = all(Path(deb.path).is_file() and _digest(Path(deb.path)) == deb.sha256 for deb in debs)
+    whole = all(_is_whole(Path(deb.path), deb.sha256) for deb in debs)
     return debs if whole else ()
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    return path.is_file() and _digest(path) == sha256
 
 
 def _download(
@@ -93,20 +100,33 @@ def _download(
     environment = ours.environment(status=status, archives=into)
     if ours.refresh(environment, now=_now(), lock=lock):
         progress("fetched Debian's package lists")
-    install = [apt.APT_GET, "--quiet", "--yes", "install"]
-    # apt names only what it would fetch: asked beside an empty archive it names the whole closure.
-    empty = into / "empty"
+    wanted = _list(ours, names, environment)
+    for path, sha256 in ((into / name, sha256) for name, sha256 in wanted.items()):
+        if not _is_whole(path, sha256):  # apt looks only at the size of a file that is there
+            path.unlink(missing_ok=True)
+    line = [*_INSTALL, "--download-only", "--", *names]
+    run(line, seconds=1800, environment=environment, lock=lock)
+    if hurt := [name for name, sha256 in wanted.items() if not _is_whole(into / name, sha256)]:
+        raise PackagesError(f"cannot use {', '.join(hurt)} in {into}: not what Debian's lists say")
+    return tuple(into / name for name in sorted(wanted))
+
+
+def _list(ours: apt.Apt, names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Have apt work the closure out: file name -> SHA-256, as Debian's signed lists have it."""
+    empty = ours.folder / "empty"  # else apt leaves out what was fetched before
     (empty / "partial").mkdir(parents=True, exist_ok=True)
-    asking = ours.environment(status=status, archives=empty)
+    options = [
+        "--option",
+        f"Dir::Cache::Archives={empty}/",
+        "--option",
+        "Acquire::ForceHash=SHA256",
+    ]
     try:
-        uris = run([*install, "--print-uris", "--", *names], seconds=60, environment=asking)
+        line = [*_INSTALL, *options, "--print-uris", "--", *names]
+        text = run(line, seconds=60, environment=environment)
     except CommandError as error:
         raise PackagesError(f"cannot find a closure of {' '.join(names)}: {error}") from error
-    # Each line: 'address' file size hash
-    files = re.findall(r"^'[^']+' (\S+\.deb) \d+ ", uris, re.M)
-    line = [*install, "--download-only", "--", *names]
-    run(line, seconds=1800, environment=environment, lock=lock)
-    return tuple(into / name for name in sorted(files))
+    return dict(re.findall(r"^'[^']+' (\S+\.deb) \d+ SHA256:([0-9a-f]{64})$", text, re.M))
 
 
 def _now() -> float:
