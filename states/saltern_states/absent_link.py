@@ -102,5 +102,6 @@ KIND = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    volatile=True,
     example=AbsentLink(name="docker0"),
 )

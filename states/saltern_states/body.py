@@ -5,13 +5,14 @@ Laws:
 * write_body() gives equal bytes for equal bodies; read_body() of those bytes gives the body.
 * A body is good as a whole or refused as a whole: read_body() raises BodyError with every
   fault that it can name, each with its path, and never gives a part.
-* In a good body ids are unique, every `after` is there, nothing waits for itself, and no
-  two resources claim one thing.
+* In a good body ids are unique, every `after` is there, nothing waits for itself, no two
+  resources claim one thing, and what stands below a path comes after the directory there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -104,6 +105,7 @@ def make_body(resources: tuple[Resource, ...]) -> Body:
     faults = tuple(_faults_between(resources))
     if faults:
         raise BodyError(faults)
+    resources = _within_directories(resources)
     try:
         order = in_order({resource.id: resource.after for resource in resources})
     except CycleError as error:
@@ -185,6 +187,7 @@ def _faults_between(resources: tuple[Resource, ...], whole: bool = True) -> Iter
         yield from _double_claims(path, resource, claimed)
     if not whole:
         return
+    yield from _below_what_holds_nothing(resources)
     for number, resource in enumerate(resources):
         for one in resource.after:
             if one not in places:
@@ -198,6 +201,51 @@ def _double_claims(path: str, resource: Resource, claimed: dict[Claim, str]) -> 
         other = claimed.setdefault(claim, resource.id)
         if other != resource.id:
             yield f"{path}: {other!r} claims {claim} too; one thing has one resource"
+
+
+def _within_directories(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Let each resource come after the directories above it, also where nobody said so."""
+    above = {
+        claim.name: resource.id
+        for resource in resources
+        if kind_of(resource.spec).encloses
+        for claim in resource.claims
+    }
+    return tuple(
+        msgspec.structs.replace(resource, after=(*resource.after, *missing))
+        if (missing := _missing(resource, above))
+        else resource
+        for resource in resources
+    )
+
+
+def _missing(resource: Resource, above: Mapping[str, str]) -> tuple[str, ...]:
+    parents = {
+        above[str(parent)]: None
+        for path in _paths(resource)
+        for parent in PurePosixPath(path).parents
+        if str(parent) in above
+    }
+    return tuple(name for name in parents if name not in (*resource.after, resource.id))
+
+
+def _below_what_holds_nothing(resources: tuple[Resource, ...]) -> Iterator[str]:
+    ends = {
+        path: resource.id
+        for resource in resources
+        if not kind_of(resource.spec).encloses
+        for path in _paths(resource)
+    }
+    for number, resource in enumerate(resources):
+        for path in _paths(resource):
+            for parent in PurePosixPath(path).parents:
+                if str(parent) in ends:
+                    other = ends[str(parent)]
+                    yield f"$.resources[{number}]: {path} stands below {parent}, where {other!r} is"
+
+
+def _paths(resource: Resource) -> tuple[str, ...]:
+    return tuple(claim.name for claim in resource.claims if claim.what == "path")
 
 
 def claimed_by(body: Body) -> Mapping[Claim, str]:

@@ -261,5 +261,6 @@ KIND: Kind[Bridge, Observed, BridgeChange] = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    volatile=True,
     example=Bridge(name="cbr0", address="10.10.5.1/24", mtu=1460),
 )

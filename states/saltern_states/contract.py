@@ -148,6 +148,7 @@ class Kind(Generic[S, O, C]):
 
     `volatile`: it lives in the kernel alone, so a reboot takes it and the agent's start
     brings it back before docker and the kubelet are started.
+    `encloses`: other resources may stand below its path, and come after it.
     """
 
     spec: type[S]
@@ -163,6 +164,7 @@ class Kind(Generic[S, O, C]):
     """The SHA-256 of every blob that the spec needs on the node."""
 
     volatile: bool = False
+    encloses: bool = False
     ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
     """diff() as it will be once other changes have been made; None: as `foresee` says."""
 

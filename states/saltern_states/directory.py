@@ -185,5 +185,6 @@ KIND: Kind[Directory, Observed, MakeDirectory | FileChange] = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    encloses=True,
     example=Directory(path="/etc/kubernetes/manifests", mode="0700", only=("etcd.yaml",)),
 )

@@ -179,5 +179,6 @@ KIND: Kind[Route, Observed, RouteChange] = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    volatile=True,
     example=Route(destination="10.10.7.0/24", via="10.9.0.22", device="eth0"),
 )

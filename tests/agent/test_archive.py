@@ -131,7 +131,7 @@ names = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c"]), min_size=1, ma
 members = st.tuples(names, st.sampled_from([tarfile.REGTYPE, DIR, SYM, LNK]), names)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(members, max_size=6))
 def test_nothing_in_an_unpacked_tree_leads_out_of_it(
     ground: DiskGround, drawn: list[tuple[str, bytes, str]]

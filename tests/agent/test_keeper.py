@@ -235,7 +235,10 @@ def test_a_new_document_ends_what_was_open(node: Node) -> None:
     ("wrong", "reason"),
     [
         (lambda node: testing.replace(testing.DOCUMENT, node="w2"), Reason.WRONG_NODE),
-        (lambda node: testing.replace(testing.DOCUMENT, expires=testing.NOW), Reason.EXPIRED),
+        (
+            lambda node: testing.replace(testing.DOCUMENT, version=9, expires=testing.NOW),
+            Reason.EXPIRED,
+        ),
         (lambda node: testing.replace(testing.DOCUMENT, version=1), Reason.ROLLBACK),
     ],
 )
