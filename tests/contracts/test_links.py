@@ -9,7 +9,7 @@ from saltern_agent.host.netlink import NetlinkLinks
 from saltern_states.ports import HostError, Link, Links, MovedError, RouteEntry
 from saltern_states.testing.links import KERNEL, FakeLinks
 
-from tests.system.event_namespaces import network_namespace
+from tests.system.namespace import network_namespace
 
 ADDRESS = "10.10.5.1/24"
 OURS = RouteEntry("10.10.7.0/24", "10.10.5.9", "cbr0", 0, 83)

@@ -11,7 +11,7 @@ from saltern_states import iptables_text
 from saltern_states.ports import Backend, HostError, Rules
 from saltern_states.testing.rules import FakeRules
 
-from tests.system.event_namespaces import network_namespace
+from tests.system.namespace import network_namespace
 
 REAL = pytest.mark.system
 
