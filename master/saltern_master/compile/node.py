@@ -46,15 +46,18 @@ def resource(part: str, name: str, spec: Spec, after: Iterable[str] = ()) -> Res
 
 
 def package(name: str, stock: Index) -> Package:
-    """Give a package: from the library's .deb files, else from the node's own repositories."""
+    """Give a package: from the library's .deb files, else from the node's own repositories.
+
+    Without a version of its own: .deb files are a floor, and what a node has newer by its own
+    security updates is left alone.
+    """
     for found in stock.packages:
         if found.name == name:
             debs = tuple(
                 Deb(package=deb.package, version=deb.version, sha256=deb.sha256)
                 for deb in found.debs
             )
-            version = next((deb.version for deb in debs if deb.package == name), "")
-            return Package(name=name, version=version, debs=debs)
+            return Package(name=name, debs=debs)
     return Package(name=name)
 
 
