@@ -205,8 +205,11 @@ class UnitSource:
             self._deaf[call.unit] = f"cannot hear {call.unit or 'units'}: the bus refused ({name})"
 
     def _ask_whether_it_does_anything(self, unit: str) -> None:
-        states: list[str] = []  # whatever its state
-        self._ask_systemd("ListUnitsByPatterns", "asas", (states, [unit]), Call("loaded", unit))
+        """Ask once: an answer that is still to come is younger than all that was heard."""
+        asked = Call("loaded", unit)
+        if asked not in self._calls.values():
+            states: list[str] = []  # whatever its state
+            self._ask_systemd("ListUnitsByPatterns", "asas", (states, [unit]), asked)
 
     def _listen_to(self, unit: str) -> None:
         for rule in rules(unit):
