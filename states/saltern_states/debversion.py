@@ -8,6 +8,7 @@ run, and letters before all other signs. What is missing counts as 0.
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 _RUNS = re.compile(r"([^0-9]*)([0-9]*)")
 
@@ -17,25 +18,28 @@ _END: Turn = ((0,), 0)
 
 def compare(one: str, other: str) -> int:
     """Give -1 where `one` is the older, 0 where they are one version, 1 where it is the newer."""
-    first, second = _key(one), _key(other)
-    return (first > second) - (first < second)
+    pairs = zip(_parts(one), _parts(other), strict=True)
+    orders = (_order_of(first, second) for first, second in pairs)
+    return next((order for order in orders if order), 0)
 
 
-def _key(version: str) -> tuple[int, tuple[Turn, ...], tuple[Turn, ...]]:
+def _parts(version: str) -> tuple[str, str, str]:
     epoch, colon, rest = version.partition(":")
     if not colon:
-        epoch, rest = "0", version
+        epoch, rest = "", version
     upstream, hyphen, revision = rest.rpartition("-")
-    if not hyphen:
-        upstream, revision = rest, ""
-    return int(epoch) if epoch.isdecimal() else 0, _turns(upstream), _turns(revision)
+    return (epoch, upstream, revision) if hyphen else (epoch, rest, "")
 
 
-def _turns(part: str) -> tuple[Turn, ...]:
-    turns = [(_signs(signs), int(digits or "0")) for signs, digits in _RUNS.findall(part)]
-    while turns and turns[-1] == _END:
-        turns.pop()
-    return (*turns, _END)
+def _order_of(one: str, other: str) -> int:
+    for first, second in zip_longest(_turns(one), _turns(other), fillvalue=_END):
+        if first != second:
+            return -1 if first < second else 1
+    return 0
+
+
+def _turns(part: str) -> list[Turn]:
+    return [(_signs(signs), int(digits or "0")) for signs, digits in _RUNS.findall(part)]
 
 
 def _signs(run: str) -> tuple[int, ...]:

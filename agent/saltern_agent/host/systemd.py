@@ -49,17 +49,26 @@ EXEC_SECONDS: Final = 2.0
 STARTERS: Final = ("systemd", "systemd-executor")
 JOURNAL_LINES: Final = 5
 JOURNALCTL: Final = "/usr/bin/journalctl"
-LINKS: Final = ("/etc/systemd/system", "/run/systemd/system")
+LINKS: Final = ("etc/systemd/system", "run/systemd/system")
 ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
 
 Stamps = tuple[tuple[str, int], ...]
 
 
 class SystemdUnits:
-    """Units of the system's manager. `seconds`: how long a job may take."""
+    """Units of the system's manager. `seconds`: how long a job may take.
 
-    def __init__(self, address: str = SYSTEM_BUS, seconds: float = JOB_SECONDS) -> None:
+    `root`: where the system's files and processes are seen, when it is not our own.
+    """
+
+    def __init__(
+        self,
+        address: str = SYSTEM_BUS,
+        seconds: float = JOB_SECONDS,
+        root: Path = Path("/"),
+    ) -> None:
         self._address = address
+        self._root = root
         self._seconds = seconds
         self._bus = Bus(address)
         self._enabled: dict[str, tuple[Stamps, str]] = {}
@@ -70,7 +79,7 @@ class SystemdUnits:
         calls = [get(path, UNIT, name) for name in LOOKED_AT]
         if unit.endswith(".service"):
             calls += [get(path, SERVICE, "MainPID"), get(path, SERVICE, "ExecReload")]
-        stamps, kept = link_stamps(), self._enabled.pop(unit, None)
+        stamps, kept = link_stamps(self._root), self._enabled.pop(unit, None)
         ask_file = call(ROOT, MANAGER, "GetUnitFileState", "s", unit)
         believed = kept is not None and kept[0] == stamps
         *answers, last = self._bus.ask([*calls, *(() if believed else (ask_file,))])
@@ -97,12 +106,13 @@ class SystemdUnits:
     def runs_binary(self, pid: int, binary: Path) -> bool:
         """Compare what /proc/PID/exe stands for with what stands at the path."""
         try:
-            wait_for_program(pid)
-            runs = os.stat(f"/proc/{pid}/exe")
+            program = self._root / f"proc/{pid}/exe"
+            wait_for(program)
+            runs = os.stat(program)
         except OSError as error:
             raise HostError(f"cannot look at process {pid}: {error.strerror}") from error
         try:
-            there = os.stat(binary)
+            there = os.stat(self._root / binary.relative_to("/"))
         except OSError:
             return False
         return (runs.st_dev, runs.st_ino) == (there.st_dev, there.st_ino)
@@ -185,22 +195,24 @@ class SystemdUnits:
         except DBusError as error:
             raise HostError(f"cannot {verb} {unit}: systemd says: {error}") from error
         except TimeoutError as error:
-            why = f"its job has not ended after {self._seconds:.0f} s{last_lines(unit)}"
+            why = f"its job has not ended after {self._seconds:.0f} s{last_lines(unit, self._root)}"
             raise HostError(f"cannot {verb} {unit}: {why}") from error
         except (OSError, EOFError) as error:
             raise silent(self._address, error) from error
         if result != "done":
-            raise HostError(f"cannot {verb} {unit}: its job ended as {result}{last_lines(unit)}")
+            raise HostError(
+                f"cannot {verb} {unit}: its job ended as {result}{last_lines(unit, self._root)}"
+            )
 
 
-def wait_for_program(pid: int) -> None:
-    """Wait until a process that systemd has just made runs its program; OSError if it ends.
+def wait_for(program: Path) -> None:
+    """Wait until /proc/PID/exe is no more systemd's own program; OSError if the process ends.
 
     The start of a Type=simple service is done when it is forked: for some milliseconds
-    it still runs systemd's own program.
+    it still runs what systemd forks with.
     """
     until = time.monotonic() + EXEC_SECONDS
-    while Path(os.readlink(f"/proc/{pid}/exe")).name in STARTERS and time.monotonic() < until:
+    while Path(os.readlink(program)).name in STARTERS and time.monotonic() < until:
         time.sleep(0.002)
 
 
@@ -226,7 +238,7 @@ def answer(connection: DBusConnection, message: Message, seconds: float) -> tupl
     return found
 
 
-def last_lines(unit: str) -> str:
+def last_lines(unit: str, root: Path) -> str:
     """Give the end of the unit's journal for a person to read; "" where there is none."""
     command = [
         JOURNALCTL,
@@ -235,6 +247,7 @@ def last_lines(unit: str) -> str:
         "--output=cat",
         "--no-pager",
         "--quiet",
+        *(() if root == Path("/") else (f"--root={root}",)),
     ]
     try:
         done = subprocess.run(command, capture_output=True, timeout=5, check=True, env=ENVIRONMENT)
@@ -275,10 +288,10 @@ def object_path(unit: str) -> str:
     return f"{ROOT}/unit/{''.join(plain)}"
 
 
-def link_stamps() -> Stamps:
+def link_stamps(system: Path) -> Stamps:
     """Stamp the directories whose links say what is enabled and what is masked."""
     found: list[tuple[str, int]] = []
-    for root in LINKS:
+    for root in (f"{system}/{links}" for links in LINKS):
         try:
             found.append((root, os.stat(root).st_mtime_ns))
             with os.scandir(root) as entries:
