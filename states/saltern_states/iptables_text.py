@@ -103,9 +103,10 @@ def mentions(text: str, word: str) -> tuple[tuple[str, str], ...]:
     while at >= 0:
         start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
         command, chain, rule = (*text[start:end].split(" ", 2), "", "")[:3]
-        if command == "-A" and chain != word:
+        ends = text[at + 1 + len(word) : at + 2 + len(word)] in ' \n"'  # else: a longer word
+        if command == "-A" and chain != word and ends:
             found[start] = (chain, rule)
-        at = text.find(f" {word}", end)
+        at = text.find(f" {word}", at + 1)
     return tuple(found.values())
 
 

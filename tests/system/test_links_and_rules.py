@@ -88,10 +88,11 @@ def test_more_events_than_the_socket_holds_are_still_a_change(links: NetlinkLink
 
 
 def test_what_ip_says_is_what_we_say(links: NetlinkLinks) -> None:
-    for kind in ("bridge", "veth"):
-        run(IP, "link", "add", f"{kind}0", "type", kind)
-        run(IP, "addr", "add", "10.10.5.1/24", "dev", f"{kind}0")
-        run(IP, "addr", "add", "10.10.5.2/24", "dev", f"{kind}0")
+    run(IP, "link", "add", "cbr0", "type", "bridge")
+    run(IP, "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
+    for name in ("cbr0", "veth0"):
+        run(IP, "addr", "add", "10.10.5.1/24", "dev", name)
+        run(IP, "addr", "add", "10.10.5.2/24", "dev", name)
     run(IP, "link", "set", "veth0", "up", "mtu", "1400", "promisc", "on")
 
     for said in json.loads(run(IP, "-j", "-d", "addr")):
@@ -155,6 +156,7 @@ def test_a_kept_text_is_given_up_when_anybody_changes_a_rule(rules: Iptables) ->
 
 
 def test_counters_are_no_change(rules: Iptables) -> None:
+    run(IP, "link", "set", "lo", "up")
     run(NFT, "-A", "OUTPUT", "-d", "127.0.0.1", "-j", "ACCEPT")
     before = rules.save("nft", "filter")
 

@@ -117,10 +117,8 @@ class NetlinkLinks:
         """Give the routes to exactly this destination, lowest metric first."""
         if self._heard.anything():
             self._routes = {}
-            message = self._codec.route()
-            message["family"], message["table"] = socket.AF_INET, MAIN_TABLE
             with _telling(f"look for routes to {destination}"):
-                answers = self._socket.ask(GET_ROUTE, DUMP, codec.body(message))
+                answers = self._all_routes()
             self._routes = read_routes(answer.body for answer in answers)
             self._heard.settle()
         return self._routes.get(destination, ())
@@ -153,6 +151,14 @@ class NetlinkLinks:
             if error.errno == errno.ENODEV:
                 return None
             raise
+
+    def _all_routes(self) -> tuple[Answer, ...]:
+        message = self._codec.route()
+        message["family"], message["table"] = socket.AF_INET, MAIN_TABLE
+        try:
+            return self._socket.ask(GET_ROUTE, DUMP, codec.body(message))
+        except FileNotFoundError:  # the kernel makes the main table with its first route
+            return ()
 
     def _addresses(self, index: int) -> tuple[str, ...]:
         message = self._codec.address()
