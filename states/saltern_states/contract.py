@@ -142,6 +142,15 @@ def _no_blobs(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
     return ()
 
 
+def _mended(changes: tuple[C | Blocked, ...]) -> tuple[C | Blocked, ...]:
+    """Give the changes with each hindrance replaced by what will be done once it is gone."""
+    found: list[C | Blocked] = []
+    for change in changes:
+        mendable = isinstance(change, Blocked) and change.then
+        found.extend(_mended(mendable) if mendable else (change,))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[S, O, C]):
     """A kind of state: its Spec and the functions that serve it.
@@ -188,10 +197,4 @@ class Kind(Generic[S, O, C]):
         """
         if self.ahead is not None:
             return self.ahead(want, have, before)
-        found: list[C | Blocked] = []
-        for change in self.diff(want, have):
-            if isinstance(change, Blocked) and change.then:
-                found.extend(change.then)
-            else:
-                found.append(change)
-        return tuple(found)
+        return _mended(self.diff(want, have))
