@@ -1,0 +1,209 @@
+"""What every kind has: a walk over KINDS, so that nobody forgets a part of a new one.
+
+The contract of a kind is in states/saltern_states/contract.py; how to add one, in CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from types import UnionType
+from typing import Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+from saltern_protocol.policy import Allow, Policy, outside
+from saltern_states.body import Resource, make_body, read_body, write_body
+from saltern_states.contract import (
+    Blocked,
+    Change,
+    Spec,
+    WatchChain,
+    WatchLink,
+    WatchRoute,
+)
+from saltern_states.kinds import KINDS, AnyKind
+from saltern_states.ports import Host
+from saltern_states.testing import FakeHost
+
+from tests.house.tree import ROOT
+
+EVERY = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.partition("/")[0])
+OF_THE_KERNEL = (WatchChain, WatchLink, WatchRoute)
+PARTS = {"observe", "diff", "remove", "claims", "watch"}
+
+
+def module_name(kind: AnyKind) -> str:
+    """Give the name of a kind's file: "kernel_module"."""
+    return kind.name.partition("/")[0].replace("-", "_")
+
+
+def change_classes(kind: AnyKind) -> set[type[Change]]:
+    """Give the classes of changes that a kind's apply() takes."""
+    hints = get_type_hints(kind.apply)
+    waiting = [hint for name, hint in hints.items() if name not in ("host", "return")]
+    found: set[type[Change]] = set()
+    while waiting:
+        hint = waiting.pop()
+        if get_origin(hint) in (Union, UnionType):
+            waiting.extend(get_args(hint))
+        else:
+            found.add(hint)
+    return found
+
+
+def planned(kind: AnyKind) -> tuple[Change, ...]:
+    """Give what would be done for the example on an empty node, hindrances taken as mended."""
+    host: Host = FakeHost()
+    have = kind.observe(host, kind.example)
+    changes: tuple[Change, ...] = kind.foresee(kind.example, have, ())
+    return changes
+
+
+@EVERY
+def test_its_name_is_that_of_its_file_and_has_a_version(kind: AnyKind) -> None:
+    module = importlib.import_module(f"saltern_states.{module_name(kind)}")
+
+    assert re.match(r"^[a-z]+(-[a-z]+)*/[1-9][0-9]*\Z", kind.name)
+    assert kind.spec.__module__ == module.__name__
+    assert module.KIND is kind
+    assert (module.__doc__ or "").startswith(f"{module_name(kind).replace('_', '-')}: ")
+
+
+@EVERY
+def test_its_functions_stand_in_its_file_under_their_names(kind: AnyKind) -> None:
+    module = importlib.import_module(kind.spec.__module__)
+    others = {part for part in PARTS if getattr(kind, part) is not getattr(module, part, None)}
+
+    assert others == set()
+
+
+@EVERY
+def test_its_spec_refuses_what_it_does_not_know(kind: AnyKind) -> None:
+    plain = msgspec.to_builtins(kind.example)
+
+    assert issubclass(kind.spec, Spec)
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.convert({**plain, "no-such-field": 1}, kind.spec)
+
+
+@EVERY
+def test_its_example_survives_a_body(kind: AnyKind) -> None:
+    body = make_body((Resource(id="example", spec=kind.example),))
+
+    assert read_body(write_body(body)) == body
+
+
+@EVERY
+def test_it_claims_what_its_plan_names(kind: AnyKind) -> None:
+    """A change that names nothing of what was claimed would pass policy unseen."""
+    claims = kind.claims(kind.example)
+    names = [claim.name.rpartition("/")[2][:12] for claim in claims]
+    unclaimed = [str(one) for one in planned(kind) if not any(name in str(one) for name in names)]
+
+    assert claims
+    assert unclaimed == []
+
+
+@EVERY
+def test_it_claims_every_thing_that_its_spec_names_as_its_own(kind: AnyKind) -> None:
+    owned = {"path": "path", "unit": "unit", "key": "sysctl", "destination": "route"}
+    claimed = {(claim.what, claim.name) for claim in kind.claims(kind.example)}
+    named = {
+        (what, getattr(kind.example, field))
+        for field, what in owned.items()
+        if hasattr(kind.example, field)
+    }
+
+    assert named <= claimed
+
+
+@EVERY
+def test_a_policy_that_allows_nothing_allows_none_of_it(kind: AnyKind) -> None:
+    nothing = Allow(artifacts=(), images=())
+    policy = Policy(cluster="c", version=1, epoch=1, expires=1, classes={"worker": nothing})
+    claims = kind.claims(kind.example)
+
+    assert set(outside(policy, "worker", claims)) == set(claims)
+
+
+@EVERY
+def test_it_listens_to_something(kind: AnyKind) -> None:
+    watches = kind.watch(kind.example)
+
+    assert watches
+    assert len(set(watches)) == len(watches)
+
+
+@EVERY
+def test_what_lives_in_the_kernel_alone_is_brought_back_after_a_boot(kind: AnyKind) -> None:
+    assert kind.volatile == any(isinstance(one, OF_THE_KERNEL) for one in kind.watch(kind.example))
+
+
+@EVERY
+def test_taking_back_what_was_never_made_changes_nothing(kind: AnyKind) -> None:
+    assert kind.plan_removal(FakeHost(), kind.example) == ()
+
+
+@EVERY
+def test_a_hindrance_that_can_be_lifted_is_not_in_a_plan_that_lifts_it(kind: AnyKind) -> None:
+    assert not any(isinstance(one, Blocked) and one.then for one in planned(kind))
+
+
+@EVERY
+def test_planning_changes_nothing(kind: AnyKind) -> None:
+    host = FakeHost()
+
+    assert kind.plan(host, kind.example) == kind.plan(host, kind.example)
+
+
+@EVERY
+def test_its_changes_are_values_with_a_line_to_show(kind: AnyKind) -> None:
+    for change in change_classes(kind):
+        assert issubclass(change, Change)
+        assert issubclass(change, msgspec.Struct)
+        assert change.__str__ is not msgspec.Struct.__str__, f"{change.__name__} needs a __str__"
+        assert change.__doc__
+
+
+def test_no_two_changes_have_one_tag() -> None:
+    classes = {change for kind in KINDS for change in change_classes(kind)} | {Blocked}
+    tags = [str(change.__struct_config__.tag) for change in classes]
+
+    assert sorted(tags) == sorted(set(tags))
+    assert all(re.match(r"^[a-z]+(-[a-z]+)*\Z", tag) for tag in tags)
+
+
+def test_no_two_kinds_have_one_name() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+@EVERY
+def test_it_has_a_table_and_a_law(kind: AnyKind) -> None:
+    text = (ROOT / f"tests/states/test_{module_name(kind)}.py").read_text()
+
+    assert "parametrize" in text, "a table: what is wanted, what is there, what is to be done"
+    assert "@given" in text, "a law: hypothesis on a FakeHost"
+
+
+@EVERY
+def test_it_was_tried_on_a_real_system(kind: AnyKind) -> None:
+    word = re.compile(rf"\b{kind.spec.__name__}\(")
+    tried = [*(ROOT / "tests/system").glob("*.py"), *(ROOT / "tests/lab").glob("*.py")]
+
+    assert any(word.search(path.read_text()) for path in tried)
+
+
+@EVERY
+def test_it_has_a_page(kind: AnyKind) -> None:
+    page = ROOT / f"docs/reference/kinds/{kind.name.partition('/')[0]}.md"
+
+    assert page.read_text().startswith(f"# {kind.name}\n")
+
+
+@EVERY
+def test_every_part_of_it_says_what_it_does(kind: AnyKind) -> None:
+    parts = {name: getattr(kind, name) for name in (*sorted(PARTS), "apply")}
+
+    assert [name for name, part in parts.items() if not inspect.getdoc(part)] == []

@@ -1,0 +1,44 @@
+"""Values are frozen; what is not frozen is listed here by name, with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Iterator
+
+import msgspec
+
+from tests.house.tree import modules
+
+MUTABLE = {
+    "saltern_agent.answers.Answers": "who asked what and waits for the answer",
+    "saltern_agent.control.Client": "what one connection has read and not yet written",
+    "saltern_agent.keeper.Keeper": "the worker's own state: what was accepted last",
+    "saltern_agent.loop.Agent": "the loop's own state",
+    "saltern_agent.loop.Turns": "two threads' numbers, one writer each",
+    "saltern_agent.noticing.Notices": "what was heard and not yet looked at",
+    "saltern_master.cluster.shape.Reading": "gathers faults while a file is read",
+    "saltern_states.iptables_rule._Group": "gathers words while one rule is read",
+    "saltern_states.testing.images.FakeImages": "a docker in memory",
+    "saltern_states.testing.packages.FakePackages": "a dpkg in memory",
+    "saltern_states.testing.units.FakeUnits": "a systemd in memory",
+    "saltern_states.testing.units.Loaded": "a unit of the systemd in memory",
+}
+
+
+def values() -> Iterator[tuple[str, bool]]:
+    """Give every Struct and dataclass of ours, and whether it is frozen."""
+    for name in modules():
+        module = importlib.import_module(name)
+        for one in vars(module).values():
+            if not inspect.isclass(one) or one.__module__ != name:
+                continue
+            if issubclass(one, msgspec.Struct):
+                yield f"{name}.{one.__name__}", one.__struct_config__.frozen
+            elif dataclasses.is_dataclass(one):
+                yield f"{name}.{one.__name__}", one.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+def test_every_value_is_frozen() -> None:
+    assert {name for name, frozen in values() if not frozen} == set(MUTABLE)
