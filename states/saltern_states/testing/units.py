@@ -59,7 +59,8 @@ class FakeUnits:
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     def install(self, unit: str, text: str = "[Service]\n[Install]\n") -> None:
-        """Bring a unit file, as a package would."""
+        """Bring a unit file, as a package would, to a node that has systemd's directories."""
+        self.files.put_directory(PLACES[0])
         self.files.put_file(Path("/usr/lib/systemd/system", unit), text.encode())
 
     def mask(self, unit: str) -> None:
@@ -167,13 +168,19 @@ class FakeUnits:
         known.active, known.main_pid, known.program = active, 0, None
 
     def _copy(self, unit: str) -> dict[str, bytes]:
-        fragments = [self.files.read(place / unit) for place in PLACES]
+        fragments = [self._content(place / unit) for place in PLACES]
         fragment = next((each for each in fragments if each is not None), None)
         if fragment is None:
             return {}
         folder = PLACES[0] / f"{unit}.d"
-        names = [name for name in self.files.names(folder) if name.endswith(".conf")]
-        return {unit: fragment, **{name: self.files.read(folder / name) or b"" for name in names}}
+        entry = self.files.look(folder)
+        names = self.files.names(folder) if entry and entry.type == "directory" else ()
+        found = {name: self._content(folder / name) for name in names if name.endswith(".conf")}
+        return {unit: fragment} | {name: text for name, text in found.items() if text is not None}
+
+    def _content(self, path: Path) -> bytes | None:
+        entry = self.files.look(path)
+        return self.files.read(path) if entry and entry.type == "file" else None
 
     def _enabled(self, unit: str, copy: dict[str, bytes]) -> str:
         if not copy:
