@@ -3,7 +3,7 @@
 Laws:
 * what the machine lacks is named at once, with the command that brings it;
 * a step says its name when it begins, that it lives every 15 s, and its time when it ends;
-* a step's program ends with us, also when we are interrupted;
+* a step's program ends with us, also when we are interrupted or killed;
 * the lock goes with the process, so a killed builder holds up nobody.
 """
 
@@ -28,7 +28,9 @@ TOOLS = (
     ((Path("/usr/bin/dpkg-source"),), "dpkg-dev"),
     ((Path("/usr/bin/apt-get"),), "apt"),
     ((Path("/usr/bin/nice"),), "coreutils"),
+    ((Path("/usr/bin/setpriv"),), "util-linux"),
 )
+POLITELY = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "/usr/bin/nice", "-n", "5")
 PULSE = 15.0  # seconds between two signs of life
 TURN = 0.5  # seconds between two looks whether another builder is done
 
@@ -73,7 +75,7 @@ class Steps:
         began = monotonic()
         with self.timed(name), log.open("wb") as output:
             process = subprocess.Popen(
-                ["/usr/bin/nice", "-n", "5", *argv],
+                [*POLITELY, *argv],
                 cwd=directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,

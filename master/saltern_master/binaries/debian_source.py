@@ -150,9 +150,9 @@ def _unpack(shop: Workshop, steps: Steps) -> None:
     with steps.timed(f"fetch source package {PACKAGE} {version}"):
         description = apt_source.fetch_source(PACKAGE, version, shop.work / "apt")
     unfinished = shop.tree.with_name("unpacking")
-    rmtree(unfinished, ignore_errors=True)
+    rmtree(unfinished.parent, ignore_errors=True)  # dpkg-source also leaves its own scratch there
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    argv = ["/usr/bin/dpkg-source", "-x", str(description), str(unfinished)]
+    argv = ["/usr/bin/dpkg-source", "--no-copy", "-x", str(description), str(unfinished)]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(shop.work / "home"), "LC_ALL": "C.UTF-8"}
     log = shop.home / "build.log"
     steps.run("unpack it", argv, shop.work, environment, log, seconds=5 * MINUTES)
