@@ -35,6 +35,7 @@ def test_below_a_file_there_is_nothing(ground: Ground) -> None:
 
     assert ground.files.look(PATH) is None
     assert ground.files.read(PATH) is None
+    assert ground.files.names(PATH) == ()
 
 
 def test_a_file_is_told_whole(ground: Ground) -> None:

@@ -112,6 +112,19 @@ def test_nothing_is_done_to_what_moved(ground: Ground) -> None:
     assert ground.trees.look(PATH) == whole
 
 
+def test_behind_a_symlink_there_is_no_tree(ground: Ground) -> None:
+    blob = ground.put_blob(archive(MEMBERS))
+    unpacked(ground, blob)
+    ground.put_symlink("/link", "opt")
+    ground.put_symlink("/opt/link", "cni")
+
+    for path in (Path("/link/cni"), Path("/opt/link")):
+        assert ground.trees.look(path) is None
+        with pytest.raises(HostError):
+            ground.trees.unpack(path, None, blob, 0o755, OWNER, GROUP)
+    assert ground.files.names(Path("/opt")) == ("cni", "link")
+
+
 def test_only_a_tree_of_ours_is_removed(ground: Ground) -> None:
     whole = unpacked(ground, ground.put_blob(archive(MEMBERS)))
     ground.put_file("/opt/theirs/a", b"")

@@ -31,9 +31,10 @@ class Node:
     swaps: KernelSwaps
 
 
-def node_below(top: Path, blobs: Path) -> Host:
+def node_below(top: Path, blobs: Path, hashes: Hashes | None = None) -> Host:
     """Make one; whoever asks it for links or units has asked the wrong one."""
-    root, hashes, store = Root(top), Hashes(), DiskBlobs(blobs)
+    root, hashes = Root(top), hashes or Hashes()
+    store = DiskBlobs(blobs, hashes=hashes)
     node = Node(
         files=DiskFiles(store, root, hashes),
         trees=DiskTrees(store, root, hashes),

@@ -79,7 +79,7 @@ class DiskFiles:
         with telling("list", path):
             try:
                 seen = self._root.open(path, os.O_PATH)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return ()
             try:
                 # opened anew only as a directory: opening a device would wake it
@@ -134,7 +134,7 @@ class DiskFiles:
             finally:
                 os.close(seen)
         if shared:
-            self._replace(path, was, lambda h: self._copy_file(path, h), mode, owner, group)
+            self._replace(path, was, lambda h: self._copy_file(path, was, h), mode, owner, group)
 
     def make_directory(self, path: Path, mode: int, owner: str, group: str) -> None:
         """Make one directory."""
@@ -247,11 +247,12 @@ class DiskFiles:
             digest = self._hashes.of(seen, found, path)
         return Entry("file", mode, owner, group, digest, found.st_size)
 
-    def _copy_file(self, path: Path, handle: int) -> None:
+    def _copy_file(self, path: Path, was: Entry, handle: int) -> None:
         seen = self._root.open(path, os.O_PATH)
         try:
             _require(seen, path, "copy", stat.S_ISREG, "file")
-            _copy(Path(f"/proc/self/fd/{seen}"), handle)
+            if _copy(Path(f"/proc/self/fd/{seen}"), handle) != was.sha256:
+                raise MovedError(f"cannot change {path}: it was written to just now; plan again")
         finally:
             os.close(seen)
 

@@ -34,9 +34,9 @@ MODPROBE_SECONDS: Final = 30
 ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 OPTIONS: Final = {
-    # what a node needs and whose option is not CONFIG_<NAME> (the makefiles of Linux 6.1)
+    # what a node needs and whose option is neither CONFIG_<NAME> nor CONFIG_<NAME>_FS; which
+    # option builds which module is said in the kernel's net/*/Makefile
     "br_netfilter": "BRIDGE_NETFILTER",
-    "overlay": "OVERLAY_FS",
     "ip_tables": "IP_NF_IPTABLES",
     "iptable_filter": "IP_NF_FILTER",
     "iptable_nat": "IP_NF_NAT",
@@ -127,8 +127,7 @@ class KernelModules:
             except FileNotFoundError:
                 return "built-in"
         built_in = self._built_in_names()
-        known = plain in built_in or f"CONFIG_{OPTIONS.get(plain, plain.upper())}" in built_in
-        return "built-in" if known else "absent"
+        return "built-in" if built_in & {plain, *_options(plain)} else "absent"
 
     def load(self, name: str) -> None:
         """modprobe it; one that is there is left alone."""
@@ -204,6 +203,14 @@ def _plain(name: str) -> str:
     if not MODULE.match(name):
         raise HostError(f"cannot name a module {name!r}: letters, digits, - and _ are wanted")
     return name.replace("-", "_")
+
+
+def _options(plain: str) -> tuple[str, ...]:
+    """Give the options that may stand for a module; a filesystem's ends in _FS."""
+    named = OPTIONS.get(plain)
+    return (
+        (f"CONFIG_{named}",) if named else (f"CONFIG_{plain.upper()}", f"CONFIG_{plain.upper()}_FS")
+    )
 
 
 def _read_built_in(source: Path) -> frozenset[str]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -52,8 +53,10 @@ class DiskTrees:
         with telling("look at tree", path):
             try:
                 seen = self._root.open(path, os.O_PATH)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    return None
+                raise
             try:
                 if not stat.S_ISDIR(os.fstat(seen).st_mode):
                     return None
