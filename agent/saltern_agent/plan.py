@@ -1,20 +1,22 @@
 """Plan: what each step would change, found by looking and comparing; nothing here writes.
 
-A resource that waits for others is looked at as the node is now. Where it is hindered by what
-those will mend (no package yet, no directory yet), the plan shows what will be done then: the
-kind says so in Blocked.then. What waits for a hindered resource is hindered itself.
+Each step is looked at as the steps before it will have left the node (foreseen.py). Where it is
+hindered by what those will mend in a way that nobody foresees (no package yet, no docker yet),
+the plan shows what will be done then: the kind says so in Blocked.then. What waits for a
+hindered resource is hindered itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from saltern_states.contract import Blocked, Change, Impact
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError
 
+from saltern_agent.foreseen import ForeseenHost, NotForeseenError
 from saltern_agent.steps import Step
 
 Finding = Literal["as declared", "to change", "blocked", "unreadable"]
@@ -67,6 +69,7 @@ def plan(
     removing: tuple[Change, ...] = ()
     hindered: dict[str, Planned] = {}
     found: list[Planned] = []
+    foreseen = cast(Host, ForeseenHost(host))
     for step in steps:
         first = waits_for_hindered(step, hindered)
         if first is not None:
@@ -74,20 +77,36 @@ def plan(
         else:
             earlier = transitive(after, step.resource.id) if step.verb == "hold" else frozenset()
             before = (*removing, *(change for one in earlier for change in coming.get(one, ())))
-            planned = look(host, step, before)
+            planned = look(foreseen, step, before)
+        unknown = unforeseen(foreseen, step, planned.changes)
         if planned.hindered and step.verb == "hold":
             hindered[step.resource.id] = planned
         elif step.verb == "hold":
-            coming[step.resource.id] = planned.changes
+            coming[step.resource.id] = unknown
         else:
-            removing = (*removing, *planned.changes)
+            removing = (*removing, *unknown)
         found.append(planned)
         told(planned)
     return Plan(tuple(found))
 
 
+def unforeseen(host: Host, step: Step, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Make changes on a foreseen host; give those of which nobody foresees what they do."""
+    kind = kind_of(step.resource.spec)
+    unknown: list[Change] = []
+    for change in changes:
+        try:
+            kind.apply(host, change)
+        except (NotForeseenError, HostError):
+            unknown.append(change)
+    return tuple(unknown)
+
+
 def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
-    """Observe and compare one step; `before` will have been done when its turn comes."""
+    """Observe and compare one step.
+
+    `before`: changes whose effects are unknown, and that will have been made when its turn comes.
+    """
     if step.verb == "forget":
         return Planned(step, "as declared")
     kind, want = kind_of(step.resource.spec), step.resource.spec

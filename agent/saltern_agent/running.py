@@ -129,11 +129,11 @@ def _fault(error: Exception) -> End:
 
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) -> Keeper:
-    node = Node.at(places.blobs)
-    node.sweep()
+    node, journal = Node(places.blobs), Journal(places.journal)
+    node.sweep(journal.owned().values())
     return Keeper(
         host=node,
-        journal=Journal(places.journal),
+        journal=journal,
         identity=identity,
         clock=CLOCKS.wall,
         listener=Teller(hear),

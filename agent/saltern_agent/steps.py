@@ -4,6 +4,7 @@
   the reverse of its own order: a unit is stopped before its files go.
 * A resource that keeps its id but now touches other things is taken back where it was; what
   the new body claims is never taken back, whoever owned it before.
+  Only where a resource becomes one of another kind is the old one taken back in its own place.
 * `on_removal: keep` is forgotten, not removed.
 """
 
@@ -39,7 +40,11 @@ def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
     gone: list[Step] = []
     for name in reversed(in_order({name: one.after for name, one in owned.items()})):
         before = owned[name]
-        if name in wanted and set(before.claims) <= set(wanted[name].claims):
+        now = wanted.get(name)
+        if now and type(now.spec) is not type(before.spec):
+            gone.append(Step("remove", before))
+            continue
+        if now and set(before.claims) <= set(now.claims):
             continue
         shared = any(claim in claimed for claim in before.claims)
         keep = shared or before.on_removal == "keep"

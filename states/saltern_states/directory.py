@@ -34,7 +34,6 @@ from saltern_states.contract import (
 )
 from saltern_states.ports import Entry, Host
 
-MAX_NAMED = 5
 
 
 class Directory(Spec, frozen=True, kw_only=True, tag="directory/1"):
@@ -120,16 +119,14 @@ def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | 
 
 
 def remove(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
-    """Take the directory away, if nothing is left in it."""
-    path, entry = Path(want.path), have.place.entry
-    if entry is None or entry.type != "directory":
+    """Take the directory away, if nothing is left in it.
+
+    One that still holds something was not ours alone (/etc was there before us), so it stays.
+    """
+    entry = have.place.entry
+    if entry is None or entry.type != "directory" or have.names:
         return ()
-    gone = RemovePath(path=path, was=entry)
-    if not have.names:
-        return (gone,)
-    named = ", ".join(have.names[:MAX_NAMED])
-    more = f" and {len(have.names) - MAX_NAMED} more" if len(have.names) > MAX_NAMED else ""
-    return (Blocked(f"{path} is not empty ({named}{more}); take away what is in it", (gone,)),)
+    return (RemovePath(path=Path(want.path), was=entry),)
 
 
 def claims(want: Directory) -> tuple[Claim, ...]:

@@ -1,21 +1,59 @@
-"""The real node: every port on the machine that this process runs on."""
+"""The real node: every port on the machine that this process runs on, and what tells of changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
 
+from saltern_states.body import Resource
+
+from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.docker import DockerImages
 from saltern_agent.host.dpkg import DebianPackages
-from saltern_agent.host.events.dbus import UnitSource
-from saltern_agent.host.events.inotify import PathSource
-from saltern_agent.host.events.mounts import MountSource
-from saltern_agent.host.events.netlink import ChainSource, LinkSource
-from saltern_agent.host.iptables import IptablesRules
+from saltern_agent.host.events.chains import ChainSource
+from saltern_agent.host.events.links import LinkSource
+from saltern_agent.host.events.paths import PathSource
+from saltern_agent.host.events.units import UnitSource
+from saltern_agent.host.hashes import Hashes
+from saltern_agent.host.iptables import Iptables
 from saltern_agent.host.kernel import KernelModules, KernelSwaps, ProcSysctls
 from saltern_agent.host.netlink import NetlinkLinks
 from saltern_agent.host.systemd import SystemdUnits
+from saltern_agent.host.trees import DiskTrees
 from saltern_agent.sources import Source
+
+OURS = (Path("/etc/sysctl.d"), Path("/etc/modules-load.d"))
+"""Where kinds keep drop-ins that no resource names."""
+
+
+class Node:
+    """All ports of this machine. One thread uses one Node."""
+
+    def __init__(self, blobs: Path) -> None:
+        hashes, accounts = Hashes(), Accounts()
+        self.blobs = DiskBlobs(blobs, hashes=hashes)
+        self.files = DiskFiles(self.blobs, hashes=hashes, accounts=accounts)
+        self.trees = DiskTrees(self.blobs, hashes=hashes, accounts=accounts)
+        self.sysctls = ProcSysctls()
+        self.modules = KernelModules()
+        self.swaps = KernelSwaps()
+        self.links = NetlinkLinks()
+        self.rules = Iptables()
+        self.units = SystemdUnits()
+        self.packages = DebianPackages()
+        self.images = DockerImages()
+
+    def sweep(self, owned: Iterable[Resource]) -> None:
+        """Remove what an agent that was killed left half-made."""
+        claims = (claim for resource in owned for claim in resource.claims)
+        paths = {Path(claim.name).parent for claim in claims if claim.what == "path"}
+        self.files.sweep(sorted({*paths, *OURS}))
+        self.blobs.sweep()
+        self.packages.sweep()
+
+
+def event_sources() -> tuple[Source, ...]:
+    """Give everything that tells of changes on this machine."""
+    return (PathSource(), LinkSource(), ChainSource(), UnitSource())
