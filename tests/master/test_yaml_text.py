@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from saltern_master.compile.yaml_text import to_yaml
@@ -25,6 +25,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 @example({"on": "off", "y": [{"no": "0644"}, [], {}], "1e3": "1_000"})
 @example({"text": "a\n\n  b\nc\n", "ends": "a\nb", "blank": "\n\n", "space": "a \nb\n"})

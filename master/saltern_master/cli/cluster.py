@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from saltern_master.cli.bodies import Format, body_lines, in_full, write
 from saltern_master.cli.faults import faults_told, read_bytes
 from saltern_master.cli.output import Output, say, show
 from saltern_master.cluster.load import ClusterFile, load
+from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled, compile_cluster
 from saltern_master.library import Library
 from saltern_master.signing.home import Home, write_whole
@@ -82,7 +84,7 @@ def compile_file(
 ) -> None:
     """Show what each node shall be. Nothing is signed and nothing is recorded."""
     with faults_told():
-        compilation = _compile(load(read_bytes(file)), home)
+        compilation = _compile(load(read_bytes(file)), home, Home(home).allocation())
         if out is not None:
             _write_bodies(compilation, out)
         if output is Format.TABLE:
@@ -103,11 +105,10 @@ def sign(
     """Compile, and sign for every node: NODE.identity, NODE.statement and blobs/."""
     with faults_told():
         read = load(read_bytes(file))
-        compilation = _compile(read, home)
         signed = sign_bodies(
             Home(home),
             read.cluster.cluster.name,
-            compilation,
+            partial(_compile, read, home),
             out or home / "out",
             _now(),
             secrets.token_bytes,
@@ -119,11 +120,11 @@ def sign(
         show(rows, ("node", "version", "expires", "statement"), output)
 
 
-def _compile(file: ClusterFile, path: Path) -> Compilation:
+def _compile(file: ClusterFile, path: Path, allocation: Allocation) -> Compilation:
     home = Home(path)
     names = [node.name for node in file.cluster.nodes]
     facts = {name: found for name in names if (found := home.facts(name)) is not None}
-    compilation = compile_cluster(file, facts, home.allocation(), Library(path).list())
+    compilation = compile_cluster(file, facts, allocation, Library(path).list())
     for note in compilation.notes:
         say(f"note: {note}")
     return compilation

@@ -59,9 +59,10 @@ def list_packages(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) 
 
 
 def _add(library: Library, name: str, base: Path) -> PackageSet:
+    """Add one closure; an empty one says that every bare node has the package."""
     fetched = fetch_closure([name], base, cache.root() / "debs", say)
-    if not any(deb.package == name for deb in fetched):
-        raise FileError(f"cannot add {name}: the base has it already; a node needs no other")
+    if not fetched:
+        say(f"{name}: the base has it already, so nothing is brought for it")
     debs = (
         (
             Deb(

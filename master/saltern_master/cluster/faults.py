@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -50,7 +51,7 @@ def show(path: Path) -> str:
         elif step.replace("_", "a").replace("-", "a").isalnum():
             text += f".{step}"
         else:
-            text += f'["{step}"]'
+            text += f"[{json.dumps(step)}]"
     return text.removeprefix(".") or "$"
 
 

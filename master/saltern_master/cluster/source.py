@@ -2,7 +2,7 @@
 
 A small and unambiguous part of YAML is taken, since a reader must see what is meant:
 
-* one document, at most 1 MiB, 32 levels and 50,000 values;
+* one document, at most 1 MiB and 32 levels;
 * no anchors, aliases, merge keys or tags (an alias can stand for a billion values);
 * keys are text, and no key stands twice in one map;
 * a number is written plainly: `0644`, `0x1f` and `1_000` mean different things to
@@ -23,7 +23,6 @@ from saltern_master.cluster.faults import ClusterFileError, Fault, Path
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
-MAX_VALUES = 50_000
 
 Value = None | bool | int | float | str
 
@@ -125,7 +124,7 @@ def _whole(text: str) -> ClusterFileError:
 
 
 def _bound(root: Node) -> None:
-    """Refuse anchors, then bound depth and number, layer by layer, before anything recurses.
+    """Refuse anchors, and bound the depth, layer by layer, before anything recurses.
 
     Each node is looked at once, however often an alias stands for it.
     """
@@ -140,8 +139,6 @@ def _bound(root: Node) -> None:
                 anchors.append(Fault(path, node.start_mark.line + 1, text))
             below.extend(one for one in _below(path, node) if id(one[1]) not in seen)
         seen.update(id(node) for _, node in below)
-        if len(seen) > MAX_VALUES:
-            raise _whole(f"more than {MAX_VALUES} values")
         if not below:
             break
         layer = below

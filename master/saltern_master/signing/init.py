@@ -49,22 +49,23 @@ def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> 
 
 def sign_policy(home: Home, now: int) -> Policy:
     """Sign policy.yaml as the next version. ClusterFileError tells what is wrong in it."""
-    root = root_of(home)
-    before = policy_of(home)
-    try:
-        classes = read_policy(home.policy_file.read_bytes())
-    except OSError as error:
-        raise HomeError(f"cannot read {home.policy_file}: {error.strerror}") from error
-    policy = Policy(
-        cluster=root.cluster,
-        version=before.version + 1 if before is not None else 1,
-        epoch=root.epoch,
-        expires=now + POLICY_LIFE,
-        classes=classes,
-    )
-    signed = envelope.sign(PayloadType.POLICY, encode_policy(policy), [home.key("policy")])
-    home.write_envelope("policy", signed)
-    return policy
+    with home.locked():
+        root = root_of(home)
+        before = policy_of(home)
+        try:
+            classes = read_policy(home.policy_file.read_bytes())
+        except OSError as error:
+            raise HomeError(f"cannot read {home.policy_file}: {error.strerror}") from error
+        policy = Policy(
+            cluster=root.cluster,
+            version=before.version + 1 if before is not None else 1,
+            epoch=root.epoch,
+            expires=now + POLICY_LIFE,
+            classes=classes,
+        )
+        signed = envelope.sign(PayloadType.POLICY, encode_policy(policy), [home.key("policy")])
+        home.write_envelope("policy", signed)
+        return policy
 
 
 def root_of(home: Home) -> Root:

@@ -38,6 +38,7 @@ from saltern_protocol.trust import Trust
 from saltern_states.body import write_body
 from saltern_states.kinds import kind_of
 
+from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled
 from saltern_master.errors import MasterError
 from saltern_master.library import Library
@@ -77,12 +78,16 @@ class _Ready:
 def sign(
     home: Home,
     cluster: str,
-    compilation: Compilation,
+    compile_with: Callable[[Allocation], Compilation],
     out: Path,
     now: int,
     random: Callable[[int], bytes],
 ) -> tuple[Signed, ...]:
-    """Sign every node's body and write it to `out`. `now` in seconds since 1970."""
+    """Compile, sign every node's body and write it to `out`. `now` in seconds since 1970.
+
+    It is compiled under the lock, from the ranges as they are recorded then: of two who sign
+    at once, neither gives a range away that the other has given.
+    """
     with home.locked():
         root = root_of(home)
         if root.cluster != cluster:
@@ -90,6 +95,7 @@ def sign(
                 f'cannot sign for cluster "{cluster}": {home.path} is the home of '
                 f'"{root.cluster}"; take the home that belongs to the cluster file'
             )
+        compilation = compile_with(home.allocation())
         _refuse_outside_policy(home, compilation)
         ready = [_prepare(home, one, now, random) for one in compilation.nodes]
         blobs = _blobs(home, compilation)
