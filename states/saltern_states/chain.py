@@ -270,4 +270,5 @@ KIND: Kind[Chain, Observed, ChainChange] = Kind(
         rules=("-s 10.10.5.0/24 ! -d 10.10.0.0/16 -m addrtype ! --dst-type LOCAL -j MASQUERADE",),
         jump=Jump("POSTROUTING", "last"),
     ),
+    volatile=True,
 )
