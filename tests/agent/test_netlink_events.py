@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_agent.host.events import chains, rtnetlink
-from saltern_agent.host.events.chains import ChainNews, Transaction
+from saltern_agent.host.events.chains import ChainNews, ChainSource, Transaction
 from saltern_agent.host.events.netlink import HEADER, Message, attributes, messages
 from saltern_agent.host.events.rtnetlink import AddressNews, LinkNews, News, RouteNews
+from saltern_agent.sources import Events
+from saltern_states.contract import WatchChain
+
+from tests.agent.waiting import few_descriptors, readable
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events"
 POST = ChainNews("nat", "SALTERN-POST")
@@ -89,6 +93,17 @@ def test_a_process_cannot_write_to_the_terminal_by_its_name() -> None:
 )
 def test_destinations(cidr: str, destination: rtnetlink.Destination) -> None:
     assert rtnetlink.destination(cidr) == destination
+
+
+def test_without_netfilter_sockets_it_says_so_and_is_silent() -> None:
+    with few_descriptors(1):
+        source = ChainSource()
+    assert source.trouble() == ""  # nobody wants to hear of chains
+    source.set_watches(frozenset({WatchChain("nat", ("POSTROUTING",))}))
+    assert source.trouble() == "cannot hear nf_tables: Too many open files"
+    assert not readable(source, 0)
+    assert source.read() == Events()
+    source.close()
 
 
 @given(st.binary(max_size=300))

@@ -14,10 +14,11 @@ from saltern_agent.host.events.mounts import mount_points
 from saltern_agent.host.events.paths import PathSource
 from saltern_agent.sources import Events
 from saltern_states.contract import Watch, WatchPath, WatchTimer
+from saltern_states.ports import HostError
 
 from tests.agent import damages
 from tests.agent.damages import Damage
-from tests.agent.waiting import drain, wait_for
+from tests.agent.waiting import drain, few_descriptors, wait_for
 
 
 @pytest.fixture
@@ -106,6 +107,7 @@ def test_a_path_whose_parents_are_missing_is_told_when_it_appears(
 def test_behind_a_symlink_nothing_is_heard_but_the_symlink(source: PathSource, root: Path) -> None:
     link = root / "etc/way"
     link.symlink_to(root / damages.DIRECTORY)
+    watched(source, link)
     watches = watched(source, link, link / "app.conf")
     damages.edit(root)
     assert drain(source) == Events()
@@ -178,6 +180,11 @@ def test_what_cannot_be_watched_is_trouble_and_not_silence(source: PathSource, r
     assert drain(source).touched == watches & {WatchPath(root / damages.FILE)}
     source.set_watches(frozenset())
     assert source.trouble() == ""
+
+
+def test_without_inotify_it_says_what_to_raise() -> None:
+    with few_descriptors(0), pytest.raises(HostError, match=r"fs\.inotify\.max_user_instances"):
+        PathSource()
 
 
 GOLDEN = bytes.fromhex(  # mv a b in a watched directory, then rm of a watched file

@@ -1,10 +1,13 @@
-"""Wait for what a source tells, by its descriptor and with a deadline."""
+"""Wait for what a source tells, by its descriptor and with a deadline; starve it of descriptors."""
 
 from __future__ import annotations
 
+import os
+import resource
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from saltern_agent.sources import Events, Source
 from saltern_states.contract import Watch
@@ -48,3 +51,17 @@ def wait_for(source: Source, enough: Callable[[Events], bool]) -> Events:
         if enough(so_far := Events(frozenset(touched), lost, causes)):
             return so_far
     raise AssertionError(f"told only {touched}, lost={lost}, causes={causes}")
+
+
+@contextmanager
+def few_descriptors(number: int) -> Iterator[None]:
+    """Let this process open only so many more, of the lowest that are free."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(number + 1)]
+    for descriptor in held:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[-1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

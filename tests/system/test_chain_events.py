@@ -77,6 +77,13 @@ def test_a_chain_that_goes_and_comes_is_told(source: ChainSource) -> None:
     assert drain(source).touched == {OWN}
 
 
+def test_a_table_that_comes_touches_its_chains(source: ChainSource) -> None:
+    watch = WatchChain("mangle", ("FORWARD",))
+    source.set_watches(frozenset({OWN, watch}))
+    run("/usr/sbin/iptables-nft", "-w", "-t", "mangle", "-N", "ANY")
+    assert drain(source).touched == {watch}
+
+
 def test_one_restore_of_two_tables_names_its_maker_for_both(source: ChainSource) -> None:
     restore(LAID.replace(":OTHER - [0:0]", ":OTHER - [0:0]\n-A FORWARD -j OTHER"))
     events = drain(source)

@@ -106,6 +106,14 @@ def test_a_port_that_leaves_a_bridge_is_not_gone(source: LinkSource) -> None:
     assert drain(source).touched == {WatchLink("up1")}
 
 
+def test_a_port_that_left_a_bridge_still_takes_its_routes_with_it(source: LinkSource) -> None:
+    ip("link set up0 master cbr0")
+    ip("link set up0 nomaster")
+    assert ROUTE not in drain(source).touched
+    ip("link delete up0")
+    assert drain(source).touched == {ROUTE}
+
+
 def test_every_way_of_a_multipath_route_counts(source: LinkSource) -> None:
     watch = WatchRoute("10.10.9.0/24")
     source.set_watches(frozenset({watch}))

@@ -2,11 +2,12 @@
 
 * Numbers are of <linux/netfilter/nf_tables.h>. The legacy back end tells nothing.
 * A transaction ends with NEWGEN, which says who made it (process id and name): what a
-  transaction touched is told when that has come, and told as lost where that was lost.
+  transaction touched is told when that has come.
 """
 
 from __future__ import annotations
 
+import select
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -78,13 +79,21 @@ class ChainSource:
     """Tells when a chain of iptables-nft may have changed, and who did it."""
 
     def __init__(self) -> None:
-        self._listener = Listener(NETLINK_NETFILTER, NFTABLES_GROUP)
+        self._epoll = select.epoll()  # stands for no socket where the kernel has no netfilter
+        self._listener: Listener | None = None
+        self._trouble = ""
+        try:
+            self._listener = Listener(NETLINK_NETFILTER, NFTABLES_GROUP)
+        except OSError as error:
+            self._trouble = f"cannot hear nf_tables: {error.strerror or error}"
+        else:
+            self._epoll.register(self._listener.fileno(), select.EPOLLIN)
         self._by_name: dict[ChainNews, set[Watch]] = {}
         self._open: set[Watch] = set()  # touched by a transaction whose end has not come yet
 
     def fileno(self) -> int:
-        """Give the netlink socket's descriptor."""
-        return self._listener.fileno()
+        """Give the descriptor that stands for the netlink socket, if there is one."""
+        return self._epoll.fileno()
 
     def set_watches(self, watches: frozenset[Watch]) -> None:
         """Listen to these WatchChains."""
@@ -97,6 +106,8 @@ class ChainSource:
 
     def read(self) -> Events:
         """Give the chains to look at again, each with who changed it last."""
+        if self._listener is None:
+            return Events()
         heard, lost = self._listener.read()
         causes: dict[Watch, str] = {}
         for message in heard:
@@ -106,19 +117,19 @@ class ChainSource:
             elif isinstance(news, Transaction):
                 causes |= dict.fromkeys(self._open, str(news))
                 self._open.clear()
-        touched = frozenset(causes)
-        if lost:
-            touched |= self._open
+        if lost:  # and with it perhaps the end of what is open: all is looked at anyway
             self._open.clear()
-        return Events(touched, lost, causes)
+        return Events(frozenset(causes), lost, causes)
 
     def trouble(self) -> str:
-        """Say nothing: where the socket could be opened, all is heard."""
-        return ""
+        """Say that this kernel has no netfilter sockets; "" where chains are heard."""
+        return self._trouble if self._by_name else ""
 
     def close(self) -> None:
-        """Let go of the socket."""
-        self._listener.close()
+        """Let go of every descriptor."""
+        self._epoll.close()
+        if self._listener is not None:
+            self._listener.close()
 
 
 def _printable(name: bytes) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from saltern_states.contract import Watch, WatchPath
+from saltern_states.ports import HostError
 
 from saltern_agent.host.events.inotify import Event, Inotify, Mask
 from saltern_agent.host.events.mounts import Mounts
@@ -55,10 +56,10 @@ class Place:
 
 
 class PathSource:
-    """Tells when something may have changed at a path."""
+    """Tells when something may have changed at a path; HostError where inotify cannot be had."""
 
     def __init__(self) -> None:
-        self._inotify = Inotify()
+        self._inotify = _inotify()
         self._mounts = Mounts()
         self._epoll = select.epoll()
         self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
@@ -223,6 +224,15 @@ def _outermost(places: Iterable[Place]) -> Iterator[Place]:
             above = above.above
         if above is None:
             yield place
+
+
+def _inotify() -> Inotify:
+    try:
+        return Inotify()
+    except OSError as error:
+        raise HostError(
+            f"cannot watch files: {error.strerror}; raise fs.inotify.max_user_instances"
+        ) from error
 
 
 def _deafness(path: str, error: OSError) -> str:
