@@ -37,6 +37,12 @@ def test_the_first_network_that_is_free_in_both_is_chosen() -> None:
     assert chosen == Network("saltern3", IPv4Network("10.9.3.0/24"))
 
 
+def test_the_search_may_start_anywhere_and_goes_round() -> None:
+    names = [f"saltern{number}" for number in range(200, 255)]
+    assert network.free(names, [], first=200).bridge == "saltern1"
+    assert network.free([], [], first=254 * 7 + 9).bridge == "saltern9"
+
+
 def test_when_all_is_taken_that_is_told() -> None:
     with pytest.raises(LabError, match="cannot find a free subnet"):
         network.free([], [IPv4Network("10.0.0.0/8")])

@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,6 +56,13 @@ def _leave(plan: dict[str, Any]) -> None:
     _hold_up(plan)
 
 
+def _sweep(group: str) -> None:
+    for folder, below, _ in os.walk(group, topdown=False):
+        for name in below:
+            with suppress(OSError):  # somebody is in it: it stays
+                Path(folder, name).rmdir()
+
+
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
@@ -67,9 +75,14 @@ def _record(path: Path) -> None:
 
 
 def _hold_up(plan: dict[str, Any]) -> None:
-    """Run the program again whenever it ends with the status that asks for it."""
+    """Run the program again whenever it ends with the status that asks for it.
+
+    Groups that it left are removed first, as a machine that boots has none of before.
+    """
     status = plan["restart"]
     while status == plan["restart"]:
+        for group in plan["groups"]:
+            _sweep(group)
         child = os.fork()
         if not child:
             _become(plan)

@@ -173,13 +173,16 @@ class Machine:
         first = self.first_process()
         if first is None:
             raise LabError(f"cannot enter {self.node.name}: it is off; `saltern lab up` boots it")
-        return enter.command(first, self.host, argv, terminal)
+        try:
+            return enter.command(first, self.host, argv, terminal)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise LabError(f"cannot enter {self.node.name}: it went off just now") from error
 
     def _try_exec(self, argv: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
         """Run a program in a node that is booting: its first process may not be there yet."""
         try:
             return self.exec(argv, timeout=seconds)
-        except (LabError, FileNotFoundError, ProcessLookupError):
+        except LabError:
             return subprocess.CompletedProcess(list(argv), 1, "", "")
 
     # --- how
@@ -265,10 +268,14 @@ class Machine:
 
 
 def _is_first(pid: int) -> bool:
-    """Is it the first of a pid namespace directly below ours (proc_pid_status(5), NSpid)?"""
+    """Is it an init, the first of a pid namespace directly below ours (proc_pid_status(5), NSpid)?
+
+    Before it is an init it is still nspawn, with the host's root: nobody may enter that.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
     levels = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
-    return len(levels) == 2 and levels[1] == "1" and "\nState:\tZ" not in status
+    is_init = status.startswith(("Name:\tsystemd\n", "Name:\tinit\n"))
+    return is_init and len(levels) == 2 and levels[1] == "1" and "\nState:\tZ" not in status

@@ -49,10 +49,14 @@ def check_free(network: Network, names: Iterable[str], used: Iterable[IPv4Networ
             )
 
 
-def free(names: Iterable[str], used: Iterable[IPv4Network]) -> Network:
-    """Choose a bridge and a subnet that nobody has; for tests and for labs side by side."""
+def free(names: Iterable[str], used: Iterable[IPv4Network], first: int = 1) -> Network:
+    """Choose a bridge and a subnet that nobody has; for tests and for labs side by side.
+
+    The search starts at number `first`: who starts elsewhere does not meet who looks right now.
+    """
     names, used = set(names), tuple(used)
-    for number in range(1, 255):
+    for step in range(254):
+        number = (first - 1 + step) % 254 + 1
         network = Network(f"saltern{number}", IPv4Network(f"10.9.{number}.0/24"))
         if network.bridge not in names and not any(s.overlaps(network.subnet) for s in used):
             return network
