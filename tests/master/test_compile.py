@@ -183,7 +183,7 @@ def test_all_that_stands_against_it_is_told_for_all_nodes_at_once() -> None:
         "- {id: b, spec: {kind: swap/1}, after: [nothing]}\n"
     )
     assert faults(SMALL + own, Index()) == [
-        "kubernetes.version: line 3: there is no kubelet 1.20.2 in the library; "
+        "kubernetes.version: line 3: there is no kubelet 1.20.2 for amd64 in the library; "
         "run: saltern binaries add 1.20.2",
         'groups[0].sysctls["net.ipv4.ip_forward"]: line 7: '
         "'network/net.ipv4.ip_forward' claims sysctl net.ipv4.ip_forward too; "
@@ -228,12 +228,30 @@ def test_what_is_worth_knowing_is_a_note() -> None:
     assert (
         compiled(SMALL.replace("w1", "w7"))
         .notes[0]
-        .startswith("w7: no facts, so an MTU of 1500 and iptables-nft are taken")
+        .startswith("w7: no facts, so an MTU of 1500 and iptables-nft on x86_64 are taken")
     )
 
 
 def test_facts_are_read_as_an_agent_prints_them() -> None:
-    text = b'{"uplink": "eth0", "mtu": 9000, "iptablesBackend": "legacy"}'
+    text = b'{"uplink": "eth0", "mtu": 9000, "iptablesBackend": "legacy", "cgroup": 2}'
     assert read_facts(text, "facts/w1.json") == Facts(mtu=9000, iptables_backend="legacy")
-    with pytest.raises(FactsError, match=r"cannot read facts/w1\.json: .*mtu"):
-        read_facts(b'{"mtu": 100}', "facts/w1.json")
+    assert read_facts(b'{"mtu": 0}', "facts/w1.json").pods_mtu == 1500
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"mtu": 100}', b'{"mtu": "1500"}', b'{"mtu": 99999}'])
+def test_facts_that_cannot_be_are_refused(text: bytes) -> None:
+    with pytest.raises(FactsError, match=r"^cannot read facts/w1\.json: .*run saltern-agent facts"):
+        read_facts(text, "facts/w1.json")
+
+
+def test_a_node_gets_the_programs_of_its_own_architecture() -> None:
+    facts = {"w1": Facts(mtu=1500, architecture="aarch64")}
+    with pytest.raises(ClusterFileError, match=r"no kubelet 1\.20\.2 for arm64"):
+        compile_cluster(load(SMALL.encode()), facts, Allocation(), STOCK)
+
+
+def test_a_node_without_a_default_route_is_noted() -> None:
+    compilation = compile_cluster(load(SMALL.encode()), {"w1": Facts()}, Allocation(), STOCK)
+    assert compilation.notes[0] == (
+        "w1: its facts tell no MTU (it has no default route), so an MTU of 1500 is taken"
+    )

@@ -19,7 +19,7 @@ NAME = "cbr0"
 
 def cbr0(given: NodeInput, after: str) -> Resource:
     """Give the bridge. `after`: br_netfilter brings the kernel's bridge code with it."""
-    spec = Bridge(name=NAME, address=first_address(given.pods), mtu=given.facts.mtu)
+    spec = Bridge(name=NAME, address=first_address(given.pods), mtu=given.facts.pods_mtu)
     return resource("network", NAME, spec, [after])
 
 

@@ -21,7 +21,7 @@ from saltern_master.compile import settings
 from saltern_master.compile.allocation import Allocation, allocate
 from saltern_master.compile.docker import docker
 from saltern_master.compile.facts import Facts
-from saltern_master.compile.kubelet import TOOLS, images_of, kubelet
+from saltern_master.compile.kubelet import PROGRAM, TOOLS, images_of, kubelet
 from saltern_master.compile.network import network, ready
 from saltern_master.compile.node import NodeInput, binary, image
 from saltern_master.library.values import Index
@@ -114,11 +114,9 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
 
 
 def _missing(given: NodeInput) -> Iterator[tuple[Path, str]]:
-    if binary("kubelet", given.version, "/kubelet", given.stock) is None:
-        text = (
-            f"there is no kubelet {given.version} in the library; "
-            f"run: saltern binaries add {given.version}"
-        )
+    if binary("kubelet", given, PROGRAM) is None:
+        wanted = f"kubelet {given.version} for {given.facts.go_architecture}"
+        text = f"there is no {wanted} in the library; run: saltern binaries add {given.version}"
         yield ("kubernetes", "version"), text
 
 
@@ -147,12 +145,15 @@ def _place(number: int, origin: Mapping[int, Path]) -> str:
 
 def _notes(given: NodeInput, facts: Mapping[str, Facts]) -> Iterator[str]:
     name = given.node.name
+    usual = f"an MTU of {given.facts.pods_mtu}"
     if name not in facts:
-        usual = given.facts
         yield (
-            f"{name}: no facts, so an MTU of {usual.mtu} and iptables-{usual.iptables_backend} "
-            f"are taken; run saltern-agent facts there and keep it as facts/{name}.json"
+            f"{name}: no facts, so {usual} and iptables-{given.facts.iptables_backend} on "
+            f"{given.facts.architecture} are taken; run saltern-agent facts there and keep it as "
+            f"facts/{name}.json"
         )
+    elif not given.facts.mtu:
+        yield f"{name}: its facts tell no MTU (it has no default route), so {usual} is taken"
     for wanted in images_of(given):
         if image(wanted, given.stock) is None:
             yield (

@@ -36,7 +36,8 @@ def docker(given: NodeInput, after: tuple[str, ...]) -> tuple[Resource, ...]:
     drop_ins = resource(
         PART, "docker.service.d", Directory(path="/etc/systemd/system/docker.service.d")
     )
-    daemon = File(path="/etc/docker/daemon.json", text=daemon_json(given.docker, given.facts.mtu))
+    text = daemon_json(given.docker, given.facts.pods_mtu)
+    daemon = File(path="/etc/docker/daemon.json", text=text)
     limits = File(path="/etc/systemd/system/docker.service.d/10-limits.conf", text=LIMITS)
     files = (
         resource(PART, "daemon.json", daemon, [etc.id]),

@@ -19,13 +19,34 @@ class FactsError(MasterError):
     """Facts that cannot be read."""
 
 
+USUAL_MTU = 1500
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""As the kernel says it, and as Go and Debian do."""
+
+
 class Facts(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """What compile must know of a node."""
 
-    mtu: Annotated[int, Meta(ge=576, le=65535)] = 1500
-    """Of the link that has the default route, in bytes; pods get the same."""
+    mtu: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Of the link that has the default route, in bytes; 0: the node told none."""
     iptables_backend: Literal["nft", "legacy"] = "nft"
     """Which tables the node's `iptables` writes."""
+    architecture: Literal["x86_64", "aarch64"] = "x86_64"
+
+    def __post_init__(self) -> None:
+        """Refuse an MTU that IPv4 cannot have."""
+        if 0 < self.mtu < 576:
+            raise ValueError(f"mtu: {self.mtu} is less than the 576 of IPv4")
+
+    @property
+    def pods_mtu(self) -> int:
+        """The MTU that pods get, in bytes: their node's."""
+        return self.mtu or USUAL_MTU
+
+    @property
+    def go_architecture(self) -> str:
+        """Which build of a program the node runs."""
+        return ARCHITECTURES[self.architecture]
 
 
 def read_facts(data: bytes, name: str) -> Facts:

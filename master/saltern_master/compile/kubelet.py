@@ -37,7 +37,7 @@ TOOLS = ("conntrack", "ebtables", "ethtool", "socat")
 
 def kubelet(given: NodeInput) -> tuple[Resource, ...]:
     """Give the kubelet, what it needs, its static pods and their images."""
-    program = binary("kubelet", given.version, PROGRAM, given.stock) or LACKING
+    program = binary("kubelet", given, PROGRAM) or LACKING
     tools = [resource(PART, name, package(name, given.stock)) for name in TOOLS]
     swap = resource(PART, "swap", Swap())
     artifact = resource(PART, "kubelet", program)

@@ -69,10 +69,11 @@ def image(name: str, stock: Index) -> Image | None:
     return None
 
 
-def binary(component: str, version: str, path: str, stock: Index) -> Artifact | None:
-    """Give a program of Kubernetes at a path, or None where the library lacks it."""
-    for found in stock.binaries:
-        if (found.component, found.version, found.architecture) == (component, version, "amd64"):
+def binary(component: str, given: NodeInput, path: str) -> Artifact | None:
+    """Give a program of the node's Kubernetes at a path, or None where the library lacks it."""
+    wanted = (component, given.version, given.facts.go_architecture)
+    for found in given.stock.binaries:
+        if (found.component, found.version, found.architecture) == wanted:
             return Artifact(path=path, sha256=found.sha256)
     return None
 
