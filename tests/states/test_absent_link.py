@@ -19,9 +19,20 @@ def link(kind: str) -> Observed:
     return Observed(Link("docker0", kind, True, 1500, False, ("172.17.0.1/16",)))
 
 
-def test_what_is_planned() -> None:
-    assert absent_link.diff(WANT, Observed(None)) == ()
-    assert absent_link.diff(WANT, link("bridge")) == (DELETE,)
+@pytest.mark.parametrize(
+    ("have", "changes"),
+    [
+        (Observed(None), ()),
+        (link("bridge"), (DELETE,)),
+        (link("veth"), (DeleteLink(name="docker0", kind="veth"),)),
+        (link("vxlan"), (DeleteLink(name="docker0", kind="vxlan"),)),
+    ],
+)
+def test_what_is_planned(have: Observed, changes: tuple[DeleteLink, ...]) -> None:
+    assert absent_link.diff(WANT, have) == changes
+
+
+def test_what_it_does_to_containers() -> None:
     assert DELETE.impact == Impact.RESTART
 
 

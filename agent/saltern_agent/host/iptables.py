@@ -88,8 +88,8 @@ class Iptables:
         if backend == "nft":
             return self._nft(program, table)
         if table not in _legacy_tables():
-            return _text(table, "")
-        return _text(table, _run([str(program), "-t", table], ""))
+            return _texts("")[table]
+        return _texts(_run([str(program), "-t", table], ""))[table]
 
     def restore(self, backend: Backend, text: str) -> None:
         """Apply one table's text with --noflush, all or nothing, after it passed --test."""
@@ -116,7 +116,7 @@ class Iptables:
                 f"cannot look at the table {table}: nft was used on it, and iptables cannot show "
                 f"that; see `nft list table ip {table}`, and take away what iptables did not make"
             )
-        texts = {name: _text(name, printed) for name in iptables_text.BUILT_IN}
+        texts = _texts(printed)
         whole = before is not None and not skipped and before == self._generation.now()
         self._kept = (before, texts) if whole and before is not None else None
         return texts[table]
@@ -131,8 +131,15 @@ def _legacy_tables() -> frozenset[str]:
         raise HostError(f"cannot read {LEGACY_TABLES}: {error.strerror}") from error
 
 
-def _text(table: str, printed: str) -> str:
-    return iptables_text.render(iptables_text.parse(table, printed))
+def _texts(printed: str) -> dict[str, str]:
+    """Give each table's text without counters; that of an empty one where it is not shown."""
+    shown = iptables_text.split(printed)
+    return {
+        name: iptables_text.join(name, shown[name])
+        if name in shown
+        else iptables_text.render(iptables_text.empty(name))
+        for name in iptables_text.BUILT_IN
+    }
 
 
 def _run(command: list[str], given: str) -> str:
