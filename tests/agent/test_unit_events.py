@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -50,3 +51,22 @@ def test_each_retry_waits_longer_up_to_the_last(tmp_path: Path) -> None:
     bounds = (0.01, 0.02, 0.05, 0.05, 0.05)
     assert all(wait >= bound for wait, bound in zip(waits, bounds, strict=True))
     source.close()
+
+
+def test_a_bus_that_hangs_is_given_up_and_tried_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "bus")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(path)
+        silent.listen()
+        source = UnitSource(path, retry_seconds=(0.01,), answer_seconds=0.05)
+        assert source.trouble() == ""
+        assert readable(source, 10)
+        assert source.read() == Events(lost=True)
+        late = f"cannot hear the bus at {path}: it has not answered for 0.05 s"
+        assert source.trouble() == late
+        assert readable(source, 10)
+        assert source.read() == Events()  # it is connected again, and waits
+        assert source.trouble() == late
+        assert readable(source, 10)
+        assert source.read() == Events(lost=True)
+        source.close()

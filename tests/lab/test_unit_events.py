@@ -57,6 +57,7 @@ def prepared(node: Machine) -> Machine:
 def source(prepared: Machine) -> Iterator[UnitSource]:
     source = UnitSource(bus_of(prepared), retry_seconds=(0.2,))
     source.set_watches(BOTH)
+    wait_for(source, lambda events: events.touched == BOTH)
     settle(source)
     yield source
     source.close()

@@ -24,7 +24,7 @@ from saltern_agent.host.events.units import UnitSource, unit_path
 from saltern_agent.sources import Source
 from saltern_states.contract import WatchChain, WatchLink, WatchPath, WatchUnit
 
-from tests.agent.waiting import drain, readable
+from tests.agent.waiting import drain, readable, wait_for
 from tests.system.event_bus import Manager, RunningBus
 from tests.system.event_namespaces import mount_namespace, network_namespace, run
 
@@ -164,7 +164,8 @@ def units(directory: Path) -> None:
     manager = Manager(bus)
     source = UnitSource(bus.path)
     source.set_watches(frozenset({WatchUnit("kubelet.service")}))
-    while source.trouble() or readable(source, 0.2):
+    wait_for(source, lambda events: bool(events.touched))
+    while readable(source, 0.2):
         source.read()
     latency(
         "D-Bus: PropertiesChanged", source, lambda _: manager.change(unit_path("kubelet.service"))

@@ -27,7 +27,7 @@ class Timer:
         return self._fd
 
     def set(self, seconds: float) -> None:
-        """Start it anew, for more than 0 seconds."""
+        """Start it anew; 0 seconds stop it."""
         whole, rest = divmod(round(seconds * 1e9), 1_000_000_000)
         once = SPECIFICATION.pack(0, 0, whole, rest)
         if self._libc.timerfd_settime(self._fd, 0, once, None) != 0:

@@ -35,6 +35,7 @@ UNITS_PATH: Final = "/org/freedesktop/systemd1/unit/"
 ALREADY_SUBSCRIBED: Final = "org.freedesktop.systemd1.AlreadySubscribed"  # it was re-executed
 ACTIVE_STATE: Final = 3  # in a row of ListUnitsByPatterns, a(ssssssouso)
 
+ANSWER_SECONDS: Final = 10.0  # it takes some milliseconds; a bus that hangs takes for ever
 RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 FROM_SYSTEMD: Final = f"type='signal',sender='{SYSTEMD}',"
@@ -72,13 +73,17 @@ class UnitSource:
     """Tells when a unit may have changed."""
 
     def __init__(
-        self, bus_path: str = SYSTEM_BUS, retry_seconds: Sequence[float] = RETRY_SECONDS
+        self,
+        bus_path: str = SYSTEM_BUS,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._bus_path = bus_path
         self._retry_seconds = retry_seconds
+        self._answer_seconds = answer_seconds
         self._epoll = select.epoll()  # the descriptor stays the same from bus to bus
-        self._retry = Timer()
-        self._epoll.register(self._retry.fileno(), select.EPOLLIN)
+        self._timer = Timer()  # to the next try; while there is a bus, to its answer's being late
+        self._epoll.register(self._timer.fileno(), select.EPOLLIN)
         self._bus: Bus | None = None
         self._systemd = ""  # its unique name on this bus
         self._calls: dict[int, Call] = {}
@@ -98,7 +103,7 @@ class UnitSource:
             self._fail(error)
             return
         self._epoll.register(bus.fileno(), select.EPOLLIN)
-        self._deaf = {"": f"cannot hear units yet: the bus at {self._bus_path} has not answered"}
+        self._timer.set(self._answer_seconds)
         self._ask_bus("Hello", "", (), Call("stop-listening"))
         for rule in STANDING_RULES:
             self._ask_bus("AddMatch", "s", (rule,), Call("listen"))
@@ -124,8 +129,8 @@ class UnitSource:
 
     def read(self) -> Events:
         """Give the units to look at again."""
-        if self._retry.is_due():
-            self.reconnect()
+        if self._timer.is_due():
+            return self._time_is_up()
         if self._bus is None:
             return Events()
         try:
@@ -141,6 +146,15 @@ class UnitSource:
                 touched |= self._hear_answer(message)
         return Events(frozenset(touched))
 
+    def _time_is_up(self) -> Events:
+        """Try a bus again that was gone, or give one up whose answer is late."""
+        if self._bus is None:
+            self.reconnect()
+            return Events()
+        late = f"it has not answered for {self._answer_seconds:g} s"
+        self._fail(BusLostError(f"cannot hear the bus at {self._bus_path}: {late}"))
+        return Events(lost=True)
+
     def trouble(self) -> str:
         """Say why no unit, or which units, cannot be heard."""
         return "; ".join(self._deaf[unit] for unit in sorted(self._deaf))
@@ -148,7 +162,7 @@ class UnitSource:
     def close(self) -> None:
         """Let go of every descriptor."""
         self._epoll.close()
-        self._retry.close()
+        self._timer.close()
         if self._bus is not None:
             self._bus.close()
 
@@ -181,13 +195,17 @@ class UnitSource:
         if call.verb == "owner":
             return self._greet(message.body[0])
         if call.verb == "subscribe":
-            self._failures = 0
+            self._has_answered()
             self._deaf.pop("", None)
             return set(self._units.values())
         idle = call.verb == "loaded" and all(
             row[ACTIVE_STATE] == "inactive" for row in message.body[0]
         )
         return {watch} if watch and not idle else set()
+
+    def _has_answered(self) -> None:
+        self._failures = 0
+        self._timer.set(0)
 
     def _greet(self, systemd: str) -> set[Watch]:
         """Have systemd send its signals to us: a new one, or the one that is there at the start."""
@@ -200,6 +218,7 @@ class UnitSource:
 
     def _refused(self, call: Call, name: str) -> None:
         if call.verb in ("owner", "subscribe"):
+            self._has_answered()
             self._deaf[""] = f"cannot hear units: systemd is not on the bus ({name})"
         elif call.verb == "listen":
             self._deaf[call.unit] = f"cannot hear {call.unit or 'units'}: the bus refused ({name})"
@@ -241,6 +260,6 @@ class UnitSource:
             self._bus = None
         self._calls.clear()
         self._systemd = ""
-        self._retry.set(self._retry_seconds[min(self._failures, len(self._retry_seconds) - 1)])
+        self._timer.set(self._retry_seconds[min(self._failures, len(self._retry_seconds) - 1)])
         self._failures += 1
         self._deaf = {"": str(error)}
