@@ -106,9 +106,7 @@ class Lab:
                 progress(f"{machine.node.name} is gone")
             if record and not wrong:
                 wrong += _attempt(partial(network.remove, record.network(), lock))
-                restored = sysctls.restore(record.sysctls)
-                if restored:
-                    progress(f"put back: {', '.join(restored)}")
+                wrong += _attempt(partial(self._put_back, record, progress))
             if wrong:
                 raise LabError(f"cannot take the lab {self.name} down: {'; '.join(wrong)}")
             self._forget()
@@ -186,7 +184,7 @@ class Lab:
             network.check_free(self.network, network.links(), network.used_subnets())
             net = self.network
             known = state.Lab(
-                self.name, net.bridge, str(net.subnet), str(tree), {}, sysctls.remember()
+                self.name, net.bridge, str(net.subnet), str(tree), {}, self._sysctls_before()
             )
         nodes = layout.nodes(wanted, known.network(), known.members())
         record = msgspec.structs.replace(
@@ -194,6 +192,19 @@ class Lab:
         )
         state.write(record, self.base)
         return record
+
+    def _others(self) -> tuple[state.Lab, ...]:
+        found = (state.read(name, self.base) for name in state.names(self.base))
+        return tuple(other for other in found if other and other.name != self.name)
+
+    def _put_back(self, record: state.Lab, progress: Progress) -> None:
+        if not self._others() and (restored := sysctls.restore(record.sysctls)):
+            progress(f"put back: {', '.join(restored)}")
+
+    def _sysctls_before(self) -> dict[str, str]:
+        """What was before the first lab: it is handed on, and the last to go puts it back."""
+        others = self._others()
+        return others[0].sysctls if others else sysctls.remember()
 
     def _machines(self, record: state.Lab, host: hosts.Host) -> tuple[Machine, ...]:
         return tuple(

@@ -1,7 +1,8 @@
-"""Kernel parameters that nodes share with the host, put back when the lab goes.
+"""Kernel parameters that nodes share with the host, put back when the last lab goes.
 
 A node's kernel is the host's. What follows is not per namespace, and a kubelet or the documents
-of a cluster set it; the lab remembers what was there before its first node.
+of a cluster set it. What was there before the first lab is remembered, and handed on from lab
+to lab.
 """
 
 from collections.abc import Mapping
