@@ -4,8 +4,9 @@
   by change, and never made anew: what hangs on it stays.
 * Every other IPv4 address on it goes. The order matters: the kernel deletes with the first
   address of a network all others of that network, and with the last address of a link all
-  its routes. So what stands before the wanted address in its own network goes first, then
-  the wanted one comes, then the rest goes, each time the later before the earlier.
+  its routes. So where another one leads the wanted address's own network, all of that
+  network go first; then the wanted one comes, then the rest goes, each time the later
+  before the earlier.
 * Making a bridge, adding an address or changing the MTU harms no container. Deleting an
   address takes the gateway from those that use it: they need a restart.
 * MTU: the kernel lowers a bridge's MTU to that of its ports until somebody sets it, so one
@@ -191,12 +192,12 @@ def apply(host: Host, change: BridgeChange) -> None:
 def _readdress(want: Bridge, addresses: tuple[str, ...]) -> list[BridgeChange]:
     """Give the changes that leave the wanted address alone on the bridge."""
     network = IPv4Interface(want.address).network
-    place = addresses.index(want.address) if want.address in addresses else len(addresses)
-    before = {a for a in addresses[:place] if IPv4Interface(a).network == network}
-    again = {want.address} if before else set[str]()
+    near = [a for a in addresses if IPv4Interface(a).network == network]
+    leads = near[:1] in ([], [want.address])  # no other one can take it away
+    before = set[str]() if leads else set(near)
     latest_first = addresses[::-1]
 
-    first = [a for a in latest_first if a in before | again]
+    first = [a for a in latest_first if a in before]
     rest = [a for a in latest_first if a not in before | {want.address}]
     missing = want.address not in addresses or bool(before)
     return [
