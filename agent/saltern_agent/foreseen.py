@@ -149,7 +149,7 @@ READS = {
     "sysctls": frozenset({"read"}),
     "modules": frozenset({"state"}),
     "swaps": frozenset({"active"}),
-    "links": frozenset({"link", "routes"}),
+    "links": frozenset({"link", "loose_ends", "routes"}),
     "rules": frozenset({"save"}),
     "packages": frozenset({"version", "compare"}),
     "images": frozenset({"digest"}),

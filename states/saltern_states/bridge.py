@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Interface
 from typing import Annotated
 
@@ -39,15 +40,23 @@ Address4 = Annotated[str, Meta(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}
 """An IPv4 address with the prefix of its network: "10.10.5.1/24"."""
 
 
+PortPattern = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._\[\]*?-]{1,80}\Z")]
+
+
 class Bridge(Spec, frozen=True, kw_only=True, tag="bridge/1"):
     """A bridge. Other IPv4 addresses on it are taken away: a stale pod range breaks the node
     (kubernetes/kubernetes#32900).
+
+    `ports`: veth links of these names (as in a shell: * ? [0-9]) belong on the bridge. Who
+    deletes a bridge leaves the running containers' links up and port of nothing, and nobody
+    else puts them back.
     """
 
     name: LinkName
     address: Address4
     mtu: Annotated[int, Meta(ge=576, le=65535)] | None = None  # None: as the kernel chose it
     promiscuous: bool = False
+    ports: tuple[PortPattern, ...] = ()
 
     def __post_init__(self) -> None:
         if str(IPv4Interface(self.address)) != self.address:
@@ -59,6 +68,7 @@ class Observed:
     """What the node has of that name."""
 
     link: Link | None
+    loose: tuple[str, ...] = ()  # links that belong on the bridge and are port of nothing
 
 
 class MakeBridge(Change, frozen=True, kw_only=True, tag="make-bridge"):
@@ -129,14 +139,25 @@ class SetUp(Change, frozen=True, kw_only=True, tag="set-up"):
         return f"bring up {self.name}"
 
 
-BridgeChange = (
-    MakeBridge | SetMtu | SetPromiscuous | AddAddress | DeleteAddress | SetUp | DeleteLink
-)
+class AttachPort(Change, frozen=True, kw_only=True, tag="attach-port"):
+    """Put a link on the bridge that is port of nothing."""
+
+    name: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"make {self.port} a port of {self.name}"
+
+
+Mending = SetMtu | SetPromiscuous | AddAddress | DeleteAddress | SetUp | AttachPort
+BridgeChange = MakeBridge | Mending | DeleteLink
 
 
 def observe(host: Host, want: Bridge) -> Observed:
-    """Look at the link."""
-    return Observed(host.links.link(want.name))
+    """Look at the link, and for what belongs on it."""
+    loose = host.links.loose_ends() if want.ports else ()
+    ours = tuple(name for name in loose if any(fnmatchcase(name, one) for one in want.ports))
+    return Observed(host.links.link(want.name), ours)
 
 
 def diff(want: Bridge, have: Observed) -> tuple[BridgeChange | Blocked, ...]:
@@ -145,8 +166,9 @@ def diff(want: Bridge, have: Observed) -> tuple[BridgeChange | Blocked, ...]:
         name=want.name, address=want.address, mtu=want.mtu, promiscuous=want.promiscuous
     )
     link = have.link
+    attach = tuple(AttachPort(name=want.name, port=port) for port in have.loose)
     if link is None:
-        return (make,)
+        return (make, *attach)
     if link.kind != "bridge":
         found = f"a {link.kind}" if link.kind else "a device"
         then = (make,) if link.kind else ()  # a device is not going to go away
@@ -159,7 +181,7 @@ def diff(want: Bridge, have: Observed) -> tuple[BridgeChange | Blocked, ...]:
     changes += _readdress(want, link.addresses)
     if not link.up:
         changes.append(SetUp(name=want.name))
-    return tuple(changes)
+    return (*changes, *attach)
 
 
 def remove(want: Bridge, have: Observed) -> tuple[BridgeChange | Blocked, ...]:
@@ -219,7 +241,10 @@ def _make(host: Host, change: MakeBridge) -> None:
     host.links.set_up(change.name)
 
 
-def _mend(host: Host, change: SetMtu | SetPromiscuous | AddAddress | DeleteAddress | SetUp) -> None:
+def _mend(host: Host, change: Mending) -> None:
+    if isinstance(change, AttachPort):
+        host.links.attach(change.name, change.port)
+        return
     link = host.links.link(change.name)
     if link is None or link.kind != "bridge" or not _expects(change, link):
         raise MovedError(f"cannot {change}: the link is not as it was; plan again")
@@ -235,9 +260,7 @@ def _mend(host: Host, change: SetMtu | SetPromiscuous | AddAddress | DeleteAddre
         host.links.set_up(change.name)
 
 
-def _expects(
-    change: SetMtu | SetPromiscuous | AddAddress | DeleteAddress | SetUp, link: Link
-) -> bool:
+def _expects(change: Mending, link: Link) -> bool:
     """Say whether the link is as the change expects to find it."""
     if isinstance(change, SetMtu):
         return link.mtu == change.was

@@ -224,6 +224,14 @@ class Links(Protocol):
         """Set or clear IFF_PROMISC."""
         ...
 
+    def loose_ends(self) -> tuple[str, ...]:
+        """Give the names of the veth links that are up and port of no bridge, sorted."""
+        ...
+
+    def attach(self, bridge: str, port: str) -> None:
+        """Make a link a port of a bridge."""
+        ...
+
     def add_address(self, name: str, address: str) -> None:
         """Add an address with its prefix."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -210,3 +211,31 @@ def test_refusals_name_the_link(bridged: Links) -> None:
             change("nolink")
     with pytest.raises(HostError, match=r"^cannot .*nolink"):
         bridged.add_address("nolink", ADDRESS)
+
+
+def test_a_veth_that_lost_its_bridge_is_a_loose_end(bridged: Links) -> None:
+    put_veth(bridged, "veth0123456")
+    assert bridged.loose_ends() == ("veth0123456",)
+
+    bridged.attach("cbr0", "veth0123456")
+    assert bridged.loose_ends() == ()
+
+    bridged.delete("cbr0")
+    assert bridged.loose_ends() == ("veth0123456",)
+
+
+def test_what_is_no_bridge_has_no_ports(bridged: Links) -> None:
+    put_veth(bridged, "veth0123456")
+
+    with pytest.raises(HostError, match="cannot make cbr0 a port of veth0123456"):
+        bridged.attach("veth0123456", "cbr0")
+
+
+def put_veth(links: Links, name: str) -> None:
+    """Put a container's link there, up; its other end stays down."""
+    if isinstance(links, FakeLinks):
+        links.add(name, "veth")
+        return
+    ip = "/usr/sbin/ip"
+    subprocess.run([ip, "link", "add", name, "type", "veth", "peer", "inside"], check=True)
+    subprocess.run([ip, "link", "set", name, "up"], check=True)

@@ -40,7 +40,7 @@ from saltern_agent.host.route_table import LINK_GROUPS, MAIN_TABLE, Heard, read_
 NEW_LINK, DEL_LINK, GET_LINK = 16, 17, 18
 NEW_ADDRESS, DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
 NEW_ROUTE, DEL_ROUTE, GET_ROUTE = 24, 25, 26
-INFO_NAME, INFO_MTU, INFO_KIND_OF, KIND = 3, 4, 18, 1  # IFLA_…, IFLA_INFO_KIND
+INFO_NAME, INFO_MTU, MASTER, INFO_KIND_OF, KIND = 3, 4, 10, 18, 1  # IFLA_…, IFLA_INFO_KIND
 ADDRESS, LOCAL = 1, 2  # IFA_…
 UP, PROMISCUOUS = 0x1, 0x100  # IFF_…
 SKIP_STATISTICS: Final = 8  # RTEXT_FILTER_SKIP_STATS
@@ -102,6 +102,21 @@ class NetlinkLinks:
         """Set or clear IFF_PROMISC."""
         with _telling(f"make {name} {'' if promiscuous else 'not '}promiscuous"):
             self._change_link(name, 0, [], PROMISCUOUS if promiscuous else 0, PROMISCUOUS)
+
+    def loose_ends(self) -> tuple[str, ...]:
+        """Give the veth links that are up and port of no bridge."""
+        message = self._codec.link()
+        info = {"attrs": [("IFLA_INFO_KIND", "veth")]}
+        message["attrs"] = [("IFLA_EXT_MASK", SKIP_STATISTICS), ("IFLA_LINKINFO", info)]
+        with _telling("look for links that are port of nothing"):
+            answers = self._socket.ask(GET_LINK, DUMP, codec.body(message))
+        links = (_link(answer, ()) for answer in answers if not _has_master(answer))
+        return tuple(sorted(link.name for link in links if link.kind == "veth" and link.up))
+
+    def attach(self, bridge: str, port: str) -> None:
+        """Make a link a port of a bridge."""
+        with _telling(f"make {port} a port of {bridge}"):
+            self._change_link(port, 0, [("IFLA_MASTER", _index_of(bridge))])
 
     def add_address(self, name: str, address: str) -> None:
         """Add an address with its prefix."""
@@ -244,6 +259,10 @@ def _link(answer: Answer, addresses: tuple[str, ...]) -> Link:
             kind = next((text(v) for n, v in attributes(value, 0) if n == KIND), "")
             break  # comes after the others
     return Link(name, kind, bool(flags & UP), mtu, bool(flags & PROMISCUOUS), addresses)
+
+
+def _has_master(answer: Answer) -> bool:
+    return any(number == MASTER for number, _ in attributes(answer.body, LINK_HEADER_BYTES))
 
 
 def _address(body: bytes) -> str:

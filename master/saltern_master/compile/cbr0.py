@@ -15,11 +15,15 @@ from saltern_states.bridge import Bridge
 from saltern_master.compile.node import NodeInput, resource
 
 NAME = "cbr0"
+CONTAINERS = "veth" + "[0-9a-f]" * 7
+"""What docker calls its end of a container's link."""
 
 
 def cbr0(given: NodeInput, after: str) -> Resource:
     """Give the bridge. `after`: br_netfilter brings the kernel's bridge code with it."""
-    spec = Bridge(name=NAME, address=first_address(given.pods), mtu=given.facts.pods_mtu)
+    spec = Bridge(
+        name=NAME, address=first_address(given.pods), mtu=given.facts.pods_mtu, ports=(CONTAINERS,)
+    )
     return resource("network", NAME, spec, [after])
 
 

@@ -24,6 +24,7 @@ class FakeLinks:
     def __init__(self) -> None:
         self.table: dict[str, Link] = {}
         self.added: list[RouteEntry] = []
+        self.ports: dict[str, str] = {}
 
     def add(self, name: str, kind: str = "", *, up: bool = True, mtu: int = 1500) -> None:
         """Put a link there, as a driver or another program would; kind "" is a device."""
@@ -49,6 +50,7 @@ class FakeLinks:
         if not self._link(name, "delete").kind:
             raise HostError(f"cannot delete the link {name}: Operation not supported")
         del self.table[name]
+        self.ports = {port: at for port, at in self.ports.items() if name not in (port, at)}
         self._drop_routes(name)
 
     def set_up(self, name: str) -> None:
@@ -65,6 +67,18 @@ class FakeLinks:
         """Set or clear IFF_PROMISC."""
         link = self._link(name, "set promiscuity of")
         self.table[name] = replace(link, promiscuous=promiscuous)
+
+    def loose_ends(self) -> tuple[str, ...]:
+        """Give the veth links that are up and port of no bridge."""
+        loose = (link for link in self.table.values() if link.kind == "veth" and link.up)
+        return tuple(sorted(link.name for link in loose if link.name not in self.ports))
+
+    def attach(self, bridge: str, port: str) -> None:
+        """Make a link a port of a bridge."""
+        self._link(port, "attach")
+        if self._link(bridge, f"attach {port} to").kind != "bridge":
+            raise HostError(f"cannot make {port} a port of {bridge}: Operation not supported")
+        self.ports[port] = bridge
 
     def add_address(self, name: str, address: str) -> None:
         """Add an address with its prefix: primaries in order, then secondaries."""
