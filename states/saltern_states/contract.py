@@ -142,12 +142,12 @@ def _no_blobs(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
     return ()
 
 
-def _mended(changes: tuple[C | Blocked, ...]) -> tuple[C | Blocked, ...]:
-    """Give the changes with each hindrance replaced by what will be done once it is gone."""
+def mended(changes: tuple[C | Blocked, ...]) -> tuple[C | Blocked, ...]:
+    """Give the changes, and in place of each hindrance what will be done once it is gone."""
     found: list[C | Blocked] = []
     for change in changes:
         mendable = isinstance(change, Blocked) and change.then
-        found.extend(_mended(mendable) if mendable else (change,))
+        found.extend(mended(mendable) if mendable else (change,))
     return tuple(found)
 
 
@@ -197,4 +197,4 @@ class Kind(Generic[S, O, C]):
         """
         if self.ahead is not None:
             return self.ahead(want, have, before)
-        return _mended(self.diff(want, have))
+        return mended(self.diff(want, have))

@@ -14,6 +14,7 @@ from tests.house.tree import modules
 MUTABLE = {
     "saltern_agent.answers.Answers": "who asked what and waits for the answer",
     "saltern_agent.control.Client": "what one connection has read and not yet written",
+    "saltern_agent.foreseen.ForeseenFiles": "files that a plan made in memory",
     "saltern_agent.keeper.Keeper": "the worker's own state: what was accepted last",
     "saltern_agent.loop.Agent": "the loop's own state",
     "saltern_agent.loop.Turns": "two threads' numbers, one writer each",
