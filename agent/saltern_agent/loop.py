@@ -110,6 +110,9 @@ class Agent:
         for source in self.sources:
             source.set_watches(watches.watches)
         self.notices.full = True
+        self._hear_troubles()
+
+    def _hear_troubles(self) -> None:
         troubles = tuple(filter(None, (source.trouble() for source in self.sources)))
         for trouble in set(troubles) - set(self.troubles):
             self.complain(trouble)
@@ -136,6 +139,7 @@ class Agent:
     def _read(self, source: Source) -> None:
         events = source.read()
         now = self.clocks.wall()
+        self._hear_troubles()
         for watch in events.touched:
             cause = events.causes.get(watch, "")
             self.notices.touch((watch,), f"event: {cause}" if cause else "event", now)
