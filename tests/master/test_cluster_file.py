@@ -286,6 +286,11 @@ def test_one_mistake_is_told_once(line: str, instead: str, told: str) -> None:
             id="a mode without quotes",
         ),
         pytest.param(
+            "resources: [{id: a, spec: {kind: route/1, destination: 10.1.2.3/24, via: 10.9.0.1}}]",
+            "resources[0].spec: line 7: 10.1.2.3/24 has host bits set",
+            id="what no field alone has wrong",
+        ),
+        pytest.param(
             "resources: [{id: a, spec: {kind: swap/1}}, {id: a, spec: {kind: swap/1}}]",
             'resources[1].id: line 7: node w1 has a resource "a" by resources[0].id too',
             id="an id twice",

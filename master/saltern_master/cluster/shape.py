@@ -110,7 +110,17 @@ def _struct(
     missing = [info for info in known.values() if info.required and not _given(tree, info)]
     for info in missing:
         into.fault((*path, info.encode_name), tree.line, "is missing")
-    return want(**values) if good and not missing else BAD
+    return _made(want, values, path, tree.line, into) if good and not missing else BAD
+
+
+def _made(
+    want: type[msgspec.Struct], values: dict[str, Any], path: Path, line: int, into: Reading
+) -> Any:  # noqa: ANN401
+    """Make a struct; what its own __post_init__ refuses is a fault of the whole map."""
+    try:
+        return want(**values)
+    except ValueError as error:
+        return into.fault(path, line, str(error))
 
 
 def _given(tree: Map, info: FieldInfo) -> bool:
