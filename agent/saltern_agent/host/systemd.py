@@ -1,6 +1,6 @@
 """systemd, over D-Bus, without a loop of its own.
 
-* A look asks for seven properties in one write. Whether a unit is enabled is asked of
+* A look asks for eight properties in one write. Whether a unit is enabled is asked of
   systemd, which reads its files for it, and kept until a directory that holds links to
   units changes, and not believed while a unit's files are newer than systemd's copy.
 * Our own ExecReload= line makes no unit reloadable: it does not count for `can_reload`.
@@ -44,7 +44,14 @@ SERVICE: Final = "org.freedesktop.systemd1.Service"
 ROOT: Final = "/org/freedesktop/systemd1"
 RELOAD_SECONDS: Final = 90.0
 JOB_SECONDS: Final = 120.0
-LOOKED_AT: Final = ("LoadState", "ActiveState", "InvocationID", "NeedDaemonReload", "CanReload")
+LOOKED_AT: Final = (
+    "LoadState",
+    "ActiveState",
+    "InvocationID",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "CanReload",
+)
 EXEC_SECONDS: Final = 2.0
 STARTERS: Final = ("systemd", "systemd-executor")
 JOURNAL_LINES: Final = 5
@@ -85,7 +92,8 @@ class SystemdUnits:
         *answers, last = self._bus.ask([*calls, *(() if believed else (ask_file,))])
         if believed:
             answers.append(last)
-        load, active, invocation, old, can, *service = [value(unit, each) for each in answers]
+        load, active, invocation, read, old, can, *service = [value(unit, one) for one in answers]
+        old = old or has_unread(self._root, unit, read)
         sure = load == "loaded" and not old
         if believed and not sure:
             (last,) = self._bus.ask([ask_file])
@@ -286,6 +294,24 @@ def object_path(unit: str) -> str:
     if unit[:1].isdigit():
         plain[0] = f"_{ord(unit[0]):02x}"
     return f"{ROOT}/unit/{''.join(plain)}"
+
+
+def has_unread(system: Path, unit: str, read: list[str]) -> bool:
+    """Say whether a drop-in came that systemd has not read.
+
+    It looks only into directories that were there when it last read all units
+    (unit_path_cache), so NeedDaemonReload says nothing of a new directory.
+    """
+    known = {os.path.basename(path) for path in read}
+    for links in LINKS:
+        try:
+            with os.scandir(f"{system}/{links}/{unit}.d") as entries:
+                new = [one for one in entries if one.name.endswith(".conf")]
+        except OSError:
+            continue
+        if any(one.name not in known and one.is_file(follow_symlinks=False) for one in new):
+            return True
+    return False
 
 
 def link_stamps(system: Path) -> Stamps:
