@@ -145,6 +145,7 @@ def test_a_directory_that_becomes_a_symlink_leads_nowhere(ground: DiskGround) ->
 def test_a_file_that_becomes_anything_else_is_never_written_through(ground: DiskGround) -> None:
     outside = ground.top.parent / "outside"
     ground.put_file("/etc/a.conf", b"first")
+    ground.real("/etc").chmod(0o777)  # where only root writes nobody can race us
     real, other = ground.real("/etc/a.conf"), ground.real("/etc/other")
     makes: tuple[Callable[[], None], ...] = (
         lambda: os.symlink(outside, other),

@@ -128,12 +128,12 @@ class DiskFiles:
         with telling("set the mode of", path):
             seen = self._open_expected(path, was)
             try:
-                shared = was.type == "file" and os.fstat(seen).st_nlink > 1
-                if not shared:
+                copied = was.type == "file" and self._may_be_anothers(seen, path)
+                if not copied:
                     _set_access(seen, mode, uid, gid)
             finally:
                 os.close(seen)
-        if shared:
+        if copied:
             self._replace(path, was, lambda h: self._copy_file(path, was, h), mode, owner, group)
 
     def make_directory(self, path: Path, mode: int, owner: str, group: str) -> None:
@@ -211,6 +211,18 @@ class DiskFiles:
             if error.errno not in (errno.EINVAL, errno.ENOSYS):  # NFS cannot do it
                 raise
             self._root.rename(parent, name, path.name)
+
+    def _may_be_anothers(self, seen: int, path: Path) -> bool:
+        """Say whether the file has, or somebody could just now give it, a second name elsewhere.
+
+        Who may write to the directory can put a hard link there and take it away again, and no
+        count of links, once read, is still true: then the file is copied and its inode left alone.
+        """
+        if os.fstat(seen).st_nlink > 1:
+            return True
+        with self._root.directory(path.parent) as parent:
+            found = os.fstat(parent)
+        return found.st_uid != os.geteuid() or bool(found.st_mode & 0o022)
 
     def _open_expected(self, path: Path, was: Entry) -> int:
         seen = self._root.open(path, os.O_PATH)
