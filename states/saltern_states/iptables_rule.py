@@ -4,7 +4,8 @@ Laws:
 
 * `check` refuses what would make iptables do more than add a rule: iptables runs the program
   that --modprobe names, and loads the shared object that -m, -j and -p name, wherever a
-  "../" in the name leads.
+  "../" in the name leads. Options that are cut short or joined to their value by "=" are
+  refused with them: getopt would find in them what is not seen here.
 * `canonical` is idempotent, and canonical(a) == canonical(b) only where iptables makes one
   rule of both. The reverse holds for what people vary: order of options, long names, bare
   addresses, "-m tcp" left out, quotes. Extensions' own defaults are not known here: write
@@ -98,17 +99,12 @@ def tokens(rule: str) -> tuple[Token, ...]:
 def check(rule: str) -> None:
     """Raise ValueError where iptables would read more in it than one rule."""
     words = tokens(rule)
-    for place, word in enumerate(words):
-        why = _wrong(word)
-        before = LONG.get(words[place - 1].text, words[place - 1].text) if place else ""
-        if not why and before in ("-m", "-j", "-g", "-p") and not _NAME.match(word.text):
-            why = "is no name of a match, target or protocol"
-        if not why and before in ("-s", "-d") and not _is_network(word.text):
-            why = "is not one IPv4 address or network: a name or a list makes several rules"
-        if why:
-            raise ValueError(f"cannot take the rule {rule!r}: {word.text!r} {why}")
     if not words or (words[0].text != "!" and not words[0].is_option):
         raise ValueError(f"cannot take the rule {rule!r}: it starts with no option")
+    for place, word in enumerate(words):
+        why = _wrong(word) or _misplaced(words, place)
+        if why:
+            raise ValueError(f"cannot take the rule {rule!r}: {word.text!r} {why}")
 
 
 def canonical(rule: str) -> str:
@@ -120,7 +116,7 @@ def canonical(rule: str) -> str:
             words += option
     protocol = next((o[-1] for o in base.get("-p", ()) if o[0] != "!"), "")
     for group in _joined(groups, protocol):
-        words += [*group.name.split(" "), *(w for option in sorted(group.options) for w in option)]
+        words += [*group.name.split(), *(w for option in sorted(group.options) for w in option)]
     return " ".join(words)
 
 
@@ -140,12 +136,53 @@ def quote(text: str) -> str:
     return '"' + re.sub(r'(["\\\'])', r"\\\1", text) + '"'
 
 
+def lacks_protocol(rule: str) -> bool:
+    """Say whether it has options of a protocol's match, as --dport, and names no protocol."""
+    base, groups = _parse(tokens(rule))
+    named = any(option[0] != "!" for option in base.get("-p", ()))
+    return bool(groups[0].options) and not named
+
+
+def _options_at(words: tuple[Token, ...], place: int) -> bool:
+    return place < len(words) and words[place].is_option
+
+
+def _cut_short(name: str) -> bool:
+    """Say whether getopt would read it as one of our long options: "--jum" is "--jump"."""
+    return name.startswith("--") and name not in LONG and any(o.startswith(name) for o in LONG)
+
+
+def _misplaced(words: tuple[Token, ...], place: int) -> str:
+    word = words[place]
+    before = LONG.get(words[place - 1].text, words[place - 1].text) if place else ""
+    if word.text == "!" and not word.quoted and not _options_at(words, place + 1):
+        return "stands before no option"
+    if _valued(word) and not _value_at(words, place + 1):
+        return "has no value"
+    if before in ("-m", "-j", "-g", "-p") and not _NAME.match(word.text):
+        return "is no name of a match, target or protocol"
+    if before in ("-s", "-d") and not _is_network(word.text):
+        return "is not one IPv4 address or network: a name or a list makes several rules"
+    return ""
+
+
+def _value_at(words: tuple[Token, ...], place: int) -> bool:
+    return place < len(words) and not words[place].is_option and words[place].text not in ("", "!")
+
+
+def _valued(word: Token) -> bool:
+    name = LONG.get(word.text, word.text)
+    return word.is_option and name in (*BASE, "-m", "-j", "-g") and name != "-f"
+
+
 def _wrong(word: Token) -> str:
     name = word.text.split("=", 1)[0]
-    if len(name) > 2 and "--modprobe".startswith(name):
+    if len(name) > 1 and "--modprobe".startswith(name):  # "--" alone ends the options
         return "would name a program to run"
-    if word.quoted and word.text.startswith("-"):
-        return "is quoted and starts with -, which iptables reads as an option"
+    if word.quoted and (word.text.startswith("-") or word.text == "!"):
+        return "is quoted, which does not keep iptables from reading it as an option"
+    if word.is_option and ("=" in word.text or _cut_short(name)):
+        return "is not how iptables-save prints an option; write it whole, its value apart"
     short = word.is_option and not word.text.startswith("--")
     if short and word.text not in (*BASE, "-m", "-j", "-g"):
         return "is no option of a rule"
@@ -156,7 +193,7 @@ def _parse(words: tuple[Token, ...]) -> tuple[dict[str, list[tuple[str, ...]]], 
     base: dict[str, list[tuple[str, ...]]] = {}
     groups = [_Group("")]  # "": before the first -m: options of the protocol
     for option in _options(words):
-        name = option[1] if option[0] == "!" else option[0]
+        name = option[1] if option[0] == "!" and option[1:] else option[0]
         if name in BASE:
             base.setdefault(name, []).extend(_base(option))
         elif name in ("-m", "-j", "-g"):
@@ -215,7 +252,7 @@ def _joined(groups: list[_Group], protocol: str) -> list[_Group]:
         else:
             ends.append(group)
     if own.options:
-        own.name = f"-m {protocol}" if protocol else "-m ?"
+        own.name = f"-m {protocol}" if protocol else ""
         matches.insert(0, own)
     for group in ends:
         if group.name == "-j REJECT" and not group.options:

@@ -61,6 +61,16 @@ HOSTILE = [
     "-m ../../tmp/x",
     "-j ../../tmp/x",
     "--match ../../tmp/x",
+    "--match=../../tmp/x",
+    "--matc ../../tmp/x",
+    "--jump=../../tmp/x",
+    "--j ../../tmp/x",
+    "--got ../../tmp/x",
+    "--prot ../../tmp/x -j ACCEPT",
+    "-s -j ACCEPT",
+    "-j",
+    '"!" -s 10.0.0.1 -j ACCEPT',
+    '-m comment --comment x "!" -s 10.0.0.1',
     "-p ../../tmp/x -j ACCEPT",
     "-j ACCEPT -t filter",
     "-A INPUT -j ACCEPT",
@@ -69,6 +79,10 @@ HOSTILE = [
     "ACCEPT",
     "",
     '-m comment --comment "open',
+    "--",
+    "-j ACCEPT -- x",
+    "! ACCEPT",
+    "-j ACCEPT !",
     "-s one.example -j ACCEPT",
     "-s 10.0.0.1,10.0.0.2 -j ACCEPT",
 ]
@@ -97,7 +111,16 @@ def test_what_is_more_than_a_rule_is_refused(rule: str) -> None:
         check(rule)
 
 
-@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+WORDS = [
+    *("-s", "-d", "-p", "-m", "-j", "-g", "-f", "!", "tcp", "10.0.0.1", "0.0.0.0/0", "all"),
+    *("--dport", "--source", "--ctstate", "b,a", "22", "-5", "REJECT", '""', '"a b"', '"!"'),
+]
+
+
+@given(
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
+    | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+)
 def test_any_text_is_refused_or_has_one_form(rule: str) -> None:
     try:
         check(rule)

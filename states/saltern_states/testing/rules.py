@@ -107,7 +107,7 @@ class _Work:
     def _rule(self, text: str) -> str:
         iptables_rule.check(text)
         rule = iptables_rule.canonical(text)
-        if "-m ?" in rule:
+        if iptables_rule.lacks_protocol(text):
             raise ValueError("unknown option: it belongs to a protocol, and none is given")
         self._check_target(iptables_rule.target(rule))
         return rule
