@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-import psutil
 from saltern_protocol.documents import decode_statement
 from saltern_protocol.errors import ProtocolError
 from saltern_states.body import BodyError, read_body
@@ -29,6 +28,7 @@ from saltern_agent.control import (
 from saltern_agent.events import DoneLine, End, PlannedLine
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.facts import read_facts
+from saltern_agent.host.memory import proportional_set_size
 from saltern_agent.places import Places
 from saltern_agent.running import CLOCKS, run_agent, work_here
 from saltern_agent.show import show_done, show_drift, show_plan, show_status
@@ -99,7 +99,7 @@ def status(places: Places, arguments: Namespace) -> int:
     ok = False
     for answer in _ask_running(places, AskStatus()):
         if isinstance(answer, StatusLine):
-            pss = psutil.Process(answer.pid).memory_full_info().pss
+            pss = proportional_set_size(answer.pid)
             if arguments.output == "json":
                 plain = msgspec.to_builtins(answer) | {"pss": pss}
                 _print(msgspec.json.encode(plain).decode())

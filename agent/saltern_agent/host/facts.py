@@ -6,7 +6,8 @@ import platform
 from pathlib import Path
 
 import msgspec
-from pyroute2 import IPRoute
+
+from saltern_agent.host.netlink import NetlinkLinks
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -43,16 +44,15 @@ def read_facts() -> Facts:
 
 
 def _uplink() -> tuple[str, int]:
-    with IPRoute() as route:
-        defaults = [
-            one.get_attr("RTA_OIF")
-            for one in route.get_default_routes(family=2)
-            if one.get_attr("RTA_OIF")
-        ]
-        if not defaults:
-            return "", 0
-        (link,) = route.get_links(defaults[0])
-        return str(link.get_attr("IFLA_IFNAME")), int(link.get_attr("IFLA_MTU"))
+    """Name the link of the default route that is preferred, and give its MTU."""
+    links = NetlinkLinks()
+    try:
+        routes = links.routes("0.0.0.0/0")
+        device = next((route.device for route in routes if route.device), "")
+        link = links.link(device) if device else None
+        return (link.name, link.mtu) if link else ("", 0)
+    finally:
+        links.close()
 
 
 def _iptables_backend() -> str:

@@ -1,0 +1,43 @@
+"""What the agent's process loads: each library is memory on every node, and time at its start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from saltern_agent.host.memory import proportional_set_size
+
+HEAVY = (
+    "asyncio",
+    "multiprocessing",
+    "psutil",
+    "pyroute2.iproute",
+    "pyroute2.ndb",
+    "urllib.request",
+)
+
+
+def test_the_agent_loads_no_library_that_it_hardly_uses() -> None:
+    code = (
+        f"import sys, saltern_agent.__main__; print(*sorted({set(HEAVY)!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_memory_that_is_touched_is_counted() -> None:
+    before = proportional_set_size(os.getpid())
+    touched = bytearray(32 << 20)
+    grown = proportional_set_size(os.getpid()) - before
+    assert 30 << 20 < grown < 40 << 20, len(touched)
+
+
+def test_a_process_that_is_gone_has_no_memory() -> None:
+    with subprocess.Popen(["/bin/true"]) as ended:
+        pass
+    assert not Path(f"/proc/{ended.pid}").exists()
+    with pytest.raises(FileNotFoundError):
+        proportional_set_size(ended.pid)
