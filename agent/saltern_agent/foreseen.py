@@ -126,6 +126,10 @@ class ForeseenUnits:
         """Say whether the process will still run the very file at `binary`."""
         return binary not in self.files.changed and self.real.runs_binary(pid, binary)
 
+    def shutting_down(self) -> bool:
+        """Say whether the system is on its way down."""
+        return self.real.shutting_down()
+
     def __getattr__(self, name: str) -> NoReturn:
         raise NotForeseenError(name)
 

@@ -15,7 +15,7 @@ from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_states.body import Body
 from saltern_states.kinds import kind_of
 from saltern_states.order import dependents
-from saltern_states.ports import Host
+from saltern_states.ports import Host, HostError
 
 from saltern_agent.accept import current, proposed
 from saltern_agent.converge import Done, Result, converge
@@ -139,6 +139,8 @@ class Keeper:
         wanted = [step for step in self._hold() if whole or step.resource.id in noticed]
         found = tuple(look(self.host, step) for step in wanted)
         verdict = judge(found, self.body.after)
+        if verdict.drifted and self._shutting_down():
+            return len(verdict.drifted)  # systemd stops what we hold, and it is right to
         still_open = self.journal.open_drift()
         for name in verdict.healthy:
             if name in still_open:
@@ -147,6 +149,12 @@ class Keeper:
             name = planned.step.resource.id
             self._record(planned, noticed.get(name, began), name in still_open)
         return self._repair(frozenset(one.step.resource.id for one in verdict.drifted))
+
+    def _shutting_down(self) -> bool:
+        try:
+            return self.host.units.shutting_down()
+        except HostError:  # no systemd answers: then it stops nothing either
+            return False
 
     def _record(self, planned: Planned, noticed: Noticed, known: bool) -> None:
         resource = planned.step.resource

@@ -293,6 +293,10 @@ class Units(Protocol):
         """Say whether the process runs the very file that stands at `binary` now."""
         ...
 
+    def shutting_down(self) -> bool:
+        """Say whether the system is on its way down, so that what stops now is meant to."""
+        ...
+
     def reload_daemon(self) -> None:
         """Have systemd read all unit files again."""
         ...

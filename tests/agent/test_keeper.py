@@ -288,3 +288,13 @@ def test_a_host_that_does_not_answer_is_drift_with_its_reason(node: Node) -> Non
 
     assert node.look()[0] == "drift: bridge by look after 0 s"
     assert "netlink" in node.keeper.journal.open_drift()["bridge"].outcome
+
+
+def test_what_stops_while_the_node_goes_down_is_no_drift(node: Node) -> None:
+    node.take(hold("bridge", CBR0))
+    node.host.links.delete("cbr0")
+    node.host.units.going_down = True
+
+    assert node.look("bridge") == []
+    assert node.keeper.journal.drift() == ()
+    assert node.host.links.link("cbr0") is None

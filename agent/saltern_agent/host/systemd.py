@@ -117,6 +117,8 @@ class SystemdUnits:
             program = self._root / f"proc/{pid}/exe"
             wait_for(program)
             runs = os.stat(program)
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # it ended since its unit was looked at
         except OSError as error:
             raise HostError(f"cannot look at process {pid}: {error.strerror}") from error
         try:
@@ -124,6 +126,11 @@ class SystemdUnits:
         except OSError:
             return False
         return (runs.st_dev, runs.st_ino) == (there.st_dev, there.st_ino)
+
+    def shutting_down(self) -> bool:
+        """Say whether the system is on its way down."""
+        (found,) = self._bus.ask([get(ROOT, MANAGER, "SystemState")])
+        return bool(value("the system", found) == "stopping")
 
     def reload_daemon(self) -> None:
         """Have systemd read all unit files again."""

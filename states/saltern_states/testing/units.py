@@ -57,6 +57,7 @@ class FakeUnits:
     enabled: set[str] = field(default_factory=set)
     masked: set[str] = field(default_factory=set)
     numbers: count[int] = field(default_factory=lambda: count(1))
+    going_down: bool = False
 
     def install(self, unit: str, text: str = "[Service]\n[Install]\n") -> None:
         """Bring a unit file, as a package would, to a node that has systemd's directories."""
@@ -98,6 +99,10 @@ class FakeUnits:
         if not programs:
             raise HostError(f"cannot look at process {pid}: there is none")
         return programs == [(binary, self.files.look(binary))]
+
+    def shutting_down(self) -> bool:
+        """Say whether the system is on its way down."""
+        return self.going_down
 
     def reload_daemon(self) -> None:
         """Copy all unit files again."""
