@@ -10,9 +10,9 @@ import msgspec
 
 from saltern_agent.answers import DriftList, StatusLine
 from saltern_agent.control import Question, to_json
-from saltern_agent.events import DoneLine, DriftLine, End, HealedLine, PlannedLine
+from saltern_agent.events import DoneLine, DriftLine, End, HealedLine, MakingLine, PlannedLine
 
-Answer = PlannedLine | DoneLine | DriftLine | HealedLine | DriftList | StatusLine | End
+Answer = PlannedLine | MakingLine | DoneLine | DriftLine | HealedLine | DriftList | StatusLine | End
 read_answer = msgspec.json.Decoder(Answer).decode
 
 

@@ -25,13 +25,13 @@ from saltern_agent.control import (
     Question,
     to_json,
 )
-from saltern_agent.events import DoneLine, End, PlannedLine
+from saltern_agent.events import DoneLine, End, MakingLine, PlannedLine
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.facts import read_facts
 from saltern_agent.host.memory import proportional_set_size
 from saltern_agent.places import Places
 from saltern_agent.running import CLOCKS, run_agent, work_here
-from saltern_agent.show import show_done, show_drift, show_plan, show_status
+from saltern_agent.show import Making, show_done, show_drift, show_plan, show_status
 
 Command = Callable[[Places, Namespace], int]
 CHUNK = 1024 * 1024
@@ -78,10 +78,12 @@ def apply(places: Places, arguments: Namespace) -> int:
     """Accept a statement and converge."""
     statement = _read(arguments.file)
     _bring(places, statement, arguments.blobs)
-    ok = False
+    ok, making = False, Making()
     for answer in _answers(places, AskApply(statement)):
         if arguments.output == "json":
             _print(to_json(answer).decode())
+        elif isinstance(answer, MakingLine):
+            _print_all(making.show(answer))
         elif isinstance(answer, DoneLine):
             _print_all(show_done(answer))
         elif isinstance(answer, End) and not answer.error:
@@ -127,8 +129,12 @@ def drift(places: Places, arguments: Namespace) -> int:
 
 def look(places: Places, _arguments: Namespace) -> int:
     """Have everything looked at now."""
-    answers = tuple(_ask_running(places, AskLook()))
-    return 0 if _well(answers[-1]) else 1
+    *_, end = _ask_running(places, AskLook())
+    ok = _well(end)
+    if isinstance(end, End) and not end.error:
+        found = f"{end.bad} not as declared" if end.bad else "all as declared"
+        _print(f"looked: {found}, {end.milliseconds:.1f} ms")
+    return 0 if ok else 1
 
 
 def run(places: Places, _arguments: Namespace) -> int:

@@ -64,6 +64,31 @@ class Result:
         return not self.bad and not self.interrupted
 
 
+class Told(Protocol):
+    """What hears of a converge while it goes on."""
+
+    def making(self, step: Step, change: Change) -> None:
+        """A change is about to be made; some take long."""
+        ...
+
+    def done(self, done: Done) -> None:
+        """A step was gone through."""
+        ...
+
+
+class Silence:
+    """Hears nothing."""
+
+    def making(self, step: Step, change: Change) -> None:
+        """Nothing."""
+
+    def done(self, done: Done) -> None:
+        """Nothing."""
+
+
+SILENCE = Silence()
+
+
 class Owns(Protocol):
     """What remembers which resources are ours."""
 
@@ -80,7 +105,7 @@ def converge(
     host: Host,
     steps: Sequence[Step],
     owns: Owns,
-    told: Callable[[Done], None] = lambda _done: None,
+    told: Told = SILENCE,
     newer: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Bring the node to what the steps say. `newer` is asked between two resources."""
@@ -90,15 +115,17 @@ def converge(
         if newer():
             return Result(tuple(done), interrupted=True)
         waits = waits_for_hindered(step, bad)
-        one = Done(step, "blocked", why=waits.why) if waits else converge_one(host, step, owns)
+        one = (
+            Done(step, "blocked", why=waits.why) if waits else converge_one(host, step, owns, told)
+        )
         if one.bad and step.verb == "hold":
             bad[step.resource.id] = one
         done.append(one)
-        told(one)
+        told.done(one)
     return Result(tuple(done))
 
 
-def converge_one(host: Host, step: Step, owns: Owns) -> Done:
+def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Done:
     """Plan, apply, plan again: one step."""
     if step.verb == "forget":
         owns.disown(step.resource.id)
@@ -115,7 +142,7 @@ def converge_one(host: Host, step: Step, owns: Owns) -> Done:
         if planned.finding == "as declared":
             break
         try:
-            _apply(host, step, planned.changes, made)
+            _apply(host, step, planned.changes, made, told)
         except MovedError:
             continue
         except HostError as error:
@@ -123,9 +150,12 @@ def converge_one(host: Host, step: Step, owns: Owns) -> Done:
     return _end(host, step, owns, tuple(made))
 
 
-def _apply(host: Host, step: Step, changes: tuple[Change, ...], made: list[Change]) -> None:
+def _apply(
+    host: Host, step: Step, changes: tuple[Change, ...], made: list[Change], told: Told
+) -> None:
     kind = kind_of(step.resource.spec)
     for change in changes:
+        told.making(step, change)
         kind.apply(host, change)
         made.append(change)
 

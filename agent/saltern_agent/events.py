@@ -31,6 +31,14 @@ class PlannedLine(msgspec.Struct, frozen=True, tag_field="type", tag="planned"):
     why: str = ""
 
 
+class MakingLine(msgspec.Struct, frozen=True, tag_field="type", tag="making"):
+    """A change that is about to be made: the progress of what takes long."""
+
+    resource: str
+    cause: str  # as of DoneLine
+    text: str
+
+
 class DoneLine(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
     """A step that was gone through."""
 
@@ -40,6 +48,11 @@ class DoneLine(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
     cause: str  # document, drift, boot
     changes: tuple[ChangeLine, ...] = ()
     why: str = ""
+
+    @property
+    def bad(self) -> bool:
+        """Whether the resource is not as declared."""
+        return self.outcome in ("failed", "blocked")
 
 
 class DriftLine(msgspec.Struct, frozen=True, tag_field="type", tag="drift"):
@@ -70,7 +83,7 @@ class End(msgspec.Struct, frozen=True, tag_field="type", tag="end"):
     milliseconds: float = 0.0
 
 
-Line = PlannedLine | DoneLine | DriftLine | HealedLine | End
+Line = PlannedLine | MakingLine | DoneLine | DriftLine | HealedLine | End
 
 
 def planned_line(planned: Planned) -> PlannedLine:
@@ -107,7 +120,11 @@ def healed_line(drift: Drift, outcome: str, now: float) -> HealedLine:
 def text(line: Line) -> str:
     """Say it in one line, for a person; "" for what nobody needs to read."""
     match line:
-        case PlannedLine(finding="as declared", verb="hold") | DoneLine(outcome="as declared"):
+        case (
+            PlannedLine(finding="as declared", verb="hold")
+            | DoneLine(outcome="as declared")
+            | MakingLine()
+        ):
             return ""
         case PlannedLine():
             return f"{line.resource}: {_what(line.verb, line.changes, line.why)}"

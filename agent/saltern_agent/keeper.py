@@ -13,6 +13,7 @@ from typing import Protocol
 
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_states.body import Body
+from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.order import dependents
 from saltern_states.ports import Host, HostError
@@ -32,6 +33,10 @@ class Listener(Protocol):
         """One step was planned."""
         ...
 
+    def making(self, step: Step, change: Change, cause: str) -> None:
+        """A change is about to be made."""
+        ...
+
     def done(self, done: Done, cause: str) -> None:
         """One step was gone through; `cause` is "document", "drift" or "boot"."""
         ...
@@ -43,6 +48,22 @@ class Listener(Protocol):
     def healed(self, drift: Drift, outcome: str, now: float) -> None:
         """Drift ended."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A listener that hears why a converge goes on."""
+
+    listener: Listener
+    cause: str
+
+    def making(self, step: Step, change: Change) -> None:
+        """A change is about to be made."""
+        self.listener.making(step, change, self.cause)
+
+    def done(self, done: Done) -> None:
+        """A step was gone through."""
+        self.listener.done(done, self.cause)
 
 
 class Boot(Protocol):
@@ -96,7 +117,7 @@ class Keeper:
         if not self.boot.fresh():
             return 0
         volatile = tuple(step for step in self._hold() if kind_of(step.resource.spec).volatile)
-        told = lambda done: self.listener.done(done, "boot")  # noqa: E731
+        told = Hearing(self.listener, "boot")
         changes = converge(self.host, volatile, self.journal, told).changes
         self.boot.mark()
         return changes
@@ -111,7 +132,7 @@ class Keeper:
 
     def converge_all(self, newer: Callable[[], bool] = lambda: False) -> Result:
         """Bring the node to the accepted body."""
-        told = lambda done: self.listener.done(done, "document")  # noqa: E731
+        told = Hearing(self.listener, "document")
         result = converge(self.host, self._steps(), self.journal, told, newer)
         if not result.interrupted:
             self.journal.finish()
@@ -173,7 +194,7 @@ class Keeper:
             return len(drifted)
         touched = repaired | (dependents(self.body.after, repaired) - drifted)
         chosen = tuple(step for step in self._hold() if step.resource.id in touched)
-        told = lambda done: self.listener.done(done, "drift")  # noqa: E731
+        told = Hearing(self.listener, "drift")
         result = converge(self.host, chosen, self.journal, told)
         now = self.clock()
         for one in result.done:

@@ -40,6 +40,6 @@ def standard_log(invocation: str | None) -> Log:
 
 
 def _priority(line: Line) -> int:
-    if isinstance(line, DoneLine) and line.outcome in ("failed", "blocked"):
+    if isinstance(line, DoneLine) and line.bad:
         return ERROR
     return WARNING if isinstance(line, DriftLine) else NOTICE

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from saltern_protocol.documents import Identity
 from saltern_protocol.errors import ProtocolError
 from saltern_states.body import BodyError
+from saltern_states.contract import Change
 
 from saltern_agent.answers import Answers, apply_end, plan_end, refusal
 from saltern_agent.control import AskApply, AskPlan, Client, Control, Question
@@ -19,6 +20,7 @@ from saltern_agent.events import (
     DriftLine,
     End,
     Line,
+    MakingLine,
     done_line,
     healed_line,
     planned_line,
@@ -32,6 +34,7 @@ from saltern_agent.log import ERROR, WARNING, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.places import Lock, Places, SettingsError, read_identity
 from saltern_agent.plan import Planned
+from saltern_agent.steps import Step
 from saltern_agent.worker import Worker
 
 CLOCKS = Clocks(time.time, time.monotonic, time.process_time)  # noqa: TID251  # the shell's clocks
@@ -46,6 +49,10 @@ class Teller:
     def planned(self, planned: Planned) -> None:
         """One step was planned."""
         self.hear(planned_line(planned))
+
+    def making(self, step: Step, change: Change, cause: str) -> None:
+        """A change is about to be made."""
+        self.hear(MakingLine(step.resource.id, cause, str(change)))
 
     def done(self, done: Done, cause: str) -> None:
         """One step was gone through."""

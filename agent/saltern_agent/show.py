@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from saltern_agent.answers import StatusLine
-from saltern_agent.events import DoneLine, PlannedLine
+from saltern_agent.events import DoneLine, MakingLine, PlannedLine
 from saltern_agent.journal import Drift
 from saltern_agent.status import Status
 
@@ -25,13 +26,23 @@ def show_plan(line: PlannedLine, diffs: bool) -> Iterator[str]:
 
 
 def show_done(line: DoneLine) -> Iterator[str]:
-    """Show one step of a converge."""
-    if line.outcome == "as declared":
-        return
-    verb = "" if line.verb == "hold" else f" ({line.verb})"
-    yield f"{line.resource}: {line.outcome}{verb}" + (f": {line.why}" if line.why else "")
-    for change in line.changes:
-        yield f"    {change.text}"
+    """Show how a step of a converge ended, where its changes have been shown as they were made."""
+    if line.bad:
+        yield f"! {line.resource}: {line.outcome}: {line.why}"
+
+
+@dataclass(slots=True)
+class Making:
+    """Shows changes as they are made, below the resource that they belong to."""
+
+    resource: str = ""
+
+    def show(self, line: MakingLine) -> Iterator[str]:
+        """Show one change that is about to be made."""
+        if line.resource != self.resource:
+            self.resource = line.resource
+            yield f"~ {line.resource}"
+        yield f"    {line.text}"
 
 
 def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def test_a_newer_document_waits_for_the_resource_in_hand_and_not_for_the_end() -
 
 
 PATHS = st.sampled_from(["/a", "/b", "/a/c", "/a/d"])
-RESOURCES = st.lists(
+AnySpec = File | Directory | Bridge
+
+RESOURCES: st.SearchStrategy[list[AnySpec]] = st.lists(
     st.one_of(
         st.builds(File, path=PATHS, text=st.sampled_from(["", "x", "y\n"])),
         st.builds(Directory, path=PATHS, mode=st.sampled_from(["0755", "0700"])),
@@ -127,14 +130,14 @@ RESOURCES = st.lists(
 ).filter(lambda specs: standing(specs))
 
 
-def standing(specs: list[Spec]) -> bool:
+def standing(specs: Sequence[Spec]) -> bool:
     """Whether every directory that something stands in is declared, as a directory."""
     directories = {spec.path for spec in specs if isinstance(spec, Directory)}
     paths = [getattr(spec, "path", "") for spec in specs]
     return all(path.rpartition("/")[0] in directories | {""} for path in paths)
 
 
-def named(specs: list[Spec]) -> tuple[Resource, ...]:
+def named(specs: Sequence[Spec]) -> tuple[Resource, ...]:
     return tuple(
         hold(f"r:{getattr(spec, 'path', getattr(spec, 'name', ''))}", spec) for spec in specs
     )
@@ -142,7 +145,7 @@ def named(specs: list[Spec]) -> tuple[Resource, ...]:
 
 @given(RESOURCES, RESOURCES)
 def test_on_any_node_what_the_plan_says_is_what_is_done(
-    before: list[Spec], wanted: list[Spec]
+    before: list[AnySpec], wanted: list[AnySpec]
 ) -> None:
     host, memory = FakeHost(), Memory()
     bring(host, memory, *named(before))

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from saltern_agent.converge import Done
 from saltern_agent.journal import Drift, Journal
 from saltern_agent.keeper import Keeper, Noticed
 from saltern_agent.plan import Planned
+from saltern_agent.steps import Step
 from saltern_protocol import testing
-from saltern_protocol.documents import encode_statement
+from saltern_protocol.documents import Document, encode_statement
 from saltern_protocol.errors import Reason, RefusedError
 from saltern_states.body import BodyError, DriftPolicy, Resource, make_body, write_body
 from saltern_states.bridge import Bridge
-from saltern_states.contract import Spec
+from saltern_states.contract import Change, Spec
 from saltern_states.file import File
 from saltern_states.ports import HostError
 from saltern_states.testing import FakeHost
@@ -33,6 +35,9 @@ class Heard:
 
     def planned(self, planned: Planned) -> None:
         self.words.append(f"planned {planned.step.key}: {planned.finding}")
+
+    def making(self, step: Step, change: Change, cause: str) -> None:
+        """Each change is told by done() too."""
 
     def done(self, done: Done, cause: str) -> None:
         if done.outcome != "as declared":
@@ -93,7 +98,7 @@ class Node:
 
     def statement(self, *resources: Resource) -> bytes:
         self.version += 1
-        document = testing.replace(testing.DOCUMENT, version=self.version)
+        document = replace(testing.DOCUMENT, version=self.version)
         body = write_body(make_body(resources))
         return encode_statement(testing.statement(body, document))
 
@@ -234,16 +239,16 @@ def test_a_new_document_ends_what_was_open(node: Node) -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (lambda node: testing.replace(testing.DOCUMENT, node="w2"), Reason.WRONG_NODE),
+        (lambda node: replace(testing.DOCUMENT, node="w2"), Reason.WRONG_NODE),
         (
-            lambda node: testing.replace(testing.DOCUMENT, version=9, expires=testing.NOW),
+            lambda node: replace(testing.DOCUMENT, version=9, expires=testing.NOW),
             Reason.EXPIRED,
         ),
-        (lambda node: testing.replace(testing.DOCUMENT, version=1), Reason.ROLLBACK),
+        (lambda node: replace(testing.DOCUMENT, version=1), Reason.ROLLBACK),
     ],
 )
 def test_a_document_that_is_refused_changes_nothing(
-    node: Node, wrong: Callable[[Node], testing.Document], reason: Reason
+    node: Node, wrong: Callable[[Node], Document], reason: Reason
 ) -> None:
     node.version = 1
     node.take(hold("file", DAEMON))
@@ -263,7 +268,7 @@ def test_a_body_outside_policy_or_with_a_fault_is_refused_whole(node: Node) -> N
         node.take(hold("file", DAEMON), hold("other", File(path="/etc/shadow", text="")))
     assert raised.value.reason is Reason.OUTSIDE_POLICY
 
-    document = testing.replace(testing.DOCUMENT, version=99)
+    document = replace(testing.DOCUMENT, version=99)
     with pytest.raises(BodyError):
         node.keeper.take(encode_statement(testing.statement(b"\x80", document)))
     assert node.keeper.journal.accepted() is None
