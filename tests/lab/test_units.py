@@ -21,7 +21,7 @@ from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.hashes import Hashes
 from saltern_agent.host.systemd import SystemdUnits
-from saltern_master.lab import Machine
+from saltern_master.lab import Lab, Machine
 from saltern_states.ports import Host, HostError, Units
 from saltern_states.started import drop_in_path
 from saltern_states.unit import KIND, LivesBy, Unit
@@ -189,6 +189,32 @@ def test_the_unit_kind_sees_all_that_strangers_do(ground: NodeGround, tmp_path: 
     take_back(KIND, host, want)
     assert not ground.real(drop_in_path(UNIT).parent).exists()
     assert ground.units.state(UNIT).active == "inactive"
+
+
+EARLY = f"""[Unit]
+DefaultDependencies=no
+Before=sysinit.target dbus.socket
+[Service]
+ExecStart={BINARY} 100000
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def test_a_start_early_in_boot_is_recorded(ground: NodeGround, lab: Lab, tmp_path: Path) -> None:
+    prepare(ground, EARLY)
+    want = Unit(unit=UNIT, binary=BINARY, files=(LivesBy(path=CONFIG, sha256=hash_of(b"one")),))
+    converge(KIND, host_of(ground, tmp_path), want)
+    before = ground.units.state(UNIT).invocation
+
+    assert lab.reboot("w1") == "running"
+
+    booted = NodeGround(lab.machine("w1"))
+    try:
+        assert booted.units.state(UNIT).invocation != before
+        assert KIND.plan(host_of(booted, tmp_path), want) == ()
+    finally:
+        booted.clear()
 
 
 def test_a_look_costs_about_a_millisecond(
