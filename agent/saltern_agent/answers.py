@@ -22,7 +22,7 @@ from saltern_agent.control import (
 from saltern_agent.events import End, Line
 from saltern_agent.journal import Drift
 from saltern_agent.keeper import Keeper
-from saltern_agent.loop import Agent
+from saltern_agent.loop import Agent, Look
 from saltern_agent.noticing import Watched, watched
 from saltern_agent.status import Status, status_of
 
@@ -63,8 +63,7 @@ class Answers:
             case AskDrift():
                 self._drift(question, client)
             case AskLook():
-                self.agent.notices.full = True
-                client.say(End(True))
+                self._look(client)
             case AskPlan():
                 self._plan(question, client)
             case AskApply():
@@ -77,6 +76,17 @@ class Answers:
             return
         client.say(StatusLine(status, os.getpid(), self.agent.worker.waiting > 0))
         client.say(End(True))
+
+    def _look(self, client: Client) -> None:
+        def ended(look: Look | Exception) -> None:
+            client.say(refusal(look) if isinstance(look, Exception) else look_end(look))
+
+        status = self.agent.status
+        if status is None or status.version is None:
+            why = "nothing was accepted yet" if status else "the agent is still starting"
+            client.say(End(False, f"cannot look: {why}"))
+            return
+        self.agent.look_now(ended)
 
     def _drift(self, question: AskDrift, client: Client) -> None:
         def ended(drift: tuple[Drift, ...] | Exception) -> None:
@@ -153,6 +163,11 @@ def apply_end(
         bad=len(result.bad),
         milliseconds=(monotonic() - began) * 1000,
     )
+
+
+def look_end(look: Look) -> End:
+    """Sum up a look."""
+    return End(not look.off, bad=look.off, milliseconds=look.wall * 1000)
 
 
 def refusal(error: Exception) -> End:

@@ -48,7 +48,7 @@ class AskApply(msgspec.Struct, frozen=True, tag_field="ask", tag="apply"):
 
 
 class AskLook(msgspec.Struct, frozen=True, tag_field="ask", tag="look"):
-    """Look at everything now."""
+    """Look at everything now; the answer comes when that has been done."""
 
 
 Question = AskStatus | AskDrift | AskPlan | AskApply | AskLook

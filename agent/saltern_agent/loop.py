@@ -41,6 +41,7 @@ class Look:
 
     status: Status
     whole: bool
+    off: int  # resources that are not as declared at its end
     wall: float
     cpu: float
     at: float
@@ -72,6 +73,7 @@ class Agent:
     notices: Notices = field(default_factory=Notices)
     status: Status | None = None
     looking: bool = False
+    asked: list[Callable[[Look | Exception], None]] = field(default_factory=list)
     resync_after: float = 0.0
     troubles: tuple[str, ...] = ()
     fault: Exception | None = None
@@ -103,6 +105,11 @@ class Agent:
             look_milliseconds=before.look_milliseconds,
             look_cpu_milliseconds=before.look_cpu_milliseconds,
         )
+
+    def look_now(self, ended: Callable[[Look | Exception], None]) -> None:
+        """Look at everything; `ended` is told of the look that begins after this was asked."""
+        self.notices.full = True
+        self.asked.append(ended)
 
     def follow(self, watches: Watched) -> None:
         """Listen to what another body asks for, then look at all of it: nothing was heard yet."""
@@ -157,16 +164,24 @@ class Agent:
         self.looking = True
         noticed = self.notices.take()
         whole, self.notices.full = self.notices.full, False
-        self.worker.submit(lambda keeper: self._job(keeper, noticed, whole), self._looked)
+        asked, self.asked = self.asked, []
+        self.worker.submit(
+            lambda keeper: self._job(keeper, noticed, whole),
+            lambda look: self._looked(look, asked),
+        )
 
     def _job(self, keeper: Keeper, noticed: dict[str, Noticed], whole: bool) -> Look:
         wall, cpu = self.clocks.monotonic(), self.clocks.cpu()
-        keeper.look(noticed, whole)
+        off = keeper.look(noticed, whole)
         wall, cpu = self.clocks.monotonic() - wall, self.clocks.cpu() - cpu
-        return Look(status_of(keeper), whole, wall, cpu, self.clocks.wall())
+        return Look(status_of(keeper), whole, off, wall, cpu, self.clocks.wall())
 
-    def _looked(self, look: Look | Exception) -> None:
+    def _looked(
+        self, look: Look | Exception, asked: Sequence[Callable[[Look | Exception], None]]
+    ) -> None:
         self.looking = False
+        for ended in asked:
+            ended(look)
         if isinstance(look, Exception):
             self.fail(look)
             return
