@@ -266,7 +266,8 @@ def activity(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
 def reasons(want: Unit, have: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Say why what runs must be restarted, and why reloaded."""
     started = of_now(have.started, have.state)
-    reloaded = of_now(have.reloaded, have.state) if have.state.can_reload else None
+    can_reload = have.state.can_reload or have.masked  # a mask hides whether it can
+    reloaded = of_now(have.reloaded, have.state) if can_reload else None
     restart: list[str] = []
     reload: list[str] = []
     if want.files and started is not None and not started.current:
@@ -281,7 +282,7 @@ def reasons(want: Unit, have: Observed) -> tuple[tuple[str, ...], tuple[str, ...
         why = f"it runs with another {file.path}"
         if found is None:
             why = f"nothing recorded which {file.path} it runs with"
-        (reload if again and have.state.can_reload else restart).append(why)
+        (reload if again and can_reload else restart).append(why)
     return tuple(restart), tuple(reload)
 
 

@@ -149,6 +149,11 @@ CASES = [
         reloaded_with, [f"reload {UNIT}: {ANOTHER_TOKENS}"], id="edited, reloaded, put back"
     ),
     pytest.param(
+        lambda host: (reloaded_with(host), host.units.mask(UNIT)),
+        [f"unmask {UNIT}", f"enable {UNIT}", f"reload {UNIT}: {ANOTHER_TOKENS}"],
+        id="edited, reloaded, put back, masked",
+    ),
+    pytest.param(
         restarted_without_daemon_reload,
         [DAEMON_RELOAD, f"restart {UNIT}: it was started from an old copy of its unit file"],
         id="restarted without daemon-reload",
