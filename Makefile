@@ -2,20 +2,26 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-# What a fresh Debian 12 machine lacks. The lab boots nodes; the build is for where Kubernetes'
-# own download site is not reached.
-TEST_PACKAGES := iptables iproute2 procps kmod strace
-LAB_PACKAGES := mmdebstrap systemd-container debian-archive-keyring util-linux
-BUILD_PACKAGES := golang-go jq rsync dpkg-dev gcc libc6-dev make
+# What a fresh Debian 12 machine lacks for the tests on its kernel, and for booting nodes. Go and
+# Debian's source tools build the kubelet where Kubernetes' own download site is not reached.
+SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev
+LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-dev
+BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab demo bench docs lock clean
+.PHONY: help setup system-setup lab-setup lint test test-fast test-system test-lab demo bench docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## make .venv from the lock, and install the Debian packages that tests and lab need
-	@packaging/tools/bootstrap system $(TEST_PACKAGES) $(LAB_PACKAGES) $(BUILD_PACKAGES)
+setup: ## make .venv from the lock
+	@$(BOOTSTRAP)
+
+system-setup:
+	@$(BOOTSTRAP) system $(SYSTEM_PACKAGES)
+
+lab-setup:
+	@$(BOOTSTRAP) system $(LAB_PACKAGES)
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -23,23 +29,22 @@ lint: setup ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## everything: unit, contract and golden tests, the real kernel, one lab node
-	$(BIN)/pytest -q -m "not lab"
-	$(BIN)/pytest -q -m lab
+test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, one lab node
+	$(BIN)/pytest -q
 
 test-fast: setup ## what needs no root: seconds
 	$(BIN)/pytest -q -m "not system and not lab"
 
-test-system: setup ## the real kernel, in namespaces; needs root
+test-system: system-setup ## the real kernel, in namespaces; needs root
 	$(BIN)/pytest -q -m system
 
-test-lab: setup ## real nodes with systemd, docker and kubelet; needs root
+test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
 	$(BIN)/pytest -q -m lab
 
-demo: setup ## watch a bare Debian node become what a signed document says, break, and heal
+demo: lab-setup ## watch a bare Debian node become what a signed document says, break, and heal
 	$(BIN)/python -m saltern_master.demo
 
-bench: setup ## figures of the agent on a lab node
+bench: lab-setup ## figures of the agent on a lab node
 	$(BIN)/python -m saltern_master.bench
 
 docs: setup ## write the reference pages from the kinds

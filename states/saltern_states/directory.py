@@ -35,7 +35,6 @@ from saltern_states.contract import (
 from saltern_states.ports import Entry, Host
 
 
-
 class Directory(Spec, frozen=True, kw_only=True, tag="directory/1"):
     """A directory. `only` names all that may stand in it: a stray file is removed.
 
