@@ -90,6 +90,11 @@ def reloaded_with(host: FakeHost) -> None:
     host.files.put_file(TOKENS, b"token\n")
 
 
+def reloaded_then_masked(host: FakeHost) -> None:
+    reloaded_with(host)
+    host.units.mask(UNIT)
+
+
 def restarted_without_daemon_reload(host: FakeHost) -> None:
     host.files.put_file(f"/etc/systemd/system/{UNIT}.d/10-other.conf", b"[Service]\nNice=1\n")
     host.units.restart(UNIT)
@@ -149,7 +154,7 @@ CASES = [
         reloaded_with, [f"reload {UNIT}: {ANOTHER_TOKENS}"], id="edited, reloaded, put back"
     ),
     pytest.param(
-        lambda host: (reloaded_with(host), host.units.mask(UNIT)),
+        reloaded_then_masked,
         [f"unmask {UNIT}", f"enable {UNIT}", f"reload {UNIT}: {ANOTHER_TOKENS}"],
         id="edited, reloaded, put back, masked",
     ),
