@@ -98,6 +98,7 @@ class Lock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._file.close()
             raise SettingsError(
                 "cannot work on this node: another saltern-agent does; if `saltern-agent status` "
                 "does not answer, it is starting or stopping: try again in a moment"
