@@ -1,0 +1,121 @@
+"""Has the probe measure in the node, and gathers what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saltern_master.bench import figures
+from saltern_master.bench.damages import damages
+from saltern_master.bench.figures import Figures, Ground
+from saltern_master.lab import agent_tree
+from saltern_master.lab.trial import Trial
+
+CARRIED = ("__init__.py", "bench/__init__.py", "bench/damages.py", "bench/probe.py")
+PLACE = "/root/saltern-bench"
+SECONDS = 3600.0  # that one measure may take
+SLOW = "docker stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How often each thing is done."""
+
+    looks: int = 10_000
+    runs: int = 40  # of each damage that heals in no time
+    slow_runs: int = 20  # of stopping docker, and of what no event tells of
+    starts: int = 10
+
+
+def measure(trial: Trial, amount: Amount, ground: Ground, show: Callable[[str], None]) -> Figures:
+    """Measure all of it on a node that the agent holds and that is as declared."""
+    carry(trial)
+    show(f"{amount.looks} looks")
+    looks = probe(trial, "looks", str(amount.looks))
+    healing = []
+    for one in damages("0.0.0.0/0"):
+        runs = amount.runs if one.event and one.name != SLOW else amount.slow_runs
+        show(f"{one.name}, {runs} times")
+        healing.append(figures.healing_of(probe(trial, "damage", one.name, str(runs))))
+    show(f"{amount.starts} starts")
+    starts = probe(trial, "starts", str(amount.starts))
+    return Figures(
+        ground=ground,
+        look=figures.look_of(looks),
+        memory=figures.memory_of(looks),
+        start=figures.start_of(starts),
+        healing=tuple(healing),
+    )
+
+
+def carry(trial: Trial) -> None:
+    """Put the probe's files into the node."""
+    package = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(prefix="saltern-bench-") as folder:
+        for name in CARRIED:
+            target = Path(folder, package.name, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package / name, target)
+        trial.lab.copy_in(trial.node, Path(folder), PLACE)
+
+
+def probe(trial: Trial, *words: str) -> dict[str, Any]:
+    """Run the probe in the node; LabError with its words where it cannot measure."""
+    command = ("/usr/bin/env", f"PYTHONPATH={PLACE}", "/usr/bin/python3", "-m")
+    printed = trial.must(*command, "saltern_master.bench.probe", *words, timeout=SECONDS)
+    return dict(json.loads(printed))
+
+
+def ground_of(trial: Trial, date: str, command: str) -> Ground:
+    """Say where this is measured, and of what."""
+    tree = agent_tree.build(agent_tree.checkout(), lambda _line: None)
+    installed = trial.lab.root(trial.node) / "usr/lib/saltern-agent"
+    size = sum(one.lstat().st_size for one in installed.rglob("*") if one.is_file()) / 1e6
+    release = trial.must("/bin/cat", "/etc/debian_version").strip()
+    python = trial.must("/usr/bin/python3", "--version").strip()
+    return Ground(
+        date=date,
+        machine=machine(),
+        load=" ".join(f"{one:.2f}" for one in os.getloadavg()),
+        kernel=" ".join((os.uname().sysname, os.uname().release, os.uname().machine)),
+        node=f"Debian {release}, {python}, in systemd-nspawn",
+        commit=commit(agent_tree.checkout()),
+        command=command,
+        tree_megabytes=tree.megabytes,
+        installed_megabytes=size,
+    )
+
+
+def machine() -> str:
+    """Say what this machine is."""
+    described = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
+    kib = next(
+        int(line.split()[1])
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemTotal:")
+    )
+    return f"{os.cpu_count()} × {models[0] if models else 'CPU'}, {kib / 2**20:.0f} GiB"
+
+
+def commit(checkout: Path) -> str:
+    """Name the commit; whether there are changes beside it is said."""
+    git = ["/usr/bin/git", "-C", str(checkout)]
+    try:
+        said = subprocess.run(
+            [*git, "describe", "--always", "--dirty= with changes", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return said.stdout.strip()
