@@ -9,7 +9,7 @@ LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-d
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup system-setup lab-setup lint test test-fast test-system test-lab demo bench docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab demo bench docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,7 @@ help: ## say what can be made
 setup: ## make .venv from the lock
 	@$(BOOTSTRAP)
 
+.PHONY: system-setup lab-setup
 system-setup:
 	@$(BOOTSTRAP) system $(SYSTEM_PACKAGES)
 

@@ -93,6 +93,5 @@ def test_a_process_is_compared_by_its_file(tmp_path: Path) -> None:
     assert units.runs_binary(os.getpid(), own)
     assert not units.runs_binary(os.getpid(), copy)
     assert not units.runs_binary(os.getpid(), tmp_path / "nothing")
-    with pytest.raises(HostError, match="cannot look at process"):
-        units.runs_binary(2**22 + 1, own)
+    assert not units.runs_binary(2**22 + 1, own)  # it ended meanwhile
     wait_for(Path("/proc/self/exe"))

@@ -200,7 +200,7 @@ def test_it_has_a_table_and_a_law(kind: AnyKind) -> None:
 
 @EVERY
 def test_it_was_tried_on_a_real_system(kind: AnyKind) -> None:
-    word = re.compile(rf"\b{kind.spec.__name__}\(")
+    word = re.compile(rf"\b{kind.spec.__name__}\(|\"{kind.name}\"")
     tried = [*(ROOT / "tests/system").glob("*.py"), *(ROOT / "tests/lab").glob("*.py")]
 
     assert any(word.search(path.read_text()) for path in tried)

@@ -19,6 +19,7 @@ MUTABLE = {
     "saltern_agent.loop.Agent": "the loop's own state",
     "saltern_agent.loop.Turns": "two threads' numbers, one writer each",
     "saltern_agent.noticing.Notices": "what was heard and not yet looked at",
+    "saltern_agent.show.Making": "which resource's heading was shown last",
     "saltern_master.cluster.shape.Reading": "gathers faults while a file is read",
     "saltern_states.iptables_rule._Group": "gathers words while one rule is read",
     "saltern_states.testing.images.FakeImages": "a docker in memory",

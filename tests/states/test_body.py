@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -116,10 +117,8 @@ def test_a_key_twice_is_refused_whole() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_body_or_an_error_of_ours(data: bytes) -> None:
-    try:
-        read_body(data)
-    except (MalformedError, BodyError) as error:
-        assert str(error)
+    with suppress(MalformedError, BodyError):
+        assert isinstance(read_body(data), Body)
 
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=8))

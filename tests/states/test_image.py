@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
 from saltern_states.contract import Blocked, WatchUnit
 from saltern_states.image import KIND, Image
@@ -122,3 +124,29 @@ def test_claims_blobs_and_watches() -> None:
     assert KIND.claims(want) == (Claim("image", CONFIG),)
     assert KIND.blobs(want) == (want.archive,)
     assert WatchUnit(DOCKER) in KIND.watch(want)
+
+
+@given(st.lists(st.sampled_from(["start", "stop", "ours", "another's"])))
+def test_whatever_was_done_to_docker_it_converges(damages: list[str]) -> None:
+    host, want = node()
+    for damage in damages:
+        harm(host, damage)
+
+    converge(KIND, host, want)
+    host.units.start(DOCKER)
+    converge(KIND, host, want)
+
+    assert host.images.digest("pause:1") == f"sha256:{CONFIG}"
+    take_back(KIND, host, want)
+    assert host.images.digest("pause:1") is None
+
+
+def harm(host: FakeHost, damage: str) -> None:
+    if damage == "start":
+        host.units.start(DOCKER)
+    elif damage == "stop":
+        host.units.stop(DOCKER)
+    elif damage == "ours":
+        host.images.put("pause:1", CONFIG)
+    elif damage == "another's":
+        host.images.put("pause:1", OTHER)
