@@ -20,6 +20,9 @@ from typing import Any, NoReturn
 from saltern_states.ports import Entry, Files, Host, HostError, MovedError, Units, UnitState
 
 
+UNIT_FILES = Path("/etc/systemd/system")
+
+
 class NotForeseenError(Exception):
     """A write whose effects nobody foresees."""
 
@@ -113,14 +116,32 @@ class ForeseenFiles:
 
 @dataclass(frozen=True, slots=True)
 class ForeseenUnits:
-    """Units as they are; a binary that is to be replaced is no longer the one that runs."""
+    """Units as they are, with the files that they are to have.
+
+    A file that is to come makes a unit that systemd has not read yet; one that is to change
+    makes systemd's copy old. A binary that is to be replaced is no longer the one that runs.
+    """
 
     real: Units
     files: ForeseenFiles
 
     def state(self, unit: str) -> UnitState:
-        """Give the unit's state now."""
-        return self.real.state(unit)
+        """Give the unit's state once its files are written and systemd was not told yet."""
+        now = self.real.state(unit)
+        path = UNIT_FILES / unit
+        changed = {one for one in self.files.changed if path in (one, one.with_suffix(""))}
+        return replace(
+            now,
+            enabled=now.enabled or (self._file_state(path) if path in changed else ""),
+            needs_reload=now.needs_reload or (now.load != "not-found" and bool(changed)),
+        )
+
+    def _file_state(self, path: Path) -> str:
+        """Give what systemd will say of a file that it has not seen: "" where none is to come."""
+        entry, content = self.files.changed[path] or (None, None)
+        if entry is None:
+            return ""
+        return "disabled" if content is None or b"[Install]" in content else "static"
 
     def runs_binary(self, pid: int, binary: Path) -> bool:
         """Say whether the process will still run the very file at `binary`."""

@@ -26,6 +26,10 @@ from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.steps import Step, steps
 
 
+AWAITED = 3600.0
+"""Seconds for which a blob may wait for the document that needs it."""
+
+
 class Listener(Protocol):
     """What hears of the keeper's work while it is done."""
 
@@ -140,6 +144,8 @@ class Keeper:
             for name in self.journal.open_drift():
                 if name not in {one.step.resource.id for one in result.bad}:
                     self._heal(name, "a document came", now)
+        if result.converged:
+            self.host.blobs.keep_only(self.body.blobs, self.clock() - AWAITED)
         self.last = result
         return result
 

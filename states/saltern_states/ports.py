@@ -137,6 +137,10 @@ class Blobs(Protocol):
         """Give where it lies; HostError where it is not here."""
         ...
 
+    def keep_only(self, blobs: frozenset[str], before: float) -> None:
+        """Drop all others that came before a time (Unix seconds); newer ones may be awaited."""
+        ...
+
 
 class Sysctls(Protocol):
     """Kernel parameters as they are now, by dotted key."""

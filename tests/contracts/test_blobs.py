@@ -85,3 +85,14 @@ def test_a_symlink_or_a_fifo_is_no_blob(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "own" / BLOB)
 
     assert not blobs.has(BLOB)
+
+
+def test_what_nothing_needs_any_more_goes(ground: Ground) -> None:
+    needed, other = ground.put_blob(b"needed"), ground.put_blob(b"other")
+
+    ground.blobs.keep_only(frozenset({needed}), before=0.0)  # both came later
+    assert ground.blobs.has(other)
+
+    ground.blobs.keep_only(frozenset({needed}), before=4e9)
+    assert ground.blobs.has(needed)
+    assert not ground.blobs.has(other)

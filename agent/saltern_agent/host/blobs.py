@@ -63,6 +63,14 @@ class DiskBlobs:
             return tuple(sorted(name for name in os.listdir(self._own) if NAME.match(name)))
         return ()
 
+    def keep_only(self, blobs: frozenset[str], before: float) -> None:
+        """Drop all others of the own directory that came before a time."""
+        for blob in self.names():
+            if blob not in blobs:
+                with telling("look at blob", blob), suppress(FileNotFoundError):
+                    if os.stat(self._own / blob).st_mtime < before:
+                        self.drop(blob)
+
     def drop(self, blob: str) -> None:
         """Forget a blob of the own directory; it need not be there."""
         _check_name(blob)

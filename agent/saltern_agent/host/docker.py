@@ -51,9 +51,13 @@ class DockerImages:
             told(doing, answer)
 
     def remove(self, name: str) -> None:
-        """Take the name away, and the image where nothing uses it."""
+        """Take the name away, and the image where nothing uses it.
+
+        Without force docker keeps the name while a container is of the image: a pod whose
+        manifest went just now runs for some seconds yet. It runs on either way.
+        """
         doing = f"remove image {name}"
-        path = f"/images/{quote(name)}"
+        path = f"/images/{quote(name)}?force=1"
         with self._answer(doing, "DELETE", path, LOAD_SECONDS) as answer:
             told(doing, answer)
 

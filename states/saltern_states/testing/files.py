@@ -46,6 +46,7 @@ class FakeBlobs:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
+        self.times: dict[str, float] = {}
 
     def put(self, content: bytes) -> str:
         """Bring a blob to the node; give its name."""
@@ -62,6 +63,16 @@ class FakeBlobs:
         if blob not in self.contents:
             raise HostError(f"cannot find blob {blob}: it is not on this node; fetch it first")
         return Path("/var/lib/saltern/blobs", blob)
+
+    def keep_only(self, blobs: frozenset[str], before: float) -> None:
+        """Drop all others that came before a time."""
+        gone = [blob for blob in self.contents if blob not in blobs and self.came(blob) < before]
+        for blob in gone:
+            del self.contents[blob]
+
+    def came(self, blob: str) -> float:
+        """Give when it came: at time 1 where a test has not said otherwise."""
+        return self.times.get(blob, 1.0)
 
 
 class FakeFiles:
