@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_states.body import Body
@@ -21,10 +21,10 @@ from saltern_states.ports import Host, HostError
 from saltern_agent.accept import current, proposed
 from saltern_agent.converge import Done, Result, converge
 from saltern_agent.drift import FIGHT, fights, judge, lines, to_repair
+from saltern_agent.glance import Glance
 from saltern_agent.journal import Drift, Journal
 from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.steps import Step, steps
-
 
 AWAITED = 3600.0
 """Seconds for which a blob may wait for the document that needs it."""
@@ -164,7 +164,8 @@ class Keeper:
         """
         began = Noticed(self.clock(), "look")
         wanted = [step for step in self._hold() if whole or step.resource.id in noticed]
-        found = tuple(look(self.host, step) for step in wanted)
+        glance = cast(Host, Glance(self.host))
+        found = tuple(look(glance, step) for step in wanted)
         verdict = judge(found, self.body.after)
         if verdict.drifted and self._shutting_down():
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to

@@ -1,6 +1,7 @@
 """The system bus, spoken to by systemd's callers: one connection, many questions at once.
 
 * Questions are sent in one write and their answers read in turn, so ten cost one way.
+* A question that is asked often is put into bytes once (`question`); only its number changes.
 * A connection that broke is opened again, once per round of questions; a question is only
   asked twice where asking has no effect (`ask`), never where it has (`tell`).
 * One round at a time: a lock keeps threads apart.
@@ -10,8 +11,10 @@ Outside facts: the D-Bus specification ("Message Protocol"), systemd's org.freed
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from socket import MSG_DONTWAIT, MSG_PEEK
 from threading import Lock
 from typing import Any, Final
@@ -22,6 +25,8 @@ from saltern_states.ports import HostError
 
 SYSTEM_BUS: Final = "/run/dbus/system_bus_socket"
 ANSWER_SECONDS: Final = 10.0
+NUMBER: Final = struct.Struct("<I")
+NUMBER_AT: Final = 8  # after byte order, type, flags, version and the body's length
 
 
 class DBusError(HostError):
@@ -38,6 +43,24 @@ def call(path: str, interface: str, method: str, signature: str = "", *body: obj
     return new_method_call(systemd, method, signature or None, body)
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A call in bytes, without the number by which its answer is known."""
+
+    before: bytes
+    after: bytes
+
+    def numbered(self, serial: int) -> bytes:
+        """Give it with a number."""
+        return self.before + NUMBER.pack(serial) + self.after
+
+
+def question(message: Message) -> Question:
+    """Put a call into bytes; jeepney writes the low byte first."""
+    data = message.serialise(serial=1)
+    return Question(data[:NUMBER_AT], data[NUMBER_AT + NUMBER.size :])
+
+
 class Bus:
     """A connection that is kept."""
 
@@ -46,7 +69,7 @@ class Bus:
         self._lock = Lock()
         self._connection: DBusConnection | None = None
 
-    def ask(self, calls: Sequence[Message]) -> tuple[tuple[Any, ...] | DBusError, ...]:
+    def ask(self, calls: Sequence[Question]) -> tuple[tuple[Any, ...] | DBusError, ...]:
         """Make calls that change nothing; give each one's body, or its error."""
         with self._lock:
             try:
@@ -60,7 +83,7 @@ class Bus:
         with self._lock:
             if self._connection is not None and _is_closed(self._connection):
                 self._drop()
-            (answer,) = self._told([message], seconds)
+            (answer,) = self._told([question(message)], seconds)
         if isinstance(answer, DBusError):
             raise answer
         return answer
@@ -71,7 +94,7 @@ class Bus:
             self._drop()
 
     def _told(
-        self, calls: Sequence[Message], seconds: float
+        self, calls: Sequence[Question], seconds: float
     ) -> tuple[tuple[Any, ...] | DBusError, ...]:
         try:
             return self._round(calls, seconds)
@@ -80,14 +103,14 @@ class Bus:
             raise silent(self._address, error) from error
 
     def _round(
-        self, calls: Sequence[Message], seconds: float
+        self, calls: Sequence[Question], seconds: float
     ) -> tuple[tuple[Any, ...] | DBusError, ...]:
         if self._connection is None:
             self._connection = connect(self._address)
         connection, until = self._connection, time.monotonic() + seconds
         serials = [next(connection.outgoing_serial) for _ in calls]
         pairs = zip(calls, serials, strict=True)
-        connection.sock.sendall(b"".join(one.serialise(serial=serial) for one, serial in pairs))
+        connection.sock.sendall(b"".join(one.numbered(serial) for one, serial in pairs))
         answers: dict[int, tuple[Any, ...] | DBusError] = {}
         while len(answers) < len(serials):
             message = connection.receive(timeout=max(until - time.monotonic(), 0.0))

@@ -9,7 +9,8 @@
 * Before a start or restart the unit's failures are forgotten (reset-failed): a start limit
   that somebody ran into would refuse it (systemd/systemd#10529).
 
-Cache: in memory, unit -> enabled, as long as the stamps of systemd's directories stay.
+Cache: in memory, unit -> enabled, as long as the stamps of systemd's directories stay; and
+the bytes in which a unit is asked about.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from saltern_agent.host.dbus import (
     SYSTEM_BUS,
     Bus,
     DBusError,
+    Question,
     body,
     call,
     connect,
+    question,
     silent,
 )
 
@@ -54,6 +57,7 @@ LOOKED_AT: Final = (
 )
 EXEC_SECONDS: Final = 2.0
 STARTERS: Final = ("systemd", "systemd-executor")
+MAX_KEPT: Final = 256  # units whose questions are kept
 JOURNAL_LINES: Final = 5
 JOURNALCTL: Final = "/usr/bin/journalctl"
 LINKS: Final = ("etc/systemd/system", "run/systemd/system")
@@ -79,15 +83,12 @@ class SystemdUnits:
         self._seconds = seconds
         self._bus = Bus(address)
         self._enabled: dict[str, tuple[Stamps, str]] = {}
+        self._questions: dict[str, tuple[Question, ...]] = {}
 
     def state(self, unit: str) -> UnitState:
         """Give the unit's state."""
-        path = object_path(unit)
-        calls = [get(path, UNIT, name) for name in LOOKED_AT]
-        if unit.endswith(".service"):
-            calls += [get(path, SERVICE, "MainPID"), get(path, SERVICE, "ExecReload")]
+        *calls, ask_file = self._questions_for(unit)
         stamps, kept = link_stamps(self._root), self._enabled.pop(unit, None)
-        ask_file = call(ROOT, MANAGER, "GetUnitFileState", "s", unit)
         believed = kept is not None and kept[0] == stamps
         *answers, last = self._bus.ask([*calls, *(() if believed else (ask_file,))])
         if believed:
@@ -108,7 +109,7 @@ class SystemdUnits:
             invocation=bytes(invocation).hex(),
             main_pid=main_pid,
             needs_reload=old,
-            can_reload=can and not self._only_ours(path, lines),
+            can_reload=can and not self._only_ours(unit, lines),
         )
 
     def runs_binary(self, pid: int, binary: Path) -> bool:
@@ -129,7 +130,7 @@ class SystemdUnits:
 
     def shutting_down(self) -> bool:
         """Say whether the system is on its way down."""
-        (found,) = self._bus.ask([get(ROOT, MANAGER, "SystemState")])
+        (found,) = self._bus.ask([question(get(ROOT, MANAGER, "SystemState"))])
         return bool(value("the system", found) == "stopping")
 
     def reload_daemon(self) -> None:
@@ -175,10 +176,19 @@ class SystemdUnits:
         """Let go of the connection."""
         self._bus.close()
 
-    def _only_ours(self, path: str, lines: list[tuple[Any, ...]]) -> bool:
+    def _questions_for(self, unit: str) -> tuple[Question, ...]:
+        """Give what a look asks of a unit; the last is what systemd says of its file."""
+        if unit not in self._questions:
+            if len(self._questions) >= MAX_KEPT:
+                self._questions.clear()
+            self._questions[unit] = tuple(map(question, calls_for(unit)))
+        return self._questions[unit]
+
+    def _only_ours(self, unit: str, lines: list[tuple[Any, ...]]) -> bool:
         if not lines or any(NAME not in line[1] for line in lines):
             return False
-        (kind,) = self._bus.ask([get(path, SERVICE, "Type")])  # this one reloads by a signal
+        ask = question(get(object_path(unit), SERVICE, "Type"))
+        (kind,) = self._bus.ask([ask])  # this one reloads by a signal
         return isinstance(kind, DBusError) or kind[0][1] != "notify-reload"
 
     def _manage(
@@ -218,6 +228,17 @@ class SystemdUnits:
             raise HostError(
                 f"cannot {verb} {unit}: its job ended as {result}{last_lines(unit, self._root)}"
             )
+
+
+def calls_for(unit: str) -> tuple[Message, ...]:
+    """Give the calls that one look at a unit makes."""
+    path = object_path(unit)
+    of_service = ("MainPID", "ExecReload") if unit.endswith(".service") else ()
+    return (
+        *(get(path, UNIT, name) for name in LOOKED_AT),
+        *(get(path, SERVICE, name) for name in of_service),
+        call(ROOT, MANAGER, "GetUnitFileState", "s", unit),
+    )
 
 
 def wait_for(program: Path) -> None:
