@@ -140,7 +140,7 @@ def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Do
         if planned.finding == "blocked":
             return Done(step, "blocked", tuple(made), planned.why)
         if planned.finding == "as declared":
-            break
+            return _well(step, owns, tuple(made))
         try:
             _apply(host, step, planned.changes, made, told)
         except MovedError:
@@ -165,6 +165,11 @@ def _end(host: Host, step: Step, owns: Owns, made: tuple[Change, ...]) -> Done:
     if left.finding != "as declared":
         what = left.why or "; ".join(str(change) for change in left.changes)
         return Done(step, "failed", made, f"after all changes there is still: {what}")
+    return _well(step, owns, made)
+
+
+def _well(step: Step, owns: Owns, made: tuple[Change, ...]) -> Done:
+    """The last look found it as declared."""
     if step.verb == "remove":
         owns.disown(step.resource.id)
     return Done(step, "changed" if made else "as declared", made)

@@ -59,7 +59,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     resource: str
     kind: str
     since: float  # when the event came, or the look began
-    recorded: float  # when this was durable
+    recorded: float  # when this was written; the commit that makes it durable follows at once
     seen: str  # "event" or "look", and the cause where the kernel tells it
     found: tuple[str, ...]  # what would set it right, a line each
     healed: float | None = None

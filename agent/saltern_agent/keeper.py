@@ -70,6 +70,18 @@ class Hearing:
         self.listener.done(done, self.cause)
 
 
+@dataclass(frozen=True, slots=True)
+class Repairing(Hearing):
+    """Hears of a repair, and what each resource came to as soon as it is known."""
+
+    ended: Callable[[Done], None]
+
+    def done(self, done: Done) -> None:
+        """A step was gone through."""
+        Hearing.done(self, done)
+        self.ended(done)
+
+
 class Boot(Protocol):
     """Whether the agent has been here since the node booted."""
 
@@ -201,15 +213,16 @@ class Keeper:
             return len(drifted)
         touched = repaired | (dependents(self.body.after, repaired) - drifted)
         chosen = tuple(step for step in self._hold() if step.resource.id in touched)
-        told = Hearing(self.listener, "drift")
+        told = Repairing(self.listener, "drift", lambda done: self._repaired(done, repaired))
         result = converge(self.host, chosen, self.journal, told)
-        now = self.clock()
-        for one in result.done:
-            if one.bad:
-                self.journal.hinder(one.step.resource.id, one.why)
-            elif one.step.resource.id in repaired:
-                self._heal(one.step.resource.id, "healed", now)
         return len(result.bad) + len(drifted - repaired)
+
+    def _repaired(self, done: Done, drifted: frozenset[str]) -> None:
+        name = done.step.resource.id
+        if done.bad:
+            self.journal.hinder(name, done.why)
+        elif name in drifted:
+            self._heal(name, "healed", self.clock())
 
     def _fights(self, name: str) -> bool:
         policy = next(one.drift for one in self.body.resources if one.id == name)

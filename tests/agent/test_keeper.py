@@ -214,8 +214,8 @@ def test_what_heals_is_looked_at_with_all_that_comes_after_it(node: Node) -> Non
     assert node.look("bridge") == [
         "drift: bridge by event after 2 s",
         "drift: bridge: changed",
-        "drift: file: changed",
         "healed: bridge after 2 s",
+        "drift: file: changed",
     ]
 
 

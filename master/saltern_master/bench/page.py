@@ -22,7 +22,7 @@ HOW = """\
   against the agent; where that is more than the time to the record, the event came before the
   damaging call had returned. "Recorded" is when the record was on the disk (synchronous=FULL):
   `since` of the record and what the agent's log says passed from there to the end of the commit.
-  "Healed" is the record's `healed`: all that was to be set right is, and was looked at again.
+  "Healed" is the record's `healed`: the resource was set right and looked at again.
   The p99 is the nearest rank: of fewer than 100 runs it is the worst.
 * **No event**: the kernel tells nobody that a parameter was set; it is found by a look every 5 s.
 * **Start**: from exec of `saltern-agent run` to the end of the first look at everything, by the
