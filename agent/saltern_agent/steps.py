@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from saltern_states.body import Body, Resource, claimed_by
+from saltern_states.body import Body, Resource, taken_by
 from saltern_states.order import in_order
 
 Verb = Literal["hold", "remove", "forget"]
@@ -36,7 +36,7 @@ class Step:
 def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
     """Give all steps for a body, on a node that was given `owned` before."""
     wanted = {resource.id: resource for resource in body.resources}
-    claimed = claimed_by(body)
+    taken = taken_by(body)
     gone: list[Step] = []
     for name in reversed(in_order({name: one.after for name, one in owned.items()})):
         before = owned[name]
@@ -44,9 +44,9 @@ def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
         if now and type(now.spec) is not type(before.spec):
             gone.append(Step("remove", before))
             continue
-        if now and set(before.claims) <= set(now.claims):
+        if now and set(before.places) <= set(now.places):
             continue
-        shared = any(claim in claimed for claim in before.claims)
+        shared = any(place in taken for place in before.places)
         keep = shared or before.on_removal == "keep"
         gone.append(Step("forget" if keep else "remove", before))
     return (*gone, *(Step("hold", resource) for resource in body.resources))

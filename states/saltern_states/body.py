@@ -27,8 +27,6 @@ from saltern_states.kinds import BY_NAME, kind_of
 from saltern_states.order import CycleError, in_order
 
 TAG = "body/1"
-SHARED = frozenset({"package", "artifact", "image"})
-"""Claims on content, not on a place: two packages may need a third, two paths hold one binary."""
 
 ResourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]{0,127}\Z")]
 
@@ -62,6 +60,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     part_of: str = ""
     drift: DriftPolicy = DriftPolicy()
     on_removal: Literal["remove", "keep"] = "remove"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What it has for itself on the node."""
+        return kind_of(self.spec).places(self.spec)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -178,13 +181,13 @@ def _at(path: str, error: msgspec.ValidationError) -> str:
 def _faults_between(resources: tuple[Resource, ...], whole: bool = True) -> Iterator[str]:
     """Faults that no resource has alone. `whole`: all are here, so a missing `after` is a fault."""
     places: dict[str, int] = {}
-    claimed: dict[Claim, str] = {}
+    taken: dict[str, str] = {}
     for number, resource in enumerate(resources):
         path = f"$.resources[{number}]"
         if resource.id in places:
             yield f"{path}.id: {resource.id!r} is the id of resources[{places[resource.id]}] too"
         places.setdefault(resource.id, number)
-        yield from _double_claims(path, resource, claimed)
+        yield from _taken_twice(path, resource, taken)
     if not whole:
         return
     yield from _below_what_holds_nothing(resources)
@@ -194,13 +197,11 @@ def _faults_between(resources: tuple[Resource, ...], whole: bool = True) -> Iter
                 yield f"$.resources[{number}].after: there is no resource {one!r}"
 
 
-def _double_claims(path: str, resource: Resource, claimed: dict[Claim, str]) -> Iterator[str]:
-    for claim in resource.claims:
-        if claim.what in SHARED:
-            continue
-        other = claimed.setdefault(claim, resource.id)
+def _taken_twice(path: str, resource: Resource, taken: dict[str, str]) -> Iterator[str]:
+    for place in resource.places:
+        other = taken.setdefault(place, resource.id)
         if other != resource.id:
-            yield f"{path}: {other!r} claims {claim} too; one thing has one resource"
+            yield f"{path}: {other!r} claims {place} too; one thing has one resource"
 
 
 def _within_directories(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
@@ -248,6 +249,6 @@ def _paths(resource: Resource) -> tuple[str, ...]:
     return tuple(claim.name for claim in resource.claims if claim.what == "path")
 
 
-def claimed_by(body: Body) -> Mapping[Claim, str]:
-    """Say which resource claims each thing."""
-    return {claim: resource.id for resource in body.resources for claim in resource.claims}
+def taken_by(body: Body) -> Mapping[str, str]:
+    """Say which resource has each place."""
+    return {place: resource.id for resource in body.resources for place in resource.places}

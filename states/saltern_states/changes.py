@@ -84,7 +84,8 @@ class SmallFile:
     content: bytes | None  # None: no regular file, or more than MAX_SHOWN_BYTES
     parent: Entry | None
     unknown: tuple[str, ...] = ()  # accounts that the node does not know
-    called: tuple[str, str] | None = None  # the wanted owner and group as an Entry names them
+    asked: tuple[str, str] = ("root", "root")  # owner and group that it was observed for
+    called: tuple[str, str] | None = None  # those two as an Entry names them
 
 
 def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root") -> SmallFile:
@@ -96,6 +97,7 @@ def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root
         content=host.files.read(path) if small else None,
         parent=host.files.look(path.parent) if entry is None else None,
         unknown=host.files.unknown_accounts(owner, group),
+        asked=(owner, group),
         called=host.files.called(owner, group),
     )
 
@@ -126,7 +128,8 @@ def diff_file(  # a file is these five things
         return _create(path, have, write)
     if have.entry.sha256 != sha256(content).hexdigest():
         return (write,)
-    owners = have.called or (owner, group)
+    known = have.called if have.asked == (owner, group) else None
+    owners = known or (owner, group)
     if (have.entry.mode, have.entry.owner, have.entry.group) != (mode, *owners):
         return (SetAccess(path=path, was=have.entry, mode=mode, owner=owner, group=group),)
     return ()

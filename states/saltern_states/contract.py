@@ -133,6 +133,9 @@ class WatchTimer:
 
 Watch = WatchPath | WatchLink | WatchRoute | WatchChain | WatchUnit | WatchTimer
 
+CONTENTS = frozenset({"artifact", "image", "package"})
+"""Claims that are on no place: two paths may hold one binary, two packages may need a third."""
+
 S = TypeVar("S", bound=Spec)
 O = TypeVar("O")  # noqa: E741
 C = TypeVar("C", bound=Change)
@@ -172,6 +175,9 @@ class Kind(Generic[S, O, C]):
     blobs: Callable[[S], tuple[str, ...]] = _no_blobs
     """The SHA-256 of every blob that the spec needs on the node."""
 
+    stands_at: Callable[[S], tuple[str, ...]] | None = None
+    """The places that a resource has for itself; None: all that it claims but contents."""
+
     volatile: bool = False
     encloses: bool = False
     ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
@@ -181,6 +187,12 @@ class Kind(Generic[S, O, C]):
     def name(self) -> str:
         """The kind and its version, as the body says it: "file/1"."""
         return str(self.spec.__struct_config__.tag)
+
+    def places(self, want: S) -> tuple[str, ...]:
+        """Name what no other resource may have: "path /etc/hosts", "image pause:1"."""
+        if self.stands_at is not None:
+            return self.stands_at(want)
+        return tuple(str(claim) for claim in self.claims(want) if claim.what not in CONTENTS)
 
     def plan(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
         """Give the changes that would bring the node to `want`."""

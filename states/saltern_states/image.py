@@ -148,6 +148,7 @@ KIND: Kind[Image, Observed, ImageChange] = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    stands_at=lambda want: (f"image {want.name}",),
     blobs=blobs,
     example=Image(name="pause:1", config="0" * 64, archive="1" * 64),
 )

@@ -211,6 +211,7 @@ KIND: Kind[Package, Observed, PackageChange] = Kind(
     claims=claims,
     watch=watch,
     apply=apply,
+    stands_at=lambda want: (f"package {want.name}",),
     blobs=blobs,
     example=Package(
         name="docker.io",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from saltern_agent.steps import steps
+from saltern_states.artifact import Artifact
 from saltern_states.body import Body, Resource, make_body
+from saltern_states.contract import Spec
 from saltern_states.file import File
+from saltern_states.image import Image
 from saltern_states.unit import Unit
 
 
@@ -43,3 +46,20 @@ def test_what_another_resource_claims_now_is_forgotten_and_not_removed() -> None
 
 def test_what_was_to_be_kept_is_forgotten() -> None:
     assert told(make_body(()), file("a", keep=True)) == ["forget a"]
+
+
+def test_what_only_shares_its_content_with_another_is_taken_back() -> None:
+    one = Resource(id="one", spec=Artifact(path="/opt/one", sha256="a" * 64))
+    other = Resource(id="other", spec=Artifact(path="/opt/other", sha256="a" * 64))
+
+    assert told(make_body((other,)), one) == ["remove one", "other"]
+
+
+def test_an_image_that_is_replaced_under_its_name_is_not_taken_back() -> None:
+    old, new = (Image(name="a:1", config=digit * 64, archive="0" * 64) for digit in "ab")
+
+    assert told(make_body((hold("image", new),)), hold("image", old)) == ["image"]
+
+
+def hold(name: str, spec: Spec) -> Resource:
+    return Resource(id=name, spec=spec)
