@@ -22,7 +22,7 @@ class Places:
 
     config: Path  # /etc/saltern: identity
     state: Path  # /var/lib/saltern: journal, blobs
-    run: Path  # /run/saltern: control socket, mark of the boot, records of units
+    run: Path  # /run/saltern: control socket, mark of the boot, records of units, hashes
 
     @property
     def identity(self) -> Path:
@@ -48,6 +48,11 @@ class Places:
     def boot(self) -> Path:
         """There since the agent's first start after a boot."""
         return self.run / "restored"
+
+    @property
+    def hashes(self) -> Path:
+        """Hashes of large files, as long as the node is up."""
+        return self.run / "hashes"
 
 
 def read_identity(places: Places) -> Identity:

@@ -136,7 +136,7 @@ def _fault(error: Exception) -> End:
 
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) -> Keeper:
-    node, journal = Node(places.blobs), Journal(places.journal)
+    node, journal = Node(places.blobs, places.hashes), Journal(places.journal)
     node.sweep(journal.owned().values())
     return Keeper(
         host=node,

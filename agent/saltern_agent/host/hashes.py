@@ -5,7 +5,8 @@ its ctime had settled for SETTLED_NS when it was read: two writes in one tick of
 kernel's clock (or in one second, on a filesystem that keeps no fractions) carry the same
 ctime, so a younger file is hashed each time.
 
-Cache: in memory, at most MAX_KNOWN files, dropped whole when full.
+Cache: in memory, at most MAX_KNOWN files, dropped whole when full; of large files also where
+kept_hashes.py keeps them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Final
 
 from saltern_states.ports import HostError
 
+from saltern_agent.host.kept_hashes import WORTH_BYTES, KeptHashes, Stamp
+
 SETTLED_NS: Final = 2_000_000_000
 MAX_KNOWN: Final = 8192
 CHUNK: Final = 1 << 20
 TRIES: Final = 3
-
-Stamp = tuple[int, int, int, int, int]
 
 
 def kernel_now() -> int:
@@ -34,9 +35,10 @@ def kernel_now() -> int:
 class Hashes:
     """Hashes of the files that were read, by what the kernel says of them."""
 
-    def __init__(self, now: Callable[[], int] = kernel_now) -> None:
+    def __init__(self, now: Callable[[], int] = kernel_now, kept: KeptHashes | None = None) -> None:
         self._now = now
-        self._known: dict[Stamp, str] = {}
+        self._kept = kept
+        self._known: dict[Stamp, str] = kept.read() if kept else {}
 
     def known(self, found: os.stat_result) -> str | None:
         """Give the hash of a file that was hashed before and has not changed since."""
@@ -73,6 +75,8 @@ class Hashes:
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[stamp(found)] = digest
+        if self._kept is not None and found.st_size >= WORTH_BYTES:
+            self._kept.write(self._known)
 
 
 def stamp(found: os.stat_result) -> Stamp:

@@ -23,7 +23,8 @@ from typing import Final, Literal
 
 from saltern_states.ports import HostError, MovedError
 
-from saltern_agent.host.hashes import Stamp, stamp
+from saltern_agent.host.hashes import stamp
+from saltern_agent.host.kept_hashes import Stamp
 from saltern_agent.host.reasons import reason
 
 KEY: Final = re.compile(r"[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)+\Z")

@@ -18,6 +18,7 @@ from saltern_agent.host.events.paths import PathSource
 from saltern_agent.host.events.units import UnitSource
 from saltern_agent.host.hashes import Hashes
 from saltern_agent.host.iptables import Iptables
+from saltern_agent.host.kept_hashes import KeptHashes
 from saltern_agent.host.kernel import KernelModules, KernelSwaps, ProcSysctls
 from saltern_agent.host.netlink import NetlinkLinks
 from saltern_agent.host.systemd import SystemdUnits
@@ -29,10 +30,10 @@ OURS = (Path("/etc/sysctl.d"), Path("/etc/modules-load.d"))
 
 
 class Node:
-    """All ports of this machine. One thread uses one Node."""
+    """All ports of this machine. One thread uses one Node; `hashes_kept`: see kept_hashes.py."""
 
-    def __init__(self, blobs: Path) -> None:
-        hashes, accounts = Hashes(), Accounts()
+    def __init__(self, blobs: Path, hashes_kept: Path) -> None:
+        hashes, accounts = Hashes(kept=KeptHashes(hashes_kept)), Accounts()
         self.blobs = DiskBlobs(blobs, hashes=hashes)
         self.files = DiskFiles(self.blobs, hashes=hashes, accounts=accounts)
         self.trees = DiskTrees(self.blobs, hashes=hashes, accounts=accounts)
