@@ -88,7 +88,8 @@ def _make(source: Path, made: Path, lock: int) -> None:
     ]
     ours = ["--no-deps", "--no-build-isolation", f"--python={sys.executable}", "--"]
     folders = [str(source / name) for name in DISTRIBUTIONS]
-    environment = dict(os.environ)  # the person's settings of package index, proxy and certificates
+    # The person's settings of package index and proxy; certificates as the system has them.
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
     run([*install, *wheels], seconds=600, environment=environment, lock=lock)
     run([*install, *ours, *folders], seconds=300, environment=environment, lock=lock)
     _strip(part)
