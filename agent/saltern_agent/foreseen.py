@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 
 from saltern_states.ports import Entry, Files, Host, HostError, MovedError, Units, UnitState
 
-
 UNIT_FILES = Path("/etc/systemd/system")
 
 
@@ -129,17 +128,17 @@ class ForeseenUnits:
         """Give the unit's state once its files are written and systemd was not told yet."""
         now = self.real.state(unit)
         path = UNIT_FILES / unit
-        changed = {one for one in self.files.changed if path in (one, one.with_suffix(""))}
-        return replace(
-            now,
-            enabled=now.enabled or (self._file_state(path) if path in changed else ""),
-            needs_reload=now.needs_reload or (now.load != "not-found" and bool(changed)),
-        )
+        if not any(one == path or one.parent == Path(f"{path}.d") for one in self.files.changed):
+            return now
+        if now.load != "not-found":
+            return replace(now, needs_reload=True)
+        come = self._file_state(path)
+        return replace(now, load="loaded", enabled=come) if come and not now.enabled else now
 
     def _file_state(self, path: Path) -> str:
-        """Give what systemd will say of a file that it has not seen: "" where none is to come."""
-        entry, content = self.files.changed[path] or (None, None)
-        if entry is None:
+        """Give what systemd will say of a file that it has not seen; "" where none is to come."""
+        entry, content = self.files.changed.get(path) or (None, None)
+        if entry is None or entry.type != "file":
             return ""
         return "disabled" if content is None or b"[Install]" in content else "static"
 
