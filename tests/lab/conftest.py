@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from saltern_master.lab import Lab, Machine, network, state
+from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.trial import Trial
+
+from tests.lab.held import Held, prepare
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +30,40 @@ def _swept() -> None:
 @pytest.fixture(scope="module")
 def lab(_swept: None) -> Iterator[Lab]:
     """A lab of this module's own, not up yet; taken down at the end."""
-    free = network.free(network.links(), network.used_subnets(), first=os.getpid())
-    made = Lab(f"t{os.getpid()}-{secrets.token_hex(2)}", free)
+    made = _own_lab()
     try:
         yield made
     finally:
         made.down()
 
 
+def _own_lab() -> Lab:
+    free = network.free(network.links(), network.used_subnets(), first=os.getpid())
+    return Lab(f"t{os.getpid()}-{secrets.token_hex(2)}", free)
+
+
 @pytest.fixture(scope="module")
 def node(lab: Lab) -> Machine:
     """A bare node, booted: `node.exec([...])`, `node.copy_in(path, "/...")`, `node.place.root`."""
     return lab.up(("w1",))[0]
+
+
+@pytest.fixture(scope="session")
+def _prepared(_swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    lab = _own_lab()
+    home = tmp_path_factory.mktemp("saltern") / "home"
+    cluster = checkout() / "docs/tutorial/cluster.yaml"
+    try:
+        (machine,) = lab.up(("w1",))
+        held = Held(Trial(lab, "w1", home, cluster, print), machine)
+        prepare(held)
+        yield held
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def held(_prepared: Held) -> Held:
+    """The run's one node under Saltern: it holds the base document, and its pod answers."""
+    _prepared.settle()
+    return _prepared
