@@ -58,6 +58,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     first_look: float
+    first_look_after_boot: float  # nothing is kept then: all that is large is hashed
     python: float  # the interpreter alone
     imports: float  # what the agent's imports add to it
 
@@ -150,6 +151,7 @@ def start_of(found: dict[str, Any]) -> Start:
     return Start(
         count=len(found["seconds"]),
         first_look=median(found["seconds"]),
+        first_look_after_boot=median(found["boot_seconds"]),
         python=python,
         imports=median(found["import_seconds"]) - python,
     )
@@ -188,5 +190,11 @@ def rows(figures: Figures) -> tuple[Row, ...]:
             f"{start.first_look:.3f} s",
             f"<= {GOAL_START_SECONDS:g} s",
             start.first_look <= GOAL_START_SECONDS,
+        ),
+        Row(
+            "the same where nothing is kept, as after a boot",
+            f"{start.first_look_after_boot:.3f} s",
+            f"<= {GOAL_START_SECONDS:g} s",
+            start.first_look_after_boot <= GOAL_START_SECONDS,
         ),
     )
