@@ -36,7 +36,8 @@ class Damage:
 def damages(bridge_address: str) -> tuple[Damage, ...]:
     """Give them all; `bridge_address` is the pod bridge's, as 10.10.0.1/24."""
     flush = ("/usr/sbin/iptables", "-t", "nat", "-F", "SALTERN-POST")
-    stop = ("/usr/bin/systemctl", "stop", "docker.service")
+    # not waited for: where the agent starts it before it has stopped, systemctl calls that failed
+    stop = ("/usr/bin/systemctl", "stop", "--no-block", "docker.service")
     somaxconn = partial(write, "/proc/sys/net/core/somaxconn", b"128\n", os.O_WRONLY)
     edit = partial(write, "/var/lib/kubelet/config.yaml", b"# by hand\n", os.O_WRONLY | os.O_APPEND)
     remove = partial(os.unlink, "/etc/kubernetes/manifests/hello.yaml")
