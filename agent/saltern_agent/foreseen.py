@@ -150,6 +150,10 @@ class ForeseenUnits:
         """Say whether the system is on its way down."""
         return self.real.shutting_down()
 
+    def starting_up(self) -> bool:
+        """Say whether the boot still goes on."""
+        return self.real.starting_up()
+
     def __getattr__(self, name: str) -> NoReturn:
         raise NotForeseenError(name)
 

@@ -17,6 +17,7 @@ from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.order import dependents
 from saltern_states.ports import Host, HostError
+from saltern_states.unit_changes import StartUnit
 
 from saltern_agent.accept import current, proposed
 from saltern_agent.converge import Done, Result, converge
@@ -185,10 +186,23 @@ class Keeper:
         for name in verdict.healthy:
             if name in still_open:
                 self._heal(name, "went away by itself", self.clock())
-        for planned in verdict.drifted:
+        drifted = self._not_to_come(verdict.drifted)
+        for planned in drifted:
             name = planned.step.resource.id
             self._record(planned, noticed.get(name, began), name in still_open)
-        return self._repair(frozenset(one.step.resource.id for one in verdict.drifted))
+        return self._repair(frozenset(one.step.resource.id for one in drifted))
+
+    def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:
+        """Leave out the units that a boot has not come to yet: systemd starts them in its order.
+
+        Each tells by an event when it starts or fails, and is looked at then.
+        """
+        waiting = tuple(one for one in drifted if _is_to_start(one))
+        try:
+            booting = bool(waiting) and self.host.units.starting_up()
+        except HostError:  # no systemd answers: then it starts nothing either
+            booting = False
+        return tuple(one for one in drifted if one not in waiting) if booting else drifted
 
     def _shutting_down(self) -> bool:
         try:
@@ -240,3 +254,10 @@ class Keeper:
 
     def _steps(self) -> tuple[Step, ...]:
         return steps(self.body, self.journal.owned())
+
+
+def _is_to_start(planned: Planned) -> bool:
+    """Say whether all that a unit lacks is to be started."""
+    return planned.finding == "to change" and all(
+        isinstance(change, StartUnit) for change in planned.changes
+    )

@@ -301,6 +301,10 @@ class Units(Protocol):
         """Say whether the system is on its way down, so that what stops now is meant to."""
         ...
 
+    def starting_up(self) -> bool:
+        """Say whether the boot still goes on, so that what does not run yet may be to come."""
+        ...
+
     def reload_daemon(self) -> None:
         """Have systemd read all unit files again."""
         ...

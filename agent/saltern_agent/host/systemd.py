@@ -130,8 +130,15 @@ class SystemdUnits:
 
     def shutting_down(self) -> bool:
         """Say whether the system is on its way down."""
+        return self._system_state() == "stopping"
+
+    def starting_up(self) -> bool:
+        """Say whether the boot still goes on: its jobs are not all done for the first time."""
+        return self._system_state() in ("initializing", "starting")
+
+    def _system_state(self) -> str:
         (found,) = self._bus.ask([question(get(ROOT, MANAGER, "SystemState"))])
-        return bool(value("the system", found) == "stopping")
+        return str(value("the system", found))
 
     def reload_daemon(self) -> None:
         """Have systemd read all unit files again."""

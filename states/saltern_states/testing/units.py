@@ -58,6 +58,7 @@ class FakeUnits:
     masked: set[str] = field(default_factory=set)
     numbers: count[int] = field(default_factory=lambda: count(1))
     going_down: bool = False
+    coming_up: bool = False
 
     def install(self, unit: str, text: str = "[Service]\n[Install]\n") -> None:
         """Bring a unit file, as a package would, to a node that has systemd's directories."""
@@ -103,6 +104,10 @@ class FakeUnits:
     def shutting_down(self) -> bool:
         """Say whether the system is on its way down."""
         return self.going_down
+
+    def starting_up(self) -> bool:
+        """Say whether the boot still goes on."""
+        return self.coming_up
 
     def reload_daemon(self) -> None:
         """Copy all unit files again."""
