@@ -31,13 +31,15 @@ class Damage:
     act: Callable[[], None]
     by: str
     event: bool = True
+    rest: float = 0.0  # seconds before the next one
 
 
 def damages(bridge_address: str) -> tuple[Damage, ...]:
     """Give them all; `bridge_address` is the pod bridge's, as 10.10.0.1/24."""
     flush = ("/usr/sbin/iptables", "-t", "nat", "-F", "SALTERN-POST")
-    # not waited for: where the agent starts it before it has stopped, systemctl calls that failed
-    stop = ("/usr/bin/systemctl", "stop", "--no-block", "docker.service")
+    # With its socket, or the kubelet's next question starts it before anybody looks. Not waited
+    # for: where the agent starts it before it has stopped, systemctl calls that a failure.
+    stop = ("/usr/bin/systemctl", "stop", "--no-block", "docker.socket", "docker.service")
     somaxconn = partial(write, "/proc/sys/net/core/somaxconn", b"128\n", os.O_WRONLY)
     edit = partial(write, "/var/lib/kubelet/config.yaml", b"# by hand\n", os.O_WRONLY | os.O_APPEND)
     remove = partial(os.unlink, "/etc/kubernetes/manifests/hello.yaml")
@@ -50,7 +52,13 @@ def damages(bridge_address: str) -> tuple[Damage, ...]:
         Damage("kubelet's configuration edited", "kubelet/config.yaml", edit, "write"),
         Damage("static manifest removed", "kubelet/manifests/hello.yaml", remove, "unlink"),
         Damage("file's mode loosened", "docker/daemon.json", loosen, "chmod"),
-        Damage("docker stopped", "docker/docker.service", partial(run, stop), "systemctl"),
+        Damage(
+            "docker stopped",
+            "docker/docker.service",
+            partial(run, stop),
+            "systemctl",
+            rest=2.5,  # systemd starts docker.socket five times in ten seconds and no more
+        ),
         Damage("kernel parameter set", "sysctl/net.core.somaxconn", somaxconn, "write", False),
     )
 

@@ -30,7 +30,7 @@ class Amount:
 
     looks: int = 10_000
     runs: int = 40  # of each damage that heals in no time
-    slow_runs: int = 20  # of stopping docker, and of what no event tells of
+    slow_runs: int = 10  # of stopping docker, and of what no event tells of
     starts: int = 10
 
 

@@ -121,7 +121,10 @@ def damage(name: str, runs: str) -> object:
     """Break one thing so often, each time after the last was healed; give the times of each."""
     (one,) = (one for one in damages(address_of(BRIDGE)) if one.name == name)
     began = wall()
-    found = [broken(one.resource, one.act) for _ in range(int(runs))]
+    found = []
+    for _ in range(int(runs)):
+        found.append(broken(one.resource, one.act))
+        time.sleep(one.rest)
     told = durable(one.resource, began)
     for record in found:
         # the agent's log says of each new record how long after `since` it was on the disk
