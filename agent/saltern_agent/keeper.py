@@ -116,6 +116,7 @@ class Keeper:
     body: Body = field(default_factory=Body)
     document: Document | None = None
     last: Result | None = None
+    owing: bool = False  # something is still to be taken back
 
     def load(self) -> bool:
         """Take up what was accepted before. True: an apply of it was cut off."""
@@ -124,6 +125,7 @@ class Keeper:
             return False
         taken = current(self.identity, accepted)
         self.body, self.document = taken.body, taken.document
+        self.owing = any(step.verb != "hold" for step in self._steps())
         return accepted.unfinished
 
     def restore_after_boot(self) -> int:
@@ -157,6 +159,7 @@ class Keeper:
             for name in self.journal.open_drift():
                 if name not in {one.step.resource.id for one in result.bad}:
                     self._heal(name, "a document came", now)
+        self.owing = any(one.step.verb != "hold" for one in result.bad)
         if result.converged:
             self.host.blobs.keep_only(self.body.blobs, self.clock() - AWAITED)
         self.last = result
@@ -175,6 +178,8 @@ class Keeper:
 
         Gives how many are not as declared at the end.
         """
+        if whole and self.owing:
+            self._take_back()
         began = Noticed(self.clock(), "look")
         wanted = [step for step in self._hold() if whole or step.resource.id in noticed]
         glance = cast(Host, Glance(self.host))
@@ -191,6 +196,12 @@ class Keeper:
             name = planned.step.resource.id
             self._record(planned, noticed.get(name, began), name in still_open)
         return self._repair(frozenset(one.step.resource.id for one in drifted))
+
+    def _take_back(self) -> None:
+        """Try again what could not be taken back when its document came."""
+        left = tuple(step for step in self._steps() if step.verb != "hold")
+        result = converge(self.host, left, self.journal, Hearing(self.listener, "document"))
+        self.owing = bool(result.bad)
 
     def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:
         """Leave out the units that a boot has not come to yet: systemd starts them in its order.

@@ -303,3 +303,21 @@ def test_what_stops_while_the_node_goes_down_is_no_drift(node: Node) -> None:
     assert node.look("bridge") == []
     assert node.keeper.journal.drift() == ()
     assert node.host.links.link("cbr0") is None
+
+
+def test_what_could_not_be_taken_back_is_tried_again(node: Node) -> None:
+    node.take(hold("bridge", CBR0), hold("file", DAEMON))
+    delete = node.host.links.delete
+
+    def refuse(name: str) -> None:
+        raise HostError(f"cannot delete the link {name}: Device or resource busy")
+
+    node.host.links.delete = refuse  # type: ignore[method-assign]
+    assert node.take(hold("file", DAEMON)) == ["document: remove bridge: failed"]
+    assert node.look() == ["document: remove bridge: failed"]
+
+    node.host.links.delete = delete  # type: ignore[method-assign]
+    assert node.start() is False
+    assert node.look() == ["document: remove bridge: changed"]
+    assert node.keeper.journal.owned().keys() == {"file"}
+    assert node.look() == []
