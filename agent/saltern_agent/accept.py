@@ -23,13 +23,21 @@ from saltern_agent.journal import Accepted
 
 
 @dataclass(frozen=True, slots=True)
+class Believed:
+    """A document that this node believes, and what it may not fall below from now on."""
+
+    document: Document
+    trust: Trust
+    floor: Floor
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """A document that this node believes, its body, and what it may not fall below from now on."""
+    """A believed document with its body, which this node knows how to hold."""
 
     document: Document
     body: Body
-    trust: Trust
-    floor: Floor
     statement: Statement
 
 
@@ -37,32 +45,43 @@ def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: fl
     """Verify a statement against all that was accepted before.
 
     Raises MalformedError, RefusedError or BodyError, each with what to do; then nothing of it
-    may be used.
+    may be used. Of what was accepted before only the signatures count here: a body that this
+    release cannot read must not keep a good one out.
     """
     new = decode_statement(data)
     if accepted is None:
-        return _take(Trust.pin(identity), new, identity, None, now)
-    before = current(identity, accepted)
-    taken = _take(before.trust, new, identity, before.floor, now)
+        return _read(_believe(Trust.pin(identity), new, identity, None, now), identity)
+    before = _before(identity, accepted)
+    taken = _read(_believe(before.trust, new, identity, before.floor, now), identity)
     # Whoever carries a statement could leave roots out; what was walked once is never unlearned.
     return replace(taken, statement=keep_roots(before.statement, new))
 
 
 def current(identity: Identity, accepted: Accepted) -> Taken:
-    """Read what was accepted before, as of that time: it stays in force when it expires."""
-    return _take(
-        Trust.pin(identity), decode_statement(accepted.statement), identity, None, accepted.at
-    )
+    """Read what was accepted before, as of that time: it stays in force when it expires.
+
+    BodyError or RefusedError: it was written for another release of the agent.
+    """
+    return _read(_before(identity, accepted), identity)
 
 
-def _take(
+def _before(identity: Identity, accepted: Accepted) -> Believed:
+    statement = decode_statement(accepted.statement)
+    return _believe(Trust.pin(identity), statement, identity, None, accepted.at)
+
+
+def _believe(
     trust: Trust, statement: Statement, identity: Identity, floor: Floor | None, now: float
-) -> Taken:
+) -> Believed:
     trust = trust.follow(statement)
     document, entry = trust.accept(statement.document, statement.body, identity, floor, int(now))
+    return Believed(document, trust, entry, statement)
+
+
+def _read(believed: Believed, identity: Identity) -> Taken:
     try:
-        body = read_body(statement.body)
+        body = read_body(believed.statement.body)
     except MalformedError as error:
         raise BodyError((str(error),)) from error
-    trust.permit(identity, [claim for one in body.resources for claim in one.claims])
-    return Taken(document, body, trust, entry, statement)
+    believed.trust.permit(identity, [claim for one in body.resources for claim in one.claims])
+    return Taken(believed.document, body, believed.statement)

@@ -119,11 +119,33 @@ class Answers:
         def ended(result: tuple[End, Status, Watched] | Exception) -> None:
             if isinstance(result, Exception):
                 self._end(client, result)
+                self._resume()
                 return
             end, status, watches = result
             self.agent.show(status)
             self.agent.follow(watches)
             self._end(client, end)
+
+        self.agent.worker.submit(job, ended)
+
+    def _resume(self) -> None:
+        """Go on with the apply that made way for a statement which was then refused."""
+        turns = self.agent.turns
+
+        def job(keeper: Keeper) -> tuple[Status, Watched] | None:
+            accepted = keeper.journal.accepted()
+            if accepted is None or not accepted.unfinished:
+                return None
+            keeper.converge_all(turns.newer)
+            return status_of(keeper), watched(keeper.body)
+
+        def ended(result: tuple[Status, Watched] | Exception | None) -> None:
+            if isinstance(result, Exception):
+                self.agent.fail(result)
+            elif result is not None:
+                status, watches = result
+                self.agent.show(status)
+                self.agent.follow(watches)
 
         self.agent.worker.submit(job, ended)
 

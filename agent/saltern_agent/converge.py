@@ -18,7 +18,7 @@ from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError, MovedError
 
-from saltern_agent.plan import look, waits_for_hindered
+from saltern_agent.plan import fault, look, waits_for_hindered
 from saltern_agent.steps import Step
 
 RETRIES = 3
@@ -118,7 +118,7 @@ def converge(
         one = (
             Done(step, "blocked", why=waits.why) if waits else converge_one(host, step, owns, told)
         )
-        if one.bad and step.verb == "hold":
+        if one.bad:
             bad[step.resource.id] = one
         done.append(one)
         told.done(one)
@@ -135,10 +135,9 @@ def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Do
     made: list[Change] = []
     for _ in range(RETRIES):
         planned = look(host, step)
-        if planned.finding == "unreadable":
-            return Done(step, "failed", tuple(made), planned.why)
-        if planned.finding == "blocked":
-            return Done(step, "blocked", tuple(made), planned.why)
+        if planned.hindered:
+            outcome: Outcome = "blocked" if planned.finding == "blocked" else "failed"
+            return Done(step, outcome, tuple(made), planned.why)
         if planned.finding == "as declared":
             return _well(step, owns, tuple(made))
         try:
@@ -147,6 +146,8 @@ def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Do
             continue
         except HostError as error:
             return Done(step, "failed", tuple(made), str(error))
+        except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
+            return Done(step, "failed", tuple(made), fault(error))
     return _end(host, step, owns, tuple(made))
 
 

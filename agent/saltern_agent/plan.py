@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from saltern_states.contract import Blocked, Change, Impact
-from saltern_states.kinds import kind_of
+from saltern_states.kinds import AnyKind, kind_of
 from saltern_states.ports import Host, HostError
 
 from saltern_agent.foreseen import ForeseenHost, NotForeseenError
@@ -79,7 +79,7 @@ def plan(
             before = (*removing, *(change for one in earlier for change in coming.get(one, ())))
             planned = look(foreseen, step, before)
         unknown = unforeseen(foreseen, step, planned.changes)
-        if planned.hindered and step.verb == "hold":
+        if planned.hindered:
             hindered[step.resource.id] = planned
         elif step.verb == "hold":
             coming[step.resource.id] = unknown
@@ -112,22 +112,35 @@ def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
     kind, want = kind_of(step.resource.spec), step.resource.spec
     try:
         have = kind.observe(host, want)
+        changes = _compare(kind, step, have, before)
     except HostError as error:
         return Planned(step, "unreadable", why=str(error))
-    if step.verb == "remove":
-        changes = kind.remove(want, have)
-    elif before:
-        changes = kind.foresee(want, have, before)
-    else:
-        changes = kind.diff(want, have)
+    except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
+        return Planned(step, "unreadable", why=fault(error))
     blocked = [change.why for change in changes if isinstance(change, Blocked)]
     if blocked:
         return Planned(step, "blocked", why="; ".join(blocked))
     return Planned(step, "to change" if changes else "as declared", changes=changes)
 
 
+def _compare(
+    kind: AnyKind, step: Step, have: object, before: tuple[Change, ...]
+) -> tuple[Change, ...]:
+    want = step.resource.spec
+    if step.verb == "remove":
+        return kind.remove(want, have)
+    return kind.foresee(want, have, before) if before else kind.diff(want, have)
+
+
+def fault(error: Exception) -> str:
+    """Tell an error that no port and no kind should have raised."""
+    return f"a fault of the agent's own, please report it: {type(error).__name__}: {error}"
+
+
 def waits_for_hindered(step: Step, hindered: Mapping[str, object]) -> Planned | None:
     """Say that a step cannot be done because one that it waits for cannot."""
+    if step.verb == "hold" and step.resource.id in hindered:
+        return Planned(step, "blocked", why="what it was before could not be taken back")
     first = next((one for one in step.resource.after if one in hindered), None)
     if step.verb != "hold" or first is None:
         return None

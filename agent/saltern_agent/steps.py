@@ -2,8 +2,8 @@
 
 * What the node was given before (`owned`) and the body no longer has is taken back first, in
   the reverse of its own order: a unit is stopped before its files go.
-* A resource that keeps its id but now touches other things is taken back where it was; what
-  the new body claims is never taken back, whoever owned it before.
+* A resource that keeps its id but now stands elsewhere is taken back where it was; what another
+  resource of the new body has is never taken back, whoever owned it before.
   Only where a resource becomes one of another kind is the old one taken back in its own place.
 * `on_removal: keep` is forgotten, not removed.
 """
@@ -40,13 +40,19 @@ def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
     gone: list[Step] = []
     for name in reversed(in_order({name: one.after for name, one in owned.items()})):
         before = owned[name]
-        now = wanted.get(name)
-        if now and type(now.spec) is not type(before.spec):
-            gone.append(Step("remove", before))
-            continue
-        if now and set(before.places) <= set(now.places):
-            continue
-        shared = any(place in taken for place in before.places)
-        keep = shared or before.on_removal == "keep"
-        gone.append(Step("forget" if keep else "remove", before))
+        verb = _verb(before, wanted.get(name), taken)
+        if verb is not None:
+            gone.append(Step(verb, before))
     return (*gone, *(Step("hold", resource) for resource in body.resources))
+
+
+def _verb(before: Resource, now: Resource | None, taken: Mapping[str, str]) -> Verb | None:
+    """Say what becomes of what was given before; None: it is held under the same id."""
+    same_kind = now is not None and type(now.spec) is type(before.spec)
+    if now is not None and same_kind and set(before.places) <= set(now.places):
+        return None
+    holders = {taken[place] for place in before.places if place in taken}
+    if before.on_removal == "keep" or holders - {before.id}:
+        return "forget"
+    # Its own successor has the place: one of another kind cannot build on what stands there.
+    return "forget" if holders and same_kind else "remove"

@@ -16,6 +16,7 @@ from saltern_states.bridge import Bridge
 from saltern_states.contract import Spec
 from saltern_states.directory import Directory
 from saltern_states.file import File
+from saltern_states.ports import Entry, HostError
 from saltern_states.sysctl import Sysctl
 from saltern_states.testing import FakeHost
 
@@ -155,3 +156,42 @@ def test_on_any_node_what_the_plan_says_is_what_is_done(
     assert said == made(result)
     if result.converged:
         assert bring(host, memory, *named(wanted))[1].changes == 0
+
+
+def test_what_stood_elsewhere_is_not_forgotten_while_it_cannot_be_taken_back() -> None:
+    host, memory = FakeHost(), Memory()
+    host.files.put_directory("/etc")
+    bring(host, memory, hold("f", File(path="/etc/old", text="x")))
+    remove = host.files.remove
+
+    def refuse(path: Path, was: Entry) -> None:
+        raise HostError(f"cannot remove {path}: Operation not permitted")
+
+    host.files.remove = refuse  # type: ignore[method-assign]
+    _, result = bring(host, memory, hold("f", File(path="/etc/new", text="x")))
+    assert [one.outcome for one in result.done] == ["failed", "blocked"]
+
+    host.files.remove = remove  # type: ignore[method-assign]
+    _, result = bring(host, memory, hold("f", File(path="/etc/new", text="x")))
+    assert result.converged
+    assert host.files.look(Path("/etc/old")) is None
+    assert host.files.look(Path("/etc/new")) is not None
+
+
+def test_a_fault_in_one_kind_leaves_the_others_held() -> None:
+    host = FakeHost()
+    host.files.put_directory("/etc")
+
+    def broken(_name: str) -> None:
+        raise OverflowError("no such number")
+
+    host.links.link = broken  # type: ignore[method-assign,assignment]
+    _, result = bring(
+        host,
+        Memory(),
+        hold("bridge", Bridge(name="cbr0", address="10.1.0.1/24")),
+        hold("file", File(path="/etc/a", text="x")),
+    )
+
+    assert [one.outcome for one in result.done] == ["failed", "changed"]
+    assert "OverflowError: no such number" in result.done[0].why

@@ -6,8 +6,10 @@ from saltern_agent.steps import steps
 from saltern_states.artifact import Artifact
 from saltern_states.body import Body, Resource, make_body
 from saltern_states.contract import Spec
+from saltern_states.directory import Directory
 from saltern_states.file import File
 from saltern_states.image import Image
+from saltern_states.package import Package
 from saltern_states.unit import Unit
 
 
@@ -53,6 +55,28 @@ def test_what_only_shares_its_content_with_another_is_taken_back() -> None:
     other = Resource(id="other", spec=Artifact(path="/opt/other", sha256="a" * 64))
 
     assert told(make_body((other,)), one) == ["remove one", "other"]
+
+
+def test_an_id_that_becomes_another_kind_takes_the_old_back_only_where_nobody_has_it() -> None:
+    unit = Unit(unit="docker.service")
+    package = hold("docker", Package(name="docker.io"))
+
+    moved = make_body((package, hold("docker-unit", unit)))
+    assert told(moved, hold("docker", unit)) == ["forget docker", "docker", "docker-unit"]
+    assert told(make_body((package,)), hold("docker", unit)) == ["remove docker", "docker"]
+
+
+def test_a_place_that_changes_its_kind_under_one_id_is_cleared_first() -> None:
+    directory, text = hold("x", Directory(path="/etc/x")), hold("x", File(path="/etc/x", text=""))
+
+    assert told(make_body((text,)), directory) == ["remove x", "x"]
+
+
+def test_what_was_to_be_kept_is_kept_also_where_its_id_becomes_another_kind() -> None:
+    assert told(make_body((hold("a", Unit(unit="a.service")),)), file("a", keep=True)) == [
+        "forget a",
+        "a",
+    ]
 
 
 def test_an_image_that_is_replaced_under_its_name_is_not_taken_back() -> None:
