@@ -66,7 +66,6 @@ def plan(
     """Give what would be done on this node; `told` hears of each step as it is planned."""
     after = {step.resource.id: step.resource.after for step in steps if step.verb == "hold"}
     coming: dict[str, tuple[Change, ...]] = {}
-    removing: tuple[Change, ...] = ()
     hindered: dict[str, Planned] = {}
     found: list[Planned] = []
     foreseen = cast(Host, ForeseenHost(host))
@@ -75,16 +74,14 @@ def plan(
         if first is not None:
             planned = first
         else:
-            earlier = transitive(after, step.resource.id) if step.verb == "hold" else frozenset()
-            before = (*removing, *(change for one in earlier for change in coming.get(one, ())))
+            earlier = transitive(after, step.resource.id) if step.verb == "hold" else ()
+            before = tuple(change for one in earlier for change in coming.get(one, ()))
             planned = look(foreseen, step, before)
         unknown = unforeseen(foreseen, step, planned.changes)
         if planned.hindered:
             hindered[step.resource.id] = planned
         elif step.verb == "hold":
             coming[step.resource.id] = unknown
-        else:
-            removing = (*removing, *unknown)
         found.append(planned)
         told(planned)
     return Plan(tuple(found))

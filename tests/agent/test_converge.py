@@ -195,3 +195,14 @@ def test_a_fault_in_one_kind_leaves_the_others_held() -> None:
 
     assert [one.outcome for one in result.done] == ["failed", "changed"]
     assert "OverflowError: no such number" in result.done[0].why
+
+
+def test_a_removal_lifts_no_hindrance_that_has_nothing_to_do_with_it() -> None:
+    host, memory = FakeHost(), Memory()
+    host.files.put_directory("/etc")
+    bring(host, memory, hold("bridge", Bridge(name="cbr0", address="10.1.0.1/24")))
+    host.files.put_symlink("/etc/f")
+
+    said, result = bring(host, memory, hold("f", File(path="/etc/f", text="x")))
+
+    assert said == made(result) == ["delete the bridge cbr0"]
