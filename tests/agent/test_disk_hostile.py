@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ from saltern_agent.host.beneath import Root
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.hashes import SETTLED_NS, Hashes
-from saltern_states.ports import HostError
+from saltern_states.ports import Entry, HostError
 
 from tests.contracts.grounds import GROUP, OWNER, DiskGround, archive
 
@@ -276,3 +278,95 @@ def test_a_hash_is_believed_only_when_the_change_time_has_settled(tmp_path: Path
         digest = hashes.of(handle, os.fstat(handle), file)
         os.close(handle)
         assert hashes.known(found) == (digest if known else None)
+
+
+@contextlib.contextmanager
+def lease_held(path: Path) -> Iterator[None]:
+    """Another process has a lease on the file and does not give it back when it is asked to."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        fcntl.fcntl(os.open(path, os.O_RDWR), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        os.write(tell, b"x")
+        signal.pause()
+        os._exit(0)
+    try:
+        os.read(told, 1)
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(told)
+        os.close(tell)
+
+
+@pytest.mark.parametrize("question", ["look", "read"])
+def test_a_lease_of_its_owner_stalls_nobody(ground: DiskGround, question: str) -> None:
+    ground.put_file("/etc/a", b"a")
+    begun = time.monotonic()
+    with (
+        lease_held(ground.real("/etc/a")),
+        pytest.raises(HostError, match="cannot read /etc/a: somebody holds a lease"),
+    ):
+        getattr(ground.files, question)(Path("/etc/a"))
+    assert time.monotonic() - begun < 5, "the kernel gives the holder 45 s"
+
+
+def test_a_lease_in_a_tree_and_on_a_blob_stalls_nobody(ground: DiskGround) -> None:
+    blob = ground.put_blob(archive({"a": b"a"}))
+    ground.trees.unpack(Path("/opt"), None, blob, 0o755, OWNER, GROUP)
+    member = ground.real("/opt/a")
+    begun = time.monotonic()
+    with lease_held(member), pytest.raises(HostError, match="a lease"):
+        ground.trees.look(Path("/opt"))
+    path = ground.blobs.path(blob)
+    path.chmod(0o600)  # it is to be hashed anew
+    with lease_held(path), pytest.raises(HostError, match="a lease"):
+        ground.blobs.has(blob)
+    assert time.monotonic() - begun < 5
+
+
+def test_what_is_too_large_to_be_hashed_is_unlike_what_is_wanted_and_replaced(
+    ground: DiskGround,
+) -> None:
+    path = Path("/etc/a")
+    ground.put_file("/etc/a", b"a")
+    small = ground.files.look(path)
+    os.truncate(ground.real("/etc/a"), 2 << 40)
+    begun = time.monotonic()
+
+    was = ground.files.look(path)
+
+    assert was is not None
+    assert was == Entry("file", 0o644, OWNER, GROUP, "", 2 << 40)
+    ground.files.write(path, was, b"a", 0o644, OWNER, GROUP)
+    assert ground.files.look(path) == small
+    assert time.monotonic() - begun < 5
+
+
+def test_what_is_too_large_is_not_copied_to_change_its_mode(ground: DiskGround) -> None:
+    path = Path("/etc/a")
+    ground.put_file("/etc/a", b"a")
+    os.truncate(ground.real("/etc/a"), 2 << 40)
+    os.link(ground.real("/etc/a"), ground.real("/etc/b"))
+    was = ground.files.look(path)
+    assert was is not None
+    with pytest.raises(HostError, match="cannot write /etc/a: it is larger than"):
+        ground.files.set_access(path, was, 0o600, OWNER, GROUP)
+    assert ground.files.look(path) == was
+
+
+def test_a_member_and_a_blob_that_are_too_large_are_not_what_they_were(ground: DiskGround) -> None:
+    blob = ground.put_blob(archive({"a": b"a"}))
+    ground.trees.unpack(Path("/opt"), None, blob, 0o755, OWNER, GROUP)
+    begun = time.monotonic()
+    os.truncate(ground.real("/opt/a"), 2 << 40)
+    tree = ground.trees.look(Path("/opt"))
+    assert tree is not None
+    assert tree.differs == ("edited a",)
+    blob_file = ground.blobs.path(blob)
+    blob_file.chmod(0o600)
+    os.truncate(blob_file, 2 << 40)
+    assert not ground.blobs.has(blob)
+    assert time.monotonic() - begun < 5

@@ -2,6 +2,7 @@
 
 * A blob is here when a file of its name, in one of the directories, has its content. It
   is hashed once, and again when the kernel says that the file changed (hashes.py).
+  What is larger than that hashes (MAX_HASHED) is none, and none such is kept.
 * Only the own directory is written to. The others (an image's, a package's) are read.
 
 Layout: <directory>/<sha256>, nothing else; beside them our temporary names.
@@ -20,8 +21,8 @@ from typing import Final
 
 from saltern_states.ports import HostError
 
-from saltern_agent.host.hashes import Hashes
-from saltern_agent.host.reasons import telling
+from saltern_agent.host.hashes import MAX_HASHED, Hashes
+from saltern_agent.host.reasons import reason, telling
 from saltern_agent.host.temporary import new_file, sweep_directory
 
 NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -101,7 +102,7 @@ class DiskBlobs:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise HostError(f"cannot look at blob {path}: {error.strerror}") from error
+            raise HostError(f"cannot look at blob {path}: {reason(error)}") from error
         try:
             found = os.fstat(seen)
             return stat.S_ISREG(found.st_mode) and self._hashes.of(seen, found, path) == blob
@@ -111,8 +112,12 @@ class DiskBlobs:
 
 def _add(directory: int, blob: str, chunks: Iterable[bytes]) -> None:
     digest = sha256()
+    size = 0
     with new_file(directory) as (name, handle), os.fdopen(os.dup(handle), "wb") as file:
         for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_HASHED:
+                raise HostError(f"cannot keep blob {blob}: it is larger than {MAX_HASHED} bytes")
             digest.update(chunk)
             file.write(chunk)
         if digest.hexdigest() != blob:

@@ -2,7 +2,8 @@
 
 * Everything is opened below one root, and no symlink is followed anywhere on the way
   (beneath.py); what is not a regular file is never opened, so a FIFO cannot hang us and
-  a device is not woken: it is seen through an O_PATH descriptor only.
+  a device is not woken: it is seen through an O_PATH descriptor only. Nor does a lease on a
+  file hang us, nor one that is too large to be hashed (hashes.py): it is unlike any other.
 * A file is replaced whole: temporary name beside it, owner, content, mode, fsync; then a
   look whether `was` still stands there; then rename, and fsync of the directory.
 * A file that has a second name (a hard link) is not changed in place: a change of mode
@@ -25,7 +26,7 @@ from saltern_states.ports import Blobs, Entry, HostError, MovedError
 
 from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.beneath import RENAME_NOREPLACE, Root
-from saltern_agent.host.hashes import CHUNK, Hashes
+from saltern_agent.host.hashes import CHUNK, MAX_HASHED, Hashes, reopen
 from saltern_agent.host.reasons import reason, telling
 from saltern_agent.host.temporary import is_temporary, new_file, sweep_directory
 
@@ -113,7 +114,9 @@ class DiskFiles:
         source = self._blobs.path(blob)
 
         def fill(handle: int) -> None:
-            if _copy(source, handle) != blob:
+            with open(source, "rb", buffering=0) as file:
+                digest = _copy(file.fileno(), handle)
+            if digest != blob:
                 raise HostError(f"cannot write {path}: blob {blob} is damaged; fetch it again")
 
         self._replace(path, was, fill, mode, owner, group)
@@ -255,15 +258,21 @@ class DiskFiles:
             return Entry("directory", mode, owner, group)
         if not stat.S_ISREG(found.st_mode):
             return Entry("other", mode, owner, group)
-        with telling("read", path):
-            digest = self._hashes.of(seen, found, path)
+        digest = self._hashes.of(seen, found, path)
         return Entry("file", mode, owner, group, digest, found.st_size)
 
     def _copy_file(self, path: Path, was: Entry, handle: int) -> None:
         seen = self._root.open(path, os.O_PATH)
         try:
             _require(seen, path, "copy", stat.S_ISREG, "file")
-            if _copy(Path(f"/proc/self/fd/{seen}"), handle) != was.sha256:
+            if not was.sha256:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            reader = reopen(seen)
+            try:
+                digest = _copy(reader, handle)
+            finally:
+                os.close(reader)
+            if digest != was.sha256:
                 raise MovedError(f"cannot change {path}: it was written to just now; plan again")
         finally:
             os.close(seen)
@@ -291,10 +300,12 @@ def _require(
 
 def _read_small(seen: int, path: Path) -> bytes:
     _require(seen, path, "read", stat.S_ISREG, "file")
-    with open(f"/proc/self/fd/{seen}", "rb", buffering=0) as file:
-        content = file.read(MAX_READ_BYTES + 1) or b""
-        while chunk := file.read(MAX_READ_BYTES + 1 - len(content)):
+    content, reader = b"", reopen(seen)
+    try:
+        while chunk := os.read(reader, MAX_READ_BYTES + 1 - len(content)):
             content += chunk
+    finally:
+        os.close(reader)
     if len(content) > MAX_READ_BYTES:
         raise HostError(f"cannot read {path}: more than {MAX_READ_BYTES} bytes; make it smaller")
     return content
@@ -305,7 +316,7 @@ def _set_access(seen: int, mode: int, uid: int, gid: int) -> None:
     inode = f"/proc/self/fd/{seen}"
     os.chown(inode, uid, gid)
     os.chmod(inode, mode)
-    reader = os.open(inode, os.O_RDONLY | os.O_CLOEXEC)
+    reader = reopen(seen)
     try:
         os.fsync(reader)
     finally:
@@ -318,10 +329,14 @@ def _write_all(handle: int, content: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def _copy(source: Path, handle: int) -> str:
+def _copy(source: int, handle: int) -> str:
+    """Copy a content, give its hash; EFBIG where it is larger than what is ever hashed."""
     digest = sha256()
-    with open(source, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            _write_all(handle, chunk)
+    size = 0
+    while chunk := os.read(source, CHUNK):
+        size += len(chunk)
+        if size > MAX_HASHED:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        digest.update(chunk)
+        _write_all(handle, chunk)
     return digest.hexdigest()

@@ -5,6 +5,10 @@ its ctime had settled for SETTLED_NS when it was read: two writes in one tick of
 kernel's clock (or in one second, on a filesystem that keeps no fractions) carry the same
 ctime, so a younger file is hashed each time.
 
+Who owns a declared file must not be able to hold us up with it: it is opened without waiting
+for a lease (fcntl(2), F_SETLEASE) to be given back, and what is larger than MAX_HASHED is not
+read. `truncate -s 2T` costs nobody anything but whoever reads it.
+
 Cache: in memory, at most MAX_KNOWN files, dropped whole when full; of large files also where
 kept_hashes.py keeps them.
 """
@@ -20,11 +24,13 @@ from typing import Final
 from saltern_states.ports import HostError
 
 from saltern_agent.host.kept_hashes import WORTH_BYTES, KeptHashes, Stamp
+from saltern_agent.host.reasons import telling
 
 SETTLED_NS: Final = 2_000_000_000
 MAX_KNOWN: Final = 8192
 CHUNK: Final = 1 << 20
 TRIES: Final = 3
+MAX_HASHED: Final = 2 << 30  # bytes; no artifact comes near it
 
 
 def kernel_now() -> int:
@@ -47,16 +53,20 @@ class Hashes:
     def of(self, handle: int, found: os.stat_result, name: object) -> str:
         """Give the hash of an open regular file (O_PATH will do), of which fstat said `found`.
 
-        HostError: it is written to faster than it can be read.
+        "", which is no content's hash: it is larger than MAX_HASHED. HostError: it is written
+        to faster than it can be read, or somebody holds a lease on it.
         """
+        if found.st_size > MAX_HASHED:
+            return ""
         known = self._known.get(stamp(found))
         if known is not None:
             return known
-        reader = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return self._read(reader, found, name)
-        finally:
-            os.close(reader)
+        with telling("read", name):
+            reader = reopen(handle)
+            try:
+                return self._read(reader, found, name)
+            finally:
+                os.close(reader)
 
     def _read(self, reader: int, found: os.stat_result, name: object) -> str:
         before = found
@@ -64,6 +74,8 @@ class Hashes:
             began = self._now()
             digest = _digest(reader)
             after = os.fstat(reader)
+            if after.st_size > MAX_HASHED:
+                return ""
             if stamp(after) == stamp(before):
                 if after.st_ctime_ns + SETTLED_NS < began:
                     self._remember(after, digest)
@@ -79,6 +91,11 @@ class Hashes:
             self._kept.write(self._known)
 
 
+def reopen(handle: int) -> int:
+    """Open for reading what an O_PATH descriptor is of. EAGAIN: somebody holds a lease on it."""
+    return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def stamp(found: os.stat_result) -> Stamp:
     """Give what tells a file's content apart without reading it."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -87,7 +104,7 @@ def stamp(found: os.stat_result) -> Stamp:
 def _digest(reader: int) -> str:
     digest = sha256()
     offset = 0
-    while chunk := os.pread(reader, CHUNK, offset):
+    while offset <= MAX_HASHED and (chunk := os.pread(reader, CHUNK, offset)):
         digest.update(chunk)
         offset += len(chunk)
     return digest.hexdigest()

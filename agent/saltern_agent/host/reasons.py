@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from saltern_states.ports import HostError
@@ -30,12 +29,15 @@ REASONS: Final = {
     "away by hand once",
     errno.ENOTEMPTY: "the directory is not empty; take away what is in it",
     errno.EMFILE: "the agent has too many files open; restart it and report this",
+    errno.EAGAIN: "somebody holds a lease on it, or it has nothing to give without being waited "
+    "for; see who has it open (fuser)",
+    errno.EFBIG: "it is larger than anything that is declared; make it smaller, or take it away",
     errno.ENAMETOOLONG: "the name is too long for its filesystem; choose a shorter one",
 }
 
 
 @contextmanager
-def telling(doing: str, what: Path | str) -> Iterator[None]:
+def telling(doing: str, what: object) -> Iterator[None]:
     """Turn an OSError of the block into a HostError: "cannot <doing> <what>: ..."."""
     try:
         yield
@@ -44,6 +46,11 @@ def telling(doing: str, what: Path | str) -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """Give what an errno means here; the kernel's own words where we know no better."""
-    number = error.errno or 0
+    """Give what an errno means here; the kernel's own words where we know no better.
+
+    An OSError without one is Python's own ("not seekable"): it says itself what it means.
+    """
+    number = error.errno
+    if not number:
+        return str(error) or type(error).__name__
     return REASONS.get(number) or f"{os.strerror(number).lower()} (errno {number})"
