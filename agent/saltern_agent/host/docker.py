@@ -3,7 +3,8 @@
 * No version is put into the paths: docker then answers in its own newest one; what is
   asked here has been the same since 1.12.
 * Every wait is bounded; a docker that does not answer is a HostError.
-* An archive is streamed from the disk, never held in memory.
+* An archive is streamed from the disk, never held in memory; before that a look at its
+  headers tells that it brings one image under one name (image_archive.py).
 
 Outside facts: Docker Engine API, /images/{name}/json, /images/load, DELETE /images/{name}.
 """
@@ -20,6 +21,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from saltern_states.ports import HostError
+
+from saltern_agent.host import image_archive
 
 SOCKET: Final = Path("/run/docker.sock")
 ANSWER_SECONDS: Final = 10.0
@@ -95,12 +98,13 @@ class UnixConnection(HTTPConnection):
 
 
 def send(connection: UnixConnection, method: str, path: str, archive: Path) -> None:
-    """Send a file as the body."""
+    """Send an image archive as the body, if it holds but one image."""
     try:
         file = archive.open("rb")
     except OSError as error:
         raise HostError(f"cannot read image archive {archive}: {error.strerror}") from error
     with file:
+        image_archive.check(file, archive)
         size = file.seek(0, 2)
         file.seek(0)
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}
