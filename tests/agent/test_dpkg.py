@@ -191,3 +191,47 @@ def is_running(pid: int) -> bool:
 def test_a_tool_that_is_not_there_is_told() -> None:
     with pytest.raises(HostError, match="cannot try: cannot run /no/such: No such file"):
         run("try", ["/no/such"], {}, 1)
+
+
+def build(place: Path, name: str, version: str = "1") -> Path:
+    """Build a .deb file that is named as a blob is: by nothing that tells what it holds."""
+    tree = place / f"{name}-{version}"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+        "Maintainer: Tests <tests@example.org>\nDescription: of a test\n"
+    )
+    built = place / str(len(list(place.iterdir())))
+    command = ["/usr/bin/dpkg-deb", "--build", "--root-owner-group", str(tree), str(built)]
+    run("build", command, {"PATH": "/usr/bin:/bin"}, 30)
+    return built
+
+
+@pytest.mark.skipif(not Path("/usr/bin/dpkg-deb").exists(), reason="no Debian")
+def test_a_file_says_which_package_it_is_of(tmp_path: Path) -> None:
+    packages = system(tmp_path)
+    (tmp_path / "debs").mkdir()
+    assert packages.named(build(tmp_path / "debs", "saltern-one", "1:2~rc1-1")) == (
+        "saltern-one",
+        "1:2~rc1-1",
+    )
+    with pytest.raises(HostError, match=r"cannot read /etc/hostname as a \.deb file: .*archive"):
+        packages.named(Path("/etc/hostname"))
+
+
+@pytest.mark.skipif(not Path("/usr/bin/dpkg-deb").exists(), reason="no Debian")
+def test_files_that_are_of_one_package_or_of_none_are_refused_before_apt_get_runs(
+    tmp_path: Path,
+) -> None:
+    packages = system(tmp_path)
+    (tmp_path / "debs").mkdir()
+    old, new = (build(tmp_path / "debs", "saltern-one", version) for version in "12")
+    other = build(tmp_path / "debs", "saltern-two")
+
+    with pytest.raises(HostError, match="saltern-one is the package of two of the files"):
+        packages.install_files((old, other, new))
+    with pytest.raises(HostError, match="cannot install packages: cannot read"):
+        packages.install_files((other, tmp_path / "record/status"))
+
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not (tmp_path / "policy-rc.d").exists()

@@ -3,6 +3,7 @@
 * Versions are read from /var/lib/dpkg/status, once per state of that file.
 * .deb files are installed by apt-get with no repository in its view: it resolves the
   closure before it touches anything, orders it (Pre-Depends, Breaks), and can fetch nothing.
+* Before that each file is asked which package it is of (debs.py), and no two may be of one.
 * Nothing is removed or downgraded on the way, and a person's conffiles stay.
 * While packages are installed, /usr/sbin/policy-rc.d forbids maintainer scripts to start,
   stop or restart services. One of somebody else's is set aside meanwhile. sweep() mends
@@ -29,6 +30,7 @@ from typing import Final
 from saltern_states.debversion import compare
 from saltern_states.ports import HostError
 
+from saltern_agent.host.debs import read, read_all
 from saltern_agent.host.reasons import telling
 from saltern_agent.host.transaction import run
 
@@ -84,8 +86,14 @@ class DebianPackages:
         """Give the version that is installed and configured."""
         return self._versions().get(name)
 
+    def named(self, file: Path) -> tuple[str, str]:
+        """Give the package and version that a .deb file is of; HostError: it is none."""
+        found = read(file, ENVIRONMENT)
+        return found.package, found.version
+
     def install_files(self, files: tuple[Path, ...]) -> None:
         """Install .deb files in one transaction, from nowhere else."""
+        read_all(files, ENVIRONMENT)
         self._finish_interrupted()
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._temporary) as folder:
             names = with_suffix(files, Path(folder))
