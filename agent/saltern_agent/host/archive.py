@@ -22,8 +22,10 @@ from typing import IO, Final, Literal
 
 from saltern_states.ports import HostError
 
+from saltern_agent.host.hashes import MAX_HASHED
+
 MAX_MEMBERS: Final = 20_000
-MAX_BYTES: Final = 4 << 30
+MAX_BYTES: Final = MAX_HASHED  # a larger member could not be compared any more
 KEPT_MODE: Final = 0o755
 
 
