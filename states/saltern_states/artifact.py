@@ -149,6 +149,11 @@ def claims(want: Artifact) -> tuple[Claim, ...]:
     return (Claim("path", want.path), Claim("artifact", want.sha256))
 
 
+def stands_at(want: Artifact) -> tuple[str, ...]:
+    """The file, or the tree: one can come only when the other has gone."""
+    return (f"{'tree' if want.unpack == 'tar' else 'path'} {want.path}",)
+
+
 def watch(want: Artifact) -> tuple[Watch, ...]:
     """The path, also when it is replaced by rename; of a tree, its top."""
     return (WatchPath(Path(want.path)),)
@@ -251,6 +256,7 @@ KIND: Kind[Artifact, Observed, ArtifactChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    stands_at=stands_at,
     watch=watch,
     apply=apply,
     blobs=blobs,

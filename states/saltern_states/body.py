@@ -6,12 +6,15 @@ Laws:
 * A body is good as a whole or refused as a whole: read_body() raises BodyError with every
   fault that it can name, each with its path, and never gives a part.
 * In a good body ids are unique, every `after` is there, nothing waits for itself, no two
-  resources claim one thing, and what stands below a path comes after the directory there.
+  resources want one thing (what they claim, the files that follow from it, a position among
+  others), no directory throws out what another resource puts into it, and what stands below
+  a path comes after the directory there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -70,6 +73,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     def claims(self) -> tuple[Claim, ...]:
         """What it touches on the node."""
         return kind_of(self.spec).claims(self.spec)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that it writes, also those that only follow from what it claims."""
+        return kind_of(self.spec).paths(self.spec)
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -191,6 +199,7 @@ def _faults_between(resources: tuple[Resource, ...], whole: bool = True) -> Iter
     if not whole:
         return
     yield from _below_what_holds_nothing(resources)
+    yield from _thrown_out(resources)
     for number, resource in enumerate(resources):
         for one in resource.after:
             if one not in places:
@@ -198,19 +207,21 @@ def _faults_between(resources: tuple[Resource, ...], whole: bool = True) -> Iter
 
 
 def _taken_twice(path: str, resource: Resource, taken: dict[str, str]) -> Iterator[str]:
-    for place in resource.places:
+    told = {resource.id}
+    for place in kind_of(resource.spec).alone(resource.spec):
         other = taken.setdefault(place, resource.id)
-        if other != resource.id:
+        if other not in told:
             yield f"{path}: {other!r} claims {place} too; one thing has one resource"
+        told.add(other)
 
 
 def _within_directories(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
     """Let each resource come after the directories above it, also where nobody said so."""
     above = {
-        claim.name: resource.id
+        path: resource.id
         for resource in resources
         if kind_of(resource.spec).encloses
-        for claim in resource.claims
+        for path in resource.paths
     }
     return tuple(
         msgspec.structs.replace(resource, after=(*resource.after, *missing))
@@ -223,7 +234,7 @@ def _within_directories(resources: tuple[Resource, ...]) -> tuple[Resource, ...]
 def _missing(resource: Resource, above: Mapping[str, str]) -> tuple[str, ...]:
     parents = {
         above[str(parent)]: None
-        for path in _paths(resource)
+        for path in resource.paths
         for parent in PurePosixPath(path).parents
         if str(parent) in above
     }
@@ -235,18 +246,31 @@ def _below_what_holds_nothing(resources: tuple[Resource, ...]) -> Iterator[str]:
         path: resource.id
         for resource in resources
         if not kind_of(resource.spec).encloses
-        for path in _paths(resource)
+        for path in resource.paths
     }
     for number, resource in enumerate(resources):
-        for path in _paths(resource):
+        for path in resource.paths:
             for parent in PurePosixPath(path).parents:
                 if str(parent) in ends:
                     other = ends[str(parent)]
                     yield f"$.resources[{number}]: {path} stands below {parent}, where {other!r} is"
 
 
-def _paths(resource: Resource) -> tuple[str, ...]:
-    return tuple(claim.name for claim in resource.claims if claim.what == "path")
+def _thrown_out(resources: tuple[Resource, ...]) -> Iterator[str]:
+    """Name what stands, or has a directory that stands, where another resource removes it."""
+    above = {
+        path: resource
+        for resource in resources
+        if kind_of(resource.spec).encloses
+        for path in resource.paths
+    }
+    for number, resource in enumerate(resources):
+        for path in map(PurePosixPath, resource.paths):
+            for inner, outer in pairwise((path, *path.parents)):
+                holder = above.get(str(outer))
+                if holder and not kind_of(holder.spec).admits(holder.spec, inner.name):
+                    why = f"{holder.id!r} holds {outer} and does not name {inner.name} in `only`"
+                    yield f"$.resources[{number}]: {path} would be removed: {why}"
 
 
 def taken_by(body: Body) -> Mapping[str, str]:

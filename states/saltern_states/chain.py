@@ -178,6 +178,19 @@ def claims(want: Chain) -> tuple[Claim, ...]:
     return (Claim("chain", f"{want.table}/{want.name}"),)
 
 
+def stands_at(want: Chain) -> tuple[str, ...]:
+    """The chain of one back end: the other's chain of the same name is another one."""
+    return (f"chain {want.table}/{want.name} ({want.backend})",)
+
+
+def positions(want: Chain) -> tuple[str, ...]:
+    """The first or the last place in a built-in chain: one jump alone can have it."""
+    if want.jump.place == "any":
+        return ()
+    where = f"{want.table}/{want.jump.chain} ({want.backend})"
+    return (f"the {want.jump.place} place in {where}",)
+
+
 def watch(want: Chain) -> tuple[Watch, ...]:
     """The chain and the one that calls it; legacy tells of nothing."""
     if want.backend == "legacy":
@@ -262,6 +275,8 @@ KIND: Kind[Chain, Observed, ChainChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    stands_at=stands_at,
+    positions=positions,
     watch=watch,
     apply=apply,
     example=Chain(

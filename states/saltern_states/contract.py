@@ -40,8 +40,13 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3,4}\Z")]
 """Permission bits as people write them: "0644"."""
 
-AccountName = Annotated[str, Meta(pattern=r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})\Z")]
-"""A user's or group's name, or its number."""
+_ACCOUNT_NUMBER = (  # 0 to 4294967294: the next one means "leave it as it is" to chown(2)
+    "0|[1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}"
+    "|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}"
+    "|42949672[0-8][0-9]|429496729[0-4]"
+)
+AccountName = Annotated[str, Meta(pattern=rf"^([a-z_][a-z0-9_-]{{0,31}}|{_ACCOUNT_NUMBER})\Z")]
+"""A user's or group's name, or its number as people write numbers."""
 
 LinkName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}\Z")]
 
@@ -141,8 +146,12 @@ O = TypeVar("O")  # noqa: E741
 C = TypeVar("C", bound=Change)
 
 
-def _no_blobs(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
+def _none(_spec: Any) -> tuple[str, ...]:  # noqa: ANN401  # any kind's Spec
     return ()
+
+
+def _all(_spec: Any, _name: str) -> bool:  # noqa: ANN401  # any kind's Spec
+    return True
 
 
 def mended(changes: tuple[C | Blocked, ...]) -> tuple[C | Blocked, ...]:
@@ -172,14 +181,33 @@ class Kind(Generic[S, O, C]):
     apply: Callable[[Host, C], None]
     example: S
     """A Spec that could stand in a cluster file: the reference page shows it."""
-    blobs: Callable[[S], tuple[str, ...]] = _no_blobs
+    blobs: Callable[[S], tuple[str, ...]] = _none
     """The SHA-256 of every blob that the spec needs on the node."""
 
+    occupies: Callable[[S], tuple[str, ...]] = _none
+    """Paths that it keeps and nobody asked for: they follow from a claim, so policy need not know.
+
+    The same for all that a spec may say of one thing: one that keeps no file takes it away.
+    """
+
+    positions: Callable[[S], tuple[str, ...]] = _none
+    """What it wants for itself among others' things: two that want it take turns for ever.
+
+    No place: what gave up a position is still taken back where it stands.
+    """
+
     stands_at: Callable[[S], tuple[str, ...]] | None = None
-    """The places that a resource has for itself; None: all that it claims but contents."""
+    """The places that a resource has for itself; None: all that it claims but contents.
+
+    A place says the form too where one form must go before the other can come: what stood
+    there under the same id, or is now another's in another form, is taken back first.
+    """
 
     volatile: bool = False
     encloses: bool = False
+    admits: Callable[[S, str], bool] = _all
+    """Whether one that encloses leaves alone what stands directly in it under this name."""
+
     ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
     """diff() as it will be once other changes have been made; None: as `foresee` says."""
 
@@ -192,7 +220,19 @@ class Kind(Generic[S, O, C]):
         """Name what no other resource may have: "path /etc/hosts", "image pause:1"."""
         if self.stands_at is not None:
             return self.stands_at(want)
-        return tuple(str(claim) for claim in self.claims(want) if claim.what not in CONTENTS)
+        claimed = (str(claim) for claim in self.claims(want) if claim.what not in CONTENTS)
+        occupied = (str(Claim("path", path)) for path in self.occupies(want))
+        return (*claimed, *occupied)
+
+    def alone(self, want: S) -> tuple[str, ...]:
+        """Name all that no other resource of the same body may want, in whatever form."""
+        paths = (str(Claim("path", path)) for path in self.paths(want))
+        return tuple(dict.fromkeys((*self.places(want), *paths, *self.positions(want))))
+
+    def paths(self, want: S) -> tuple[str, ...]:
+        """Name the paths that it writes: those that it claims, and those that it occupies."""
+        claimed = (claim.name for claim in self.claims(want) if claim.what == "path")
+        return tuple(dict.fromkeys((*claimed, *self.occupies(want))))
 
     def plan(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
         """Give the changes that would bring the node to `want`."""

@@ -87,12 +87,7 @@ def observe(host: Host, want: Directory) -> Observed:
     if place.entry is None or place.entry.type != "directory":
         return Observed(place)
     names = host.files.names(path)
-    wanted = names if want.only is None else want.only
-    strays = (
-        _look_at_stray(host, path, name)
-        for name in names
-        if name not in wanted and not name.startswith(".")
-    )
+    strays = (_look_at_stray(host, path, name) for name in names if not admits(want, name))
     return Observed(place, names, tuple(stray for stray in strays if stray is not None))
 
 
@@ -131,6 +126,16 @@ def remove(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange 
 def claims(want: Directory) -> tuple[Claim, ...]:
     """The path; what is in the directory is below it."""
     return (Claim("path", want.path),)
+
+
+def stands_at(want: Directory) -> tuple[str, ...]:
+    """The directory: a file or a tree at its path can come only when it has gone."""
+    return (f"directory {want.path}",)
+
+
+def admits(want: Directory, name: str) -> bool:
+    """Say whether what has this name may stand in the directory."""
+    return want.only is None or name in want.only or name.startswith(".")
 
 
 def watch(want: Directory) -> tuple[Watch, ...]:
@@ -179,8 +184,10 @@ KIND: Kind[Directory, Observed, MakeDirectory | FileChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    stands_at=stands_at,
     watch=watch,
     apply=apply,
     encloses=True,
+    admits=admits,
     example=Directory(path="/etc/kubernetes/manifests", mode="0700", only=("etcd.yaml",)),
 )

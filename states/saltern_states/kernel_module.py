@@ -3,6 +3,9 @@
 A module that is built in needs no file to come back, so it gets none, and one that we
 wrote while it was not built in is removed. When the resource is taken back, the module
 stays loaded: who uses it is not known.
+
+The kernel knows a module by one name and modprobe by two, with "-" or "_": it is claimed,
+and its file called, by the kernel's.
 """
 
 from __future__ import annotations
@@ -72,8 +75,13 @@ def remove(want: KernelModule, have: Observed) -> tuple[LoadModule | FileChange 
 
 
 def claims(want: KernelModule) -> tuple[Claim, ...]:
-    """The module. The file's name follows from it."""
-    return (Claim("module", want.name),)
+    """The module, as the kernel calls it. The file's name follows from it."""
+    return (Claim("module", want.name.replace("-", "_")),)
+
+
+def occupies(want: KernelModule) -> tuple[str, ...]:
+    """The file, also where there shall be none."""
+    return (str(saved_path(want.name)),)
 
 
 def watch(want: KernelModule) -> tuple[Watch, ...]:
@@ -91,7 +99,7 @@ def apply(host: Host, change: LoadModule | FileChange) -> None:
 
 def saved_path(name: str) -> Path:
     """Where systemd-modules-load reads it at boot."""
-    return Path("/etc/modules-load.d", f"saltern-{name}.conf")
+    return Path("/etc/modules-load.d", f"saltern-{name.replace('-', '_')}.conf")
 
 
 KIND: Kind[KernelModule, Observed, LoadModule | FileChange] = Kind(
@@ -100,6 +108,7 @@ KIND: Kind[KernelModule, Observed, LoadModule | FileChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    occupies=occupies,
     watch=watch,
     apply=apply,
     example=KernelModule(name="br_netfilter"),

@@ -78,6 +78,11 @@ def claims(want: Swap) -> tuple[Claim, ...]:
     return (Claim("swap", want.state),)
 
 
+def occupies(_want: Swap) -> tuple[str, ...]:
+    """The table of the next boot: its swap lines are ours."""
+    return (str(FSTAB),)
+
+
 def watch(want: Swap) -> tuple[Watch, ...]:
     """The table of the next boot tells by itself; /proc/swaps sends nothing to inotify."""
     return (WatchPath(FSTAB), WatchTimer(seconds=LOOK_SECONDS))
@@ -121,6 +126,7 @@ KIND: Kind[Swap, Observed, SwapOff | FileChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    occupies=occupies,
     watch=watch,
     apply=apply,
     example=Swap(),

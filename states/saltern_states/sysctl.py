@@ -82,6 +82,11 @@ def claims(want: Sysctl) -> tuple[Claim, ...]:
     return (Claim("sysctl", want.key),)
 
 
+def occupies(want: Sysctl) -> tuple[str, ...]:
+    """The drop-in, also where there shall be none."""
+    return (str(saved_path(want.key)),)
+
+
 def watch(want: Sysctl) -> tuple[Watch, ...]:
     """The drop-in tells by itself; /proc/sys sends no events."""
     return (WatchPath(saved_path(want.key)), WatchTimer(seconds=LOOK_SECONDS))
@@ -113,6 +118,7 @@ KIND: Kind[Sysctl, Observed, SetSysctl | FileChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    occupies=occupies,
     watch=watch,
     apply=apply,
     example=Sysctl(key="net.ipv4.ip_forward", value="1"),

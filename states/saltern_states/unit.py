@@ -360,6 +360,12 @@ def claims(want: Unit) -> tuple[Claim, ...]:
     return (Claim("unit", want.unit),)
 
 
+def occupies(want: Unit) -> tuple[str, ...]:
+    """The drop-in, also where there shall be none, and what it records."""
+    paths = (drop_in_path(want.unit), record_path(want.unit), reload_path(want.unit))
+    return tuple(map(str, paths))
+
+
 def watch(want: Unit) -> tuple[Watch, ...]:
     """The unit, its drop-in and records, its files and its binary."""
     paths = [file.path for file in want.files] + ([want.binary] if want.binary else [])
@@ -374,6 +380,7 @@ KIND: Kind[Unit, Observed, UnitChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    occupies=occupies,
     watch=watch,
     apply=apply_unit,
     ahead=ahead,

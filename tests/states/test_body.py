@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.wire import pack
-from saltern_states.body import Body, BodyError, Resource, make_body, read_body, write_body
+from saltern_states.body import (
+    Body,
+    BodyError,
+    Resource,
+    make_body,
+    read_body,
+    read_resource,
+    write_body,
+)
 from saltern_states.file import File
 from saltern_states.kinds import KINDS, AnyKind
 
@@ -138,3 +146,137 @@ def test_a_resource_can_be_told_as_json() -> None:
     told = msgspec.json.decode(msgspec.json.encode(Resource(id="one", spec=kind.example)))
 
     assert told["spec"]["kind"] == kind.name
+
+
+CHAIN = {
+    "kind": "chain/1",
+    "table": "nat",
+    "name": "SALTERN-A",
+    "rules": ["-j RETURN"],
+    "jump": {"chain": "POSTROUTING", "place": "last"},
+}
+MODULE = {"kind": "kernel-module/1", "name": "br_netfilter"}
+SYSCTL = {"kind": "sysctl/1", "key": "net.ipv4.ip_forward", "value": "1"}
+SYSCTL_FILE = "/etc/sysctl.d/90-saltern-net.ipv4.ip_forward.conf"
+MODULE_FILE = "/etc/modules-load.d/saltern-br_netfilter.conf"
+UNIT = {"kind": "unit/1", "unit": "docker.service"}
+UNIT_FILE = "/etc/systemd/system/docker.service.d/50-saltern-started.conf"
+RECORD = "/run/saltern/started/docker.service"
+TAR = {"kind": "artifact/1", "path": "/etc/a", "sha256": "ab" * 32, "unpack": "tar"}
+ONLY = {"kind": "directory/1", "path": "/etc/a", "only": ["named"]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        pytest.param(UNIT, FILE | {"path": UNIT_FILE}, f"path {UNIT_FILE}", id="unit's drop-in"),
+        pytest.param(UNIT, FILE | {"path": RECORD}, f"path {RECORD}", id="unit's record"),
+        pytest.param(SYSCTL, FILE | {"path": SYSCTL_FILE}, f"path {SYSCTL_FILE}", id="sysctl's"),
+        pytest.param(
+            SYSCTL | {"persist": False},
+            FILE | {"path": SYSCTL_FILE},
+            f"path {SYSCTL_FILE}",
+            id="the drop-in that a sysctl removes",
+        ),
+        pytest.param(MODULE, FILE | {"path": MODULE_FILE}, f"path {MODULE_FILE}", id="module's"),
+        pytest.param(
+            {"kind": "swap/1"}, FILE | {"path": "/etc/fstab"}, "path /etc/fstab", id="swap's"
+        ),
+        pytest.param(
+            MODULE, MODULE | {"name": "br-netfilter"}, "module br_netfilter", id="two spellings"
+        ),
+        pytest.param(
+            CHAIN,
+            CHAIN | {"name": "SALTERN-B"},
+            "the last place in nat/POSTROUTING (nft)",
+            id="two chains that are called last",
+        ),
+        pytest.param(CHAIN, CHAIN, "chain nat/SALTERN-A (nft)", id="one chain twice"),
+        pytest.param(TAR, FILE, "path /etc/a", id="a tree and a file"),
+        pytest.param(TAR, ONLY, "path /etc/a", id="a tree and a directory"),
+        pytest.param(ONLY, FILE, "path /etc/a", id="a directory and a file"),
+    ],
+)
+def test_two_resources_that_would_fight_are_refused(
+    one: dict[str, Any], other: dict[str, Any], what: str
+) -> None:
+    for first, second in ((one, other), (other, one)):
+        faults = faults_of(body_of({"id": "a", "spec": first}, {"id": "b", "spec": second}))
+
+        told = f"$.resources[1]: 'a' claims {what} too; one thing has one resource"
+        assert faults[0] == told
+        assert sum("one thing has one resource" in fault for fault in faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (CHAIN, CHAIN | {"name": "SALTERN-B", "backend": "legacy"}),
+        (CHAIN, CHAIN | {"name": "SALTERN-B", "jump": {"chain": "POSTROUTING", "place": "first"}}),
+        (CHAIN, CHAIN | {"name": "SALTERN-B", "jump": {"chain": "POSTROUTING"}}),
+        (CHAIN, CHAIN | {"name": "SALTERN-B", "jump": {"chain": "OUTPUT", "place": "last"}}),
+        (CHAIN, CHAIN | {"backend": "legacy"}),
+        (UNIT, FILE | {"path": "/etc/systemd/system/docker.service.d/10-a.conf"}),
+        (ONLY, FILE | {"path": "/etc/a/named"}),
+        (ONLY, FILE | {"path": "/etc/a/.hidden"}),
+        (ONLY, FILE | {"path": "/etc/b"}),
+    ],
+)
+def test_two_resources_that_only_stand_near_are_taken(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    body = read_body(body_of({"id": "a", "spec": one}, {"id": "b", "spec": other}))
+
+    assert {resource.id for resource in body.resources} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("directory", "other", "told"),
+    [
+        ("/etc/a", FILE | {"path": "/etc/a/other"}, ("/etc/a/other", "other")),
+        ("/etc/a", FILE | {"path": "/etc/a/other/deep"}, ("/etc/a/other/deep", "other")),
+        ("/etc/sysctl.d", SYSCTL, (SYSCTL_FILE, SYSCTL_FILE.rpartition("/")[2])),
+        ("/etc/modules-load.d", MODULE, (MODULE_FILE, MODULE_FILE.rpartition("/")[2])),
+        ("/etc", {"kind": "swap/1"}, ("/etc/fstab", "fstab")),
+    ],
+)
+def test_what_a_directory_would_throw_out_is_refused(
+    directory: str, other: dict[str, Any], told: tuple[str, str]
+) -> None:
+    path, name = told
+    only = ONLY | {"path": directory}
+
+    assert faults_of(body_of({"id": "a", "spec": other}, {"id": "dir", "spec": only})) == (
+        f"$.resources[0]: {path} would be removed: "
+        f"'dir' holds {directory} and does not name {name} in `only`",
+    )
+
+
+def test_what_follows_from_a_claim_comes_after_its_directory_too() -> None:
+    folder = {"kind": "directory/1", "path": "/etc/systemd/system/docker.service.d"}
+    body = read_body(body_of({"id": "a", "spec": UNIT}, {"id": "b", "spec": folder}))
+
+    assert [resource.id for resource in body.resources] == ["b", "a"]
+
+
+@pytest.mark.parametrize("number", ["0", "7", "4294967294", "3999999999", "999999999"])
+def test_an_account_may_be_a_number(number: str) -> None:
+    spec = FILE | {"owner": number, "group": number}
+
+    assert len(read_body(body_of({"id": "a", "spec": spec})).resources) == 1
+
+
+@pytest.mark.parametrize(
+    "number", ["4294967295", "4294967296", "5000000000", "9999999999", "-1", "007", "00", "1e3"]
+)
+def test_a_number_that_no_account_can_have_is_refused(number: str) -> None:
+    (fault,) = faults_of(body_of({"id": "a", "spec": FILE | {"owner": number}}))
+
+    assert fault.startswith("$.resources[0].spec.owner: Expected `str` matching regex")
+
+
+@given(st.integers(0, 2**34))
+def test_the_numbers_of_accounts_end_before_the_one_that_chown_takes_for_none(number: int) -> None:
+    told = {"id": "a", "spec": FILE | {"owner": str(number)}}
+
+    assert isinstance(read_resource(told, "$"), Resource) == (number < 2**32 - 1)

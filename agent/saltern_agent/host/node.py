@@ -25,9 +25,6 @@ from saltern_agent.host.systemd import SystemdUnits
 from saltern_agent.host.trees import DiskTrees
 from saltern_agent.sources import Source
 
-OURS = (Path("/etc/sysctl.d"), Path("/etc/modules-load.d"))
-"""Where kinds keep drop-ins that no resource names."""
-
 
 class Node:
     """All ports of this machine. One thread uses one Node; `hashes_kept`: see kept_hashes.py."""
@@ -48,11 +45,14 @@ class Node:
 
     def sweep(self, owned: Iterable[Resource]) -> None:
         """Remove what an agent that was killed left half-made."""
-        claims = (claim for resource in owned for claim in resource.claims)
-        paths = {Path(claim.name).parent for claim in claims if claim.what == "path"}
-        self.files.sweep(sorted({*paths, *OURS}))
+        self.files.sweep(written_in(owned))
         self.blobs.sweep()
         self.packages.sweep()
+
+
+def written_in(owned: Iterable[Resource]) -> list[Path]:
+    """Give every directory in which these resources write, sorted."""
+    return sorted({Path(path).parent for resource in owned for path in resource.paths})
 
 
 def event_sources() -> tuple[Source, ...]:
