@@ -4,9 +4,11 @@
   So what we wrote ourselves is never drift, and neither is what was put back before we looked.
 * A resource that cannot be looked at since one that it waits for has drifted is not told as
   drift of its own: an image is not gone because docker is stopped.
-* What is set right is looked at together with all that comes after it.
-* `times` in `minutes` bounds the repairs of one resource; beyond that it is a fight, told and
-  not fought.
+* What is set right is looked at together with all that comes after it and may be set right.
+* `times` in `minutes` bounds the attempts to repair one resource, also those that failed;
+  beyond that it is a fight, told and not fought.
+* After an attempt that failed the next one waits, twice as long each time, up to LONGEST: a
+  repair may itself cause the event that asks for the next one.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from saltern_protocol.errors import printable
 from saltern_states.body import Body, DriftPolicy
+from saltern_states.order import dependents
 
 from saltern_agent.plan import Planned, transitive
 
 FIGHT = "a fight: set right too often, so it is only told now"
+MAX_FOUND = 16 * 1024  # bytes of one record
+LONGEST = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,27 @@ class Verdict:
 
     drifted: tuple[Planned, ...]  # to be recorded
     healthy: tuple[str, ...]  # as declared: an open drift of theirs has gone away by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Attempts to repair one resource that failed, one after the other."""
+
+    number: int = 0
+    last: float = 0.0
+
+    def next(self, now: float) -> Failures:
+        """Count one more."""
+        return Failures(self.number + 1, now)
+
+    @property
+    def pause(self) -> float:
+        """Give the seconds between the last attempt and the next: 1, 2, 4 … LONGEST."""
+        return min(LONGEST, 2.0 ** min(self.number - 1, 16)) if self.number else 0.0
+
+    def wait(self, now: float) -> float:
+        """Give the seconds until the next attempt; none where the clock was set back."""
+        return max(0.0, self.last + self.pause - now) if self.last <= now else 0.0
 
 
 def judge(found: Iterable[Planned], after: Mapping[str, tuple[str, ...]]) -> Verdict:
@@ -44,16 +71,40 @@ def judge(found: Iterable[Planned], after: Mapping[str, tuple[str, ...]]) -> Ver
 
 
 def lines(planned: Planned) -> tuple[str, ...]:
-    """Say what was found, a line each."""
-    return (planned.why,) if planned.hindered else tuple(str(change) for change in planned.changes)
+    """Say what was found, a line each: fit for any file and terminal, and MAX_FOUND bytes long."""
+    said = (planned.why,) if planned.hindered else tuple(str(change) for change in planned.changes)
+    return bounded(tuple(printable(line) for line in said))
 
 
-def fights(policy: DriftPolicy, repairs: int) -> bool:
-    """Say whether the repairs of the last `policy.minutes` are as many as were allowed."""
-    return bool(policy.times) and repairs >= policy.times
+def bounded(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Give as many lines as go into MAX_FOUND bytes, and say how many there are beside them."""
+    left = MAX_FOUND - len(f"… and {len(said)} more".encode())
+    for number, line in enumerate(said):
+        left -= len(line.encode())
+        if left < 0:
+            return (*said[:number], f"… and {len(said) - number} more")
+    return said
+
+
+def fights(policy: DriftPolicy, attempts: Iterable[float], now: float) -> bool:
+    """Say whether the attempts of the last `policy.minutes` are as many as are allowed.
+
+    What lies in the future was written before the clock was set back, and says nothing.
+    """
+    since = now - policy.minutes * 60
+    return bool(policy.times) and sum(since <= at <= now for at in attempts) >= policy.times
 
 
 def to_repair(body: Body, drifted: Iterable[str], held: frozenset[str]) -> frozenset[str]:
-    """Give the ids that may be set right now; `held` are those in a fight."""
+    """Give the ids that may be set right now; `held` are those in a fight or that wait."""
     policies = {resource.id: resource.drift for resource in body.resources}
     return frozenset(one for one in drifted if policies[one].mode == "enforce" and one not in held)
+
+
+def to_touch(body: Body, repaired: frozenset[str], drifted: frozenset[str]) -> frozenset[str]:
+    """Give what is gone through to set `repaired` right: with it, what comes after it.
+
+    Not what drifted and is not repaired now, and never what is only to be told.
+    """
+    following = dependents(body.after, repaired) - drifted
+    return repaired | to_repair(body, following, frozenset())

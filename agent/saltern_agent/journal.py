@@ -8,17 +8,23 @@ One SQLite file in WAL mode with synchronous=FULL: what a method returned from i
   on with an apply, and does not call what is missing drift.
 * A resource is owned from before it is made until it has been taken back.
 * A resource has at most one open drift; closed ones are bounded by MAX_CLOSED, the oldest go.
+* A file that cannot be read or written is told as JournalError, and what failed left no trace.
 
 Times are Unix seconds (UTC, float), given by the caller.
 """
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from saltern_protocol.errors import MalformedError
 from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
 
@@ -36,6 +42,8 @@ CREATE TABLE IF NOT EXISTS drift (
     since REAL NOT NULL, recorded REAL NOT NULL, seen TEXT NOT NULL, found TEXT NOT NULL,
     healed REAL, outcome TEXT NOT NULL DEFAULT '');
 CREATE UNIQUE INDEX IF NOT EXISTS one_open ON drift (resource) WHERE healed IS NULL;
+CREATE TABLE IF NOT EXISTS attempts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, at REAL NOT NULL);
 """
 
 
@@ -67,19 +75,24 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal:
-    """The node's memory on disk. One thread uses one Journal."""
+    """The node's memory on disk. One thread uses one Journal. Every method: JournalError."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = path
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA busy_timeout=5000")
+            self._db.execute("PRAGMA busy_timeout=1000")
             self._db.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise JournalError(f"cannot open the journal {path}: {error}") from error
-        path.chmod(0o600)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"cannot open the journal {path}: {error}; see that {path.parent} can be written "
+                f"and has free space. Where the file itself is damaged: stop the agent, move "
+                f"{path}* away, start it, and apply the node's newest document again"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -87,26 +100,31 @@ class Journal:
 
     def accepted(self) -> Accepted | None:
         """Give what was accepted last."""
-        row = self._db.execute("SELECT statement, unfinished, at FROM accepted").fetchone()
-        return Accepted(row[0], bool(row[1]), row[2]) if row else None
+        rows = self._rows("SELECT statement, unfinished, at FROM accepted")
+        return Accepted(rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else None
 
     def accept(self, statement: bytes, now: float) -> None:
         """Remember a statement, before anything of it is applied."""
-        self._db.execute(
-            "INSERT INTO accepted VALUES (1, ?, 1, ?) ON CONFLICT (one) DO UPDATE"
-            " SET statement = excluded.statement, unfinished = 1, at = excluded.at",
-            (statement, now),
-        )
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO accepted VALUES (1, ?, 1, ?) ON CONFLICT (one) DO UPDATE"
+                " SET statement = excluded.statement, unfinished = 1, at = excluded.at",
+                (statement, now),
+            )
 
     def finish(self) -> None:
         """Say that the accepted statement has been gone through to its end."""
-        self._db.execute("UPDATE accepted SET unfinished = 0 WHERE unfinished = 1")
+        with self._writing() as db:
+            db.execute("UPDATE accepted SET unfinished = 0 WHERE unfinished = 1")
 
     def owned(self) -> dict[str, Resource]:
         """Give what is ours on this node, by id, in the order in which it came."""
         found: dict[str, Resource] = {}
-        for name, data in self._db.execute("SELECT id, resource FROM owned ORDER BY place"):
-            resource = read_resource(unpack_plain(data, MAX_SPEC_BYTES), "$")
+        for name, data in self._rows("SELECT id, resource FROM owned ORDER BY place"):
+            try:
+                resource = read_resource(unpack_plain(data, MAX_SPEC_BYTES), "$")
+            except MalformedError as error:
+                raise JournalError(f"cannot read {name} in the journal: {error}") from error
             if not isinstance(resource, Resource):
                 raise JournalError(f"cannot read {name} in the journal: {'; '.join(resource)}")
             found[name] = resource
@@ -115,73 +133,132 @@ class Journal:
     def own(self, resource: Resource) -> None:
         """Remember that a resource is ours; nothing is written where that is known."""
         data = pack(msgspec.to_builtins(resource, builtin_types=(bytes,)))
-        row = self._db.execute("SELECT resource FROM owned WHERE id = ?", (resource.id,)).fetchone()
-        if row and row[0] == data:
+        rows = self._rows("SELECT resource FROM owned WHERE id = ?", (resource.id,))
+        if rows and rows[0][0] == data:
             return
-        self._db.execute(
-            "INSERT INTO owned SELECT ?, ?, coalesce(max(place), 0) + 1 FROM owned WHERE true"
-            " ON CONFLICT (id) DO UPDATE SET resource = excluded.resource",
-            (resource.id, data),
-        )
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO owned SELECT ?, ?, coalesce(max(place), 0) + 1 FROM owned WHERE true"
+                " ON CONFLICT (id) DO UPDATE SET resource = excluded.resource",
+                (resource.id, data),
+            )
 
     def disown(self, resource_id: str) -> None:
         """Forget a resource that has been taken back."""
-        self._db.execute("DELETE FROM owned WHERE id = ?", (resource_id,))
+        with self._writing() as db:
+            db.execute("DELETE FROM owned WHERE id = ?", (resource_id,))
+            db.execute("DELETE FROM attempts WHERE resource = ?", (resource_id,))
 
     def open_drift(self) -> dict[str, Drift]:
         """Give the open drift of each resource."""
-        rows = self._db.execute("SELECT * FROM drift WHERE healed IS NULL ORDER BY seq")
+        rows = self._rows("SELECT * FROM drift WHERE healed IS NULL ORDER BY seq")
         return {drift.resource: drift for drift in map(_drift, rows)}
 
     def drift(self, most: int = 100) -> tuple[Drift, ...]:
         """Give the newest drift, newest first."""
-        rows = self._db.execute("SELECT * FROM drift ORDER BY seq DESC LIMIT ?", (most,))
-        return tuple(map(_drift, rows))
+        return tuple(
+            map(_drift, self._rows("SELECT * FROM drift ORDER BY seq DESC LIMIT ?", (most,)))
+        )
 
     def record(
         self, resource: str, kind: str, since: float, seen: str, found: tuple[str, ...], now: float
-    ) -> None:
-        """Open a drift, or say anew what an open one found."""
+    ) -> int:
+        """Open a drift, or say anew what an open one found. Gives its number."""
         text = msgspec.json.encode(found).decode()
-        self._db.execute(
-            "INSERT INTO drift (resource, kind, since, recorded, seen, found)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (resource) WHERE healed IS NULL"
-            " DO UPDATE SET found = excluded.found WHERE found != excluded.found",
-            (resource, kind, since, now, seen, text),
-        )
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO drift (resource, kind, since, recorded, seen, found)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (resource) WHERE healed IS NULL"
+                " DO UPDATE SET found = excluded.found WHERE found != excluded.found",
+                (resource, kind, since, now, seen, text),
+            )
+            row = db.execute(
+                "SELECT seq FROM drift WHERE resource = ? AND healed IS NULL", (resource,)
+            ).fetchone()
+        return int(row[0])
 
     def hinder(self, resource: str, why: str) -> None:
         """Say why an open drift stays open."""
-        self._db.execute(
-            "UPDATE drift SET outcome = ? WHERE resource = ? AND healed IS NULL AND outcome != ?",
-            (why, resource, why),
-        )
+        with self._writing() as db:
+            db.execute(
+                "UPDATE drift SET outcome = ? WHERE resource = ? AND healed IS NULL"
+                " AND outcome != ?",
+                (why, resource, why),
+            )
 
     def heal(self, resource: str, outcome: str, now: float) -> None:
         """Close the open drift of a resource."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute(
-            "UPDATE drift SET healed = ?, outcome = ? WHERE resource = ? AND healed IS NULL",
-            (now, outcome, resource),
-        )
-        self._db.execute(
-            "DELETE FROM drift WHERE healed IS NOT NULL AND seq <="
-            " (SELECT max(seq) FROM drift) - ?",
-            (MAX_CLOSED,),
-        )
-        self._db.execute("COMMIT")
+        with self._writing() as db:
+            db.execute(
+                "UPDATE drift SET healed = ?, outcome = ? WHERE resource = ? AND healed IS NULL",
+                (now, outcome, resource),
+            )
+            db.execute(
+                "DELETE FROM drift WHERE healed IS NOT NULL AND seq <="
+                " (SELECT max(seq) FROM drift) - ?",
+                (MAX_CLOSED,),
+            )
 
-    def repairs_since(self, resource: str, since: float) -> int:
-        """Count how often a resource was set right since a time."""
-        row = self._db.execute(
-            "SELECT count(*) FROM drift WHERE resource = ? AND healed >= ? AND outcome = 'healed'",
-            (resource, since),
-        ).fetchone()
-        return int(row[0])
+    def attempt(self, resource: str, at: float, most: int) -> None:
+        """Remember that a repair was begun; of one resource the newest `most` are kept."""
+        with self._writing() as db:
+            db.execute("INSERT INTO attempts (resource, at) VALUES (?, ?)", (resource, at))
+            db.execute(
+                "DELETE FROM attempts WHERE resource = ? AND seq NOT IN (SELECT seq FROM attempts"
+                " WHERE resource = ? ORDER BY seq DESC LIMIT ?)",
+                (resource, resource, most),
+            )
+
+    def attempts(self) -> dict[str, tuple[float, ...]]:
+        """Give when repairs of each resource were begun, in the order in which they were."""
+        found: dict[str, tuple[float, ...]] = {}
+        for resource, at in self._rows("SELECT resource, at FROM attempts ORDER BY seq"):
+            found[resource] = (*found.get(resource, ()), at)
+        return found
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot read the journal {self._path}: {error}") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing of what is written within."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise JournalError(
+                f"cannot write the journal {self._path}: {error}; "
+                f"{_free(self._path.parent)}; free space in it, or mend its disk"
+            ) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back itself, or not answer at all
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
 
-def _drift(row: tuple[int, str, str, float, float, str, str, float | None, str]) -> Drift:
+def _free(directory: Path) -> str:
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError as error:
+        return f"{directory} cannot be looked at ({error.strerror})"
+    return f"{directory} has {free} bytes free"
+
+
+def _drift(row: tuple[Any, ...]) -> Drift:
     seq, resource, kind, since, recorded, seen, found, healed, outcome = row
+    try:
+        said = msgspec.json.decode(found, type=tuple[str, ...])
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"cannot read drift {seq} in the journal: {error}") from error
     return Drift(
         seq=seq,
         resource=resource,
@@ -189,7 +266,7 @@ def _drift(row: tuple[int, str, str, float, float, str, str, float | None, str])
         since=since,
         recorded=recorded,
         seen=seen,
-        found=msgspec.json.decode(found, type=tuple[str, ...]),
+        found=said,
         healed=healed,
         outcome=outcome,
     )

@@ -8,22 +8,23 @@ clock: `clock` is given. What it finds it tells to `told`; what it is, it shows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
+from saltern_protocol.errors import printable
 from saltern_states.body import Body
 from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
-from saltern_states.order import dependents
 from saltern_states.ports import Host, HostError
 from saltern_states.unit_changes import StartUnit
 
 from saltern_agent.accept import current, proposed
 from saltern_agent.converge import Done, Result, converge
-from saltern_agent.drift import FIGHT, fights, judge, lines, to_repair
+from saltern_agent.drift import FIGHT, Failures, fights, judge, lines, to_repair, to_touch
 from saltern_agent.glance import Glance
-from saltern_agent.journal import Drift, Journal
+from saltern_agent.journal import Drift, Journal, JournalError
+from saltern_agent.ledger import Ledger
 from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.steps import Step, steps
 
@@ -75,12 +76,18 @@ class Hearing:
 class Repairing(Hearing):
     """Hears of a repair, and what each resource came to as soon as it is known."""
 
-    ended: Callable[[Done], None]
+    ended: Callable[[Done, bool], None]
+    tried: set[str] = field(default_factory=set)
+
+    def making(self, step: Step, change: Change) -> None:
+        """A change is about to be made: from here on it was an attempt, however it ends."""
+        Hearing.making(self, step, change)
+        self.tried.add(step.resource.id)
 
     def done(self, done: Done) -> None:
         """A step was gone through."""
         Hearing.done(self, done)
-        self.ended(done)
+        self.ended(done, done.step.resource.id in self.tried)
 
 
 class Boot(Protocol):
@@ -117,14 +124,22 @@ class Keeper:
     document: Document | None = None
     last: Result | None = None
     owing: bool = False  # something is still to be taken back
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.journal)
 
     def load(self) -> bool:
-        """Take up what was accepted before. True: an apply of it was cut off."""
+        """Take up what was accepted before. True: an apply of it was cut off.
+
+        JournalError: the journal cannot be read.
+        """
         accepted = self.journal.accepted()
         if accepted is None:
             return False
         taken = current(self.identity, accepted)
         self.body, self.document = taken.body, taken.document
+        self.ledger.load(self.body)
         self.owing = any(step.verb != "hold" for step in self._steps())
         return accepted.unfinished
 
@@ -137,26 +152,33 @@ class Keeper:
             return 0
         volatile = tuple(step for step in self._hold() if kind_of(step.resource.spec).volatile)
         told = Hearing(self.listener, "boot")
-        changes = converge(self.host, volatile, self.journal, told).changes
+        changes = self._converge(volatile, told).changes
         self.boot.mark()
         return changes
 
     def take(self, statement: bytes, newer: Callable[[], bool] = lambda: False) -> Result:
-        """Verify, remember, converge. RefusedError or BodyError: nothing was changed."""
+        """Verify, remember, converge. RefusedError or BodyError: nothing was changed.
+
+        JournalError: it was not remembered, and nothing was changed; or something new of it
+        was not, and so not made: a look goes on with it.
+        """
         now = self.clock()
         taken = proposed(self.identity, self.journal.accepted(), statement, now)
-        self.journal.accept(encode_statement(taken.statement), now)
+        self.ledger.accept(encode_statement(taken.statement), now)
         self.body, self.document = taken.body, taken.document
         return self.converge_all(newer)
 
     def converge_all(self, newer: Callable[[], bool] = lambda: False) -> Result:
         """Bring the node to the accepted body."""
+        held = {resource.id for resource in self.body.resources}
+        for name in self.ledger.open.keys() - held:
+            self._heal(name, "no longer declared", self.clock())
         told = Hearing(self.listener, "document")
-        result = converge(self.host, self._steps(), self.journal, told, newer)
+        result = converge(self.host, self._steps(), self.ledger, told, newer)
         if not result.interrupted:
-            self.journal.finish()
+            self.ledger.finish()
             now = self.clock()
-            for name in self.journal.open_drift():
+            for name in tuple(self.ledger.open):
                 if name not in {one.step.resource.id for one in result.bad}:
                     self._heal(name, "a document came", now)
         self.owing = any(one.step.verb != "hold" for one in result.bad)
@@ -176,8 +198,11 @@ class Keeper:
     def look(self, noticed: Mapping[str, Noticed], whole: bool) -> int:
         """Look at what was noticed, or at the whole body; record drift, and set it right as told.
 
-        Gives how many are not as declared at the end.
+        Gives how many are not as declared at the end. A journal that does not answer hinders
+        nothing of it; the ledger's trouble tells.
         """
+        if whole:
+            self.ledger.catch_up()
         if whole and self.owing:
             self._take_back()
         began = Noticed(self.clock(), "look")
@@ -187,21 +212,34 @@ class Keeper:
         verdict = judge(found, self.body.after)
         if verdict.drifted and self._shutting_down():
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to
-        still_open = self.journal.open_drift()
         for name in verdict.healthy:
-            if name in still_open:
-                self._heal(name, "went away by itself", self.clock())
+            self._well(name, "went away by itself")
         drifted = self._not_to_come(verdict.drifted)
         for planned in drifted:
-            name = planned.step.resource.id
-            self._record(planned, noticed.get(name, began), name in still_open)
+            self._record(planned, noticed.get(planned.step.resource.id, began))
         return self._repair(frozenset(one.step.resource.id for one in drifted))
 
     def _take_back(self) -> None:
         """Try again what could not be taken back when its document came."""
-        left = tuple(step for step in self._steps() if step.verb != "hold")
-        result = converge(self.host, left, self.journal, Hearing(self.listener, "document"))
+        try:
+            left = tuple(step for step in self._steps() if step.verb != "hold")
+        except JournalError as error:
+            self.ledger.trouble = str(error)
+            return
+        result = self._converge(left, Hearing(self.listener, "document"))
         self.owing = bool(result.bad)
+        if self.last is not None:
+            now = {one.step.key: one for one in result.done}
+            done = tuple(now.get(one.step.key, one) for one in self.last.done)
+            self.last = replace(self.last, done=done)
+
+    def _converge(self, chosen: tuple[Step, ...], told: Hearing) -> Result:
+        """Converge what is held already: where the journal refuses something new, go on later."""
+        try:
+            return converge(self.host, chosen, self.ledger, told)
+        except JournalError as error:
+            self.ledger.trouble = str(error)
+            return Result((), interrupted=True)
 
     def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:
         """Leave out the units that a boot has not come to yet: systemd starts them in its order.
@@ -221,43 +259,77 @@ class Keeper:
         except HostError:  # no systemd answers: then it stops nothing either
             return False
 
-    def _record(self, planned: Planned, noticed: Noticed, known: bool) -> None:
+    def _record(self, planned: Planned, noticed: Noticed) -> None:
         resource = planned.step.resource
-        kind = kind_of(resource.spec).name
-        now = self.clock()
-        self.journal.record(resource.id, kind, noticed.since, noticed.seen, lines(planned), now)
+        known = resource.id in self.ledger.open
+        self.ledger.record(
+            Drift(
+                seq=0,
+                resource=resource.id,
+                kind=kind_of(resource.spec).name,
+                since=noticed.since,
+                recorded=self.clock(),
+                seen=printable(noticed.seen),
+                found=lines(planned),
+            )
+        )
         if not known:
             self.listener.drifted(planned, noticed.seen, self.clock() - noticed.since)
 
     def _repair(self, drifted: frozenset[str]) -> int:
-        held = frozenset(one for one in drifted if self._fights(one))
-        for name in held:
-            self.journal.hinder(name, FIGHT)
-        repaired = to_repair(self.body, drifted, held)
+        now = self.clock()
+        fought = frozenset(one for one in drifted if self._fights(one, now))
+        for name in fought:
+            self.ledger.hinder(name, FIGHT)
+        waits = frozenset(one for one in drifted if self._failures(one).wait(now))
+        repaired = to_repair(self.body, drifted, fought | waits)
         if not repaired:
             return len(drifted)
-        touched = repaired | (dependents(self.body.after, repaired) - drifted)
+        touched = to_touch(self.body, repaired, drifted)
         chosen = tuple(step for step in self._hold() if step.resource.id in touched)
-        told = Repairing(self.listener, "drift", lambda done: self._repaired(done, repaired))
-        result = converge(self.host, chosen, self.journal, told)
+        result = self._converge(chosen, Repairing(self.listener, "drift", self._repaired))
+        if result.interrupted:
+            return len(drifted)
         return len(result.bad) + len(drifted - repaired)
 
-    def _repaired(self, done: Done, drifted: frozenset[str]) -> None:
-        name = done.step.resource.id
-        if done.bad:
-            self.journal.hinder(name, done.why)
-        elif name in drifted:
-            self._heal(name, "healed", self.clock())
+    def _repaired(self, done: Done, tried: bool) -> None:
+        resource, now = done.step.resource, self.clock()
+        if tried:
+            self.ledger.attempt(resource.id, resource.drift, now)
+        if not done.bad:
+            self._well(resource.id, "healed")
+        elif tried:
+            pause = self.ledger.fail(resource.id, now).pause
+            self.ledger.hinder(resource.id, f"{done.why}; tried again in {pause:.0f} s")
+        else:
+            self.ledger.hinder(resource.id, done.why)
 
-    def _fights(self, name: str) -> bool:
+    def retries(self) -> dict[str, float]:
+        """Give what waits for its next attempt, and how many seconds."""
+        now = self.clock()
+        return {
+            name: failures.wait(now)
+            for name, failures in self.ledger.failures.items()
+            if name in self.ledger.open and not self._fights(name, now)
+        }
+
+    def _failures(self, name: str) -> Failures:
+        return self.ledger.failures.get(name, Failures())
+
+    def _fights(self, name: str, now: float) -> bool:
         policy = next(one.drift for one in self.body.resources if one.id == name)
-        since = self.clock() - policy.minutes * 60
-        return bool(policy.times) and fights(policy, self.journal.repairs_since(name, since))
+        return fights(policy, self.ledger.attempts(name), now)
+
+    def _well(self, name: str, outcome: str) -> None:
+        """A resource is as declared: its drift ends, and what the last converge left of it."""
+        self._heal(name, outcome, self.clock())
+        if self.last is not None and any(one.step.key == name for one in self.last.bad):
+            done = tuple(_mended(one) if one.step.key == name else one for one in self.last.done)
+            self.last = replace(self.last, done=done)
 
     def _heal(self, name: str, outcome: str, now: float) -> None:
-        drift = self.journal.open_drift().get(name)
+        drift = self.ledger.heal(name, outcome, now)
         if drift is not None:
-            self.journal.heal(name, outcome, now)
             self.listener.healed(drift, outcome, now)
 
     def _hold(self) -> tuple[Step, ...]:
@@ -265,6 +337,10 @@ class Keeper:
 
     def _steps(self) -> tuple[Step, ...]:
         return steps(self.body, self.journal.owned())
+
+
+def _mended(done: Done) -> Done:
+    return replace(done, outcome="changed" if done.changes else "as declared", why="")
 
 
 def _is_to_start(planned: Planned) -> bool:

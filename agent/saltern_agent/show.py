@@ -80,6 +80,8 @@ def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
 
 
 def _wrong(status: Status, now: float) -> Iterator[str]:
+    if status.trouble:
+        yield f"trouble    {status.trouble}"
     for hindrance in status.hindrances:
         yield f"! {hindrance.resource}: {hindrance.outcome}: {hindrance.why}"
     yield from show_drift(status.drift, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from saltern_protocol.errors import printable
 
 from saltern_agent.journal import Drift
 from saltern_agent.keeper import Keeper
@@ -30,6 +31,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     changes: int = 0  # of the last converge
     hindrances: tuple[Hindrance, ...] = ()
     drift: tuple[Drift, ...] = ()  # open
+    trouble: str = ""  # what the agent itself lacks: a journal that can be written
     restored: int = 0  # changes that the last boot asked for
     looks: int = 0
     looked: float = 0.0
@@ -40,11 +42,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(keeper: Keeper) -> Status:
     """Say how things stand."""
     document, last = keeper.document, keeper.last
-    drift = tuple(keeper.journal.open_drift().values())
+    drift = tuple(keeper.ledger.open.values())
     bad = last.bad if last else ()
     if document is None:
         return Status(
-            cluster=keeper.identity.cluster, node=keeper.identity.node, state="no document"
+            cluster=keeper.identity.cluster,
+            node=keeper.identity.node,
+            state="no document",
+            trouble=keeper.ledger.trouble,
         )
     state = "drifted" if drift else "not converged" if bad else "converged"
     return Status(
@@ -57,6 +62,9 @@ def status_of(keeper: Keeper) -> Status:
         body=document.body.hex(),
         resources=len(keeper.body.resources),
         changes=last.changes if last else 0,
-        hindrances=tuple(Hindrance(one.step.resource.id, one.outcome, one.why) for one in bad),
+        hindrances=tuple(
+            Hindrance(one.step.resource.id, one.outcome, printable(one.why)) for one in bad
+        ),
         drift=drift,
+        trouble=keeper.ledger.trouble,
     )

@@ -77,8 +77,45 @@ def test_drift_that_ended_can_come_again(journal: Journal) -> None:
     journal.record("a", "file/1", 5.0, "event", ("one",), now=5.1)
 
     assert [drift.healed for drift in journal.drift()] == [None, 1.2]
-    assert journal.repairs_since("a", 0.0) == 1
-    assert journal.repairs_since("a", 2.0) == 0
+
+
+def test_the_newest_attempts_of_a_resource_are_kept_until_it_is_taken_back(
+    journal: Journal,
+) -> None:
+    for at in (1.0, 2.0, 3.0):
+        journal.attempt("a", at, most=2)
+    journal.attempt("b", 1.0, most=2)
+    assert journal.attempts() == {"a": (2.0, 3.0), "b": (1.0,)}
+
+    journal.disown("a")
+    assert journal.attempts() == {"b": (1.0,)}
+
+
+def test_a_full_journal_refuses_a_write_whole_and_can_be_read(journal: Journal) -> None:
+    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(JournalError, match=r"database or disk is full; .* bytes free"):
+        journal.accept(b"s" * 65536, now=2.0)
+
+    assert journal.accepted() is None
+    assert journal.open_drift().keys() == {"a"}
+    journal._db.execute(f"PRAGMA max_page_count = {pages + 100}")
+    journal.accept(b"s" * 65536, now=2.0)
+    assert journal.accepted() is not None
+
+
+def test_a_journal_that_is_damaged_below_us_is_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    journal.own(A)
+    journal.close()
+    with (tmp_path / "journal.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 65536)
+
+    with pytest.raises(JournalError, match="cannot"):
+        Journal(tmp_path / "journal.db").owned()
 
 
 def test_why_drift_stays_open_is_told(journal: Journal) -> None:

@@ -1,0 +1,135 @@
+"""The ledger: what drifted and what was tried against it, in memory first, and in the journal.
+
+A node is held to its document also while its disk is full or broken. Laws:
+
+* What the keeper reads here is in memory: it is the same whether the journal answers or not.
+* What cannot be written waits, at most MAX_WAITING writes, and is written, in order, before the
+  next one. Until then `trouble` says so. Nothing that waits is needed to find the node again:
+  at worst a start looks anew, or takes back what is gone already.
+* What must not be lost is refused instead: a new document, and a new resource of ours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from msgspec.structs import replace
+from saltern_protocol.errors import printable
+from saltern_states.body import Body, DriftPolicy, Resource
+
+from saltern_agent.drift import Failures
+from saltern_agent.journal import Drift, Journal, JournalError
+
+MAX_WAITING = 1000
+
+
+class Ledger:
+    """Remembers for the keeper. One thread uses one Ledger."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.trouble = ""
+        self.open: dict[str, Drift] = {}
+        self.failures: dict[str, Failures] = {}
+        self._journal = journal
+        self._attempts: dict[str, deque[float]] = {}
+        self._owned: dict[str, Resource] = {}
+        self._waiting: deque[Callable[[], object]] = deque(maxlen=MAX_WAITING)
+
+    def load(self, body: Body) -> None:
+        """Take up what the journal knows. JournalError: it cannot be read."""
+        self.open = self._journal.open_drift()
+        self._attempts = {name: deque(at) for name, at in self._journal.attempts().items()}
+        owned = self._journal.owned()
+        self._owned = {one.id: one for one in body.resources if owned.get(one.id) == one}
+
+    def accept(self, statement: bytes, now: float) -> None:
+        """Remember a statement. JournalError: it is not remembered."""
+        self._write_waiting()
+        self._journal.accept(statement, now)
+        self.trouble = ""
+        self.failures.clear()
+
+    def own(self, resource: Resource) -> None:
+        """Remember that a resource is ours. JournalError: it was not, and is not remembered."""
+        if self._owned.get(resource.id) == resource:
+            return
+        self._write_waiting()
+        self._journal.own(resource)
+        self._owned[resource.id] = resource
+
+    def disown(self, resource_id: str) -> None:
+        """Forget a resource that has been taken back."""
+        self._owned.pop(resource_id, None)
+        self._attempts.pop(resource_id, None)
+        self._write(partial(self._journal.disown, resource_id))
+
+    def finish(self) -> None:
+        """Say that the accepted statement has been gone through to its end."""
+        self._write(self._journal.finish)
+
+    def record(self, drift: Drift) -> None:
+        """Open a drift, or say anew what an open one found."""
+        known = self.open.get(drift.resource)
+        if known and known.found == drift.found:
+            return
+        self.open[drift.resource] = now = replace(known, found=drift.found) if known else drift
+        self._write(partial(self._record, now))
+
+    def hinder(self, resource: str, why: str) -> None:
+        """Say why an open drift stays open."""
+        why, drift = printable(why), self.open.get(resource)
+        if drift is None or drift.outcome == why:
+            return
+        self.open[resource] = replace(drift, outcome=why)
+        self._write(partial(self._journal.hinder, resource, why))
+
+    def heal(self, resource: str, outcome: str, now: float) -> Drift | None:
+        """Close the open drift of a resource, and give it, where there is one."""
+        self.failures.pop(resource, None)
+        drift = self.open.pop(resource, None)
+        if drift is not None:
+            self._write(partial(self._journal.heal, resource, outcome, now))
+        return drift
+
+    def attempt(self, resource: str, policy: DriftPolicy, now: float) -> None:
+        """Count a repair that was begun, where the policy bounds them."""
+        if policy.times:
+            before = self._attempts.get(resource, ())
+            self._attempts[resource] = deque((*before, now), maxlen=policy.times)
+            self._write(partial(self._journal.attempt, resource, now, policy.times))
+
+    def attempts(self, resource: str) -> tuple[float, ...]:
+        """Give when repairs of a resource were begun, as many as its policy asks for."""
+        return tuple(self._attempts.get(resource, ()))
+
+    def fail(self, resource: str, now: float) -> Failures:
+        """Count a repair that failed: the next one waits."""
+        self.failures[resource] = self.failures.get(resource, Failures()).next(now)
+        return self.failures[resource]
+
+    def catch_up(self) -> None:
+        """Write what waits, if that can be done now."""
+        try:
+            self._write_waiting()
+        except JournalError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+
+    def _record(self, one: Drift) -> None:
+        seq = self._journal.record(
+            one.resource, one.kind, one.since, one.seen, one.found, one.recorded
+        )
+        if one.resource in self.open:
+            self.open[one.resource] = replace(self.open[one.resource], seq=seq)
+
+    def _write(self, write: Callable[[], object]) -> None:
+        self._waiting.append(write)
+        self.catch_up()
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            self._waiting[0]()
+            self._waiting.popleft()
