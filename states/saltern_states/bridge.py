@@ -16,12 +16,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from ipaddress import IPv4Interface
 from typing import Annotated
 
 from msgspec import Meta
-from saltern_protocol.policy import Claim
+from saltern_protocol.policy import Claim, matches
 
 from saltern_states.absent_link import DeleteLink, delete_link
 from saltern_states.contract import (
@@ -40,16 +39,18 @@ Address4 = Annotated[str, Meta(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}
 """An IPv4 address with the prefix of its network: "10.10.5.1/24"."""
 
 
-PortPattern = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._\[\]*?-]{1,80}\Z")]
+PortPattern = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._*-]{1,15}\Z")]
+"""Names of links, in which "*" stands for any run of characters, as in a policy."""
 
 
 class Bridge(Spec, frozen=True, kw_only=True, tag="bridge/1"):
     """A bridge. Other IPv4 addresses on it are taken away: a stale pod range breaks the node
     (kubernetes/kubernetes#32900).
 
-    `ports`: veth links of these names (as in a shell: * ? [0-9]) belong on the bridge. Who
-    deletes a bridge leaves the running containers' links up and port of nothing, and nobody
-    else puts them back.
+    `ports`: veth links of these names ("veth*") belong on the bridge. Who deletes a bridge
+    leaves the running containers' links up and port of nothing, and nobody else puts them
+    back. A link with an IPv4 address is somebody's own and stays as it is: it would be deaf
+    on a bridge.
     """
 
     name: LinkName
@@ -140,7 +141,7 @@ class SetUp(Change, frozen=True, kw_only=True, tag="set-up"):
 
 
 class AttachPort(Change, frozen=True, kw_only=True, tag="attach-port"):
-    """Put a link on the bridge that is port of nothing."""
+    """Put a link on the bridge that is port of nothing and has no address."""
 
     name: str
     port: str
@@ -156,7 +157,7 @@ BridgeChange = MakeBridge | Mending | DeleteLink
 def observe(host: Host, want: Bridge) -> Observed:
     """Look at the link, and for what belongs on it."""
     loose = host.links.loose_ends() if want.ports else ()
-    ours = tuple(name for name in loose if any(fnmatchcase(name, one) for one in want.ports))
+    ours = tuple(name for name in loose if any(matches(name, one) for one in want.ports))
     return Observed(host.links.link(want.name), ours)
 
 
@@ -192,8 +193,13 @@ def remove(want: Bridge, have: Observed) -> tuple[BridgeChange | Blocked, ...]:
 
 
 def claims(want: Bridge) -> tuple[Claim, ...]:
-    """The link."""
-    return (Claim("link", want.name),)
+    """The link, and the links that it makes its ports."""
+    return (Claim("link", want.name), *(Claim("link", name) for name in want.ports))
+
+
+def stands_at(want: Bridge) -> tuple[str, ...]:
+    """The link; its ports are others', and stay where they are when it goes."""
+    return (str(Claim("link", want.name)),)
 
 
 def watch(want: Bridge) -> tuple[Watch, ...]:
@@ -243,6 +249,8 @@ def _make(host: Host, change: MakeBridge) -> None:
 
 def _mend(host: Host, change: Mending) -> None:
     if isinstance(change, AttachPort):
+        if change.port not in host.links.loose_ends():
+            raise MovedError(f"cannot {change}: it is no loose end any more; plan again")
         host.links.attach(change.name, change.port)
         return
     link = host.links.link(change.name)
@@ -283,6 +291,7 @@ KIND: Kind[Bridge, Observed, BridgeChange] = Kind(
     diff=diff,
     remove=remove,
     claims=claims,
+    stands_at=stands_at,
     watch=watch,
     apply=apply,
     volatile=True,

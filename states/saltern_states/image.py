@@ -126,8 +126,8 @@ def apply(host: Host, change: ImageChange) -> None:
 
 
 def claims(want: Image) -> tuple[Claim, ...]:
-    """The image, by its config."""
-    return (Claim("image", want.config),)
+    """The image, by its config; and its archive, which docker unpacks as root."""
+    return (Claim("image", want.config), Claim("artifact", want.archive))
 
 
 def watch(_want: Image) -> tuple[Watch, ...]:

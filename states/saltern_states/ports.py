@@ -229,7 +229,10 @@ class Links(Protocol):
         ...
 
     def loose_ends(self) -> tuple[str, ...]:
-        """Give the names of the veth links that are up and port of no bridge, sorted."""
+        """Give the names of the veth links that are up, port of no bridge and without IPv4 address.
+
+        Sorted. A link that has an address is in use as it is: on a bridge it would be deaf.
+        """
         ...
 
     def attach(self, bridge: str, port: str) -> None:

@@ -224,6 +224,15 @@ def test_a_veth_that_lost_its_bridge_is_a_loose_end(bridged: Links) -> None:
     assert bridged.loose_ends() == ("veth0123456",)
 
 
+def test_a_veth_that_has_an_address_is_no_loose_end(bridged: Links) -> None:
+    put_veth(bridged, "veth0123456")
+    bridged.add_address("veth0123456", "10.30.0.1/24")
+    assert bridged.loose_ends() == ()
+
+    bridged.delete_address("veth0123456", "10.30.0.1/24")
+    assert bridged.loose_ends() == ("veth0123456",)
+
+
 def test_what_is_no_bridge_has_no_ports(bridged: Links) -> None:
     put_veth(bridged, "veth0123456")
 

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import ValidationError, convert
 from msgspec.structs import replace
+from saltern_protocol.policy import Allow, Claim, allowed
 from saltern_states import bridge
 from saltern_states.absent_link import DeleteLink
 from saltern_states.bridge import (
     AddAddress,
+    AttachPort,
     Bridge,
     BridgeChange,
     DeleteAddress,
@@ -141,6 +143,64 @@ def test_a_bridge_is_not_made_over_another() -> None:
 
     with pytest.raises(MovedError, match="it is there now"):
         bridge.apply(host, MAKE)
+
+
+PORTS = replace(WANT, ports=("veth*", "tap0"))
+
+
+def test_the_links_that_it_takes_are_claims_that_a_policy_covers() -> None:
+    assert bridge.KIND.claims(PORTS) == tuple(
+        Claim("link", name) for name in ("cbr0", "veth*", "tap0")
+    )
+    veth, narrow = Claim("link", "veth*"), Allow(links=("cbr0", "veth0*"))
+    assert all(allowed(Allow(links=("cbr0", "*e*")), claim) for claim in (veth, Claim("link", "e")))
+    assert not allowed(narrow, veth)
+    assert allowed(narrow, Claim("link", "veth0a*"))
+
+
+def test_a_bridge_whose_ports_are_named_otherwise_keeps_its_place() -> None:
+    assert bridge.KIND.places(PORTS) == bridge.KIND.places(WANT) == ("link cbr0",)
+
+
+@pytest.mark.parametrize("pattern", ["veth[0-9]", "veth?", "", "a-name-too-long*", "a b", "/*"])
+def test_a_pattern_that_no_policy_can_cover_is_refused(pattern: str) -> None:
+    told = {"kind": "bridge/1", "name": "cbr0", "address": "10.10.5.1/24", "ports": [pattern]}
+
+    with pytest.raises(ValidationError):
+        convert(told, Bridge)
+
+
+def loose(host: FakeHost) -> FakeHost:
+    """Put on a node what a bridge could take, and what it must not."""
+    for name in ("veth1", "veth2", "other", "tap0"):
+        host.links.add(name, "veth")
+    host.links.add("veth3", "veth", up=False)
+    host.links.add("veth4")
+    host.links.add("veth5", "veth")
+    host.links.add_address("veth5", "10.30.0.1/24")
+    return host
+
+
+def test_it_takes_the_loose_ends_that_are_its_own_and_no_link_with_an_address() -> None:
+    host = loose(FakeHost())
+
+    for change in bridge.KIND.plan(host, PORTS):
+        assert not isinstance(change, Blocked)
+        bridge.apply(host, change)
+
+    assert host.links.ports == dict.fromkeys(("tap0", "veth1", "veth2"), "cbr0")
+    assert bridge.KIND.plan(host, PORTS) == ()
+
+
+def test_a_link_that_got_an_address_since_is_not_taken() -> None:
+    host = loose(FakeHost())
+    host.links.add("cbr0", "bridge")
+    host.links.add_address("veth1", "10.31.0.1/24")
+
+    with pytest.raises(MovedError, match=r"cannot make veth1 a port of cbr0.*plan again"):
+        bridge.apply(host, AttachPort(name="cbr0", port="veth1"))
+
+    assert host.links.ports == {}
 
 
 ADDRESSES = st.sampled_from(

@@ -121,7 +121,8 @@ def test_removal_takes_what_is_ours(damage: Callable[[FakeHost], None], told: li
 def test_claims_blobs_and_watches() -> None:
     _, want = node()
 
-    assert KIND.claims(want) == (Claim("image", CONFIG),)
+    assert KIND.claims(want) == (Claim("image", CONFIG), Claim("artifact", want.archive))
+    assert KIND.places(want) == ("image pause:1",)
     assert KIND.blobs(want) == (want.archive,)
     assert WatchUnit(DOCKER) in KIND.watch(want)
 

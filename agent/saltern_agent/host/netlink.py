@@ -104,13 +104,15 @@ class NetlinkLinks:
             self._change_link(name, 0, [], PROMISCUOUS if promiscuous else 0, PROMISCUOUS)
 
     def loose_ends(self) -> tuple[str, ...]:
-        """Give the veth links that are up and port of no bridge."""
+        """Give the veth links that are up, port of no bridge and without IPv4 address."""
         message = self._codec.link()
         info = {"attrs": [("IFLA_INFO_KIND", "veth")]}
         message["attrs"] = [("IFLA_EXT_MASK", SKIP_STATISTICS), ("IFLA_LINKINFO", info)]
         with _telling("look for links that are port of nothing"):
             answers = self._socket.ask(GET_LINK, DUMP, codec.body(message))
-        links = (_link(answer, ()) for answer in answers if not _has_master(answer))
+            free = [answer for answer in answers if not _has_master(answer)]
+            taken = self._with_addresses() if free else frozenset[int]()
+        links = (_link(answer, ()) for answer in free if _index(answer) not in taken)
         return tuple(sorted(link.name for link in links if link.kind == "veth" and link.up))
 
     def attach(self, bridge: str, port: str) -> None:
@@ -180,6 +182,13 @@ class NetlinkLinks:
         message["family"], message["index"] = socket.AF_INET, index
         answers = self._socket.ask(GET_ADDRESS, DUMP, codec.body(message))
         return tuple(_address(answer.body) for answer in answers if _index(answer) == index)
+
+    def _with_addresses(self) -> frozenset[int]:
+        """Give the index of each link that has an IPv4 address."""
+        message = self._codec.address()
+        message["family"] = socket.AF_INET
+        answers = self._socket.ask(GET_ADDRESS, DUMP, codec.body(message))
+        return frozenset(map(_index, answers))
 
     def _change_link(
         self, name: str, how: int, attributes: list[tuple[str, Any]], flags: int = 0, mask: int = 0

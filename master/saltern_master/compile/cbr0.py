@@ -15,7 +15,7 @@ from saltern_states.bridge import Bridge
 from saltern_master.compile.node import NodeInput, resource
 
 NAME = "cbr0"
-CONTAINERS = "veth" + "[0-9a-f]" * 7
+CONTAINERS = "veth*"
 """What docker calls its end of a container's link."""
 
 

@@ -36,10 +36,12 @@ HEAD = """\
 # paths      this path and all below it
 # artifacts  null: any content; else the SHA-256 of each that may be brought
 # images     null: any image; else the SHA-256 of each one's config
+# links      a bridge's name, and the names of the links that it may take for its ports
 # In all else * stands for any run of characters.
 #
-# packages is * since what a package needs comes along under its own name. A .deb that is
-# brought to a node is an artifact too: list the hashes under artifacts to pin what comes.
+# packages is * since what a package needs comes along under its own name. A .deb or an
+# image's archive that is brought to a node is an artifact too: list the hashes under
+# artifacts to pin what comes.
 """
 
 NODE = Allow(
@@ -54,7 +56,7 @@ NODE = Allow(
     units=("docker.service", "kubelet.service"),
     sysctls=("net.*", "vm.*", "fs.inotify.*"),
     chains=("filter/SALTERN-*", "nat/SALTERN-*"),
-    links=("cbr0",),
+    links=("cbr0", "veth*"),
     modules=("br_netfilter", "overlay"),
     packages=("*",),
     swap=True,

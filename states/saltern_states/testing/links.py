@@ -69,9 +69,10 @@ class FakeLinks:
         self.table[name] = replace(link, promiscuous=promiscuous)
 
     def loose_ends(self) -> tuple[str, ...]:
-        """Give the veth links that are up and port of no bridge."""
-        loose = (link for link in self.table.values() if link.kind == "veth" and link.up)
-        return tuple(sorted(link.name for link in loose if link.name not in self.ports))
+        """Give the veth links that are up, port of no bridge and without IPv4 address."""
+        ends = (link for link in self.table.values() if link.kind == "veth" and link.up)
+        loose = (link.name for link in ends if not link.addresses)
+        return tuple(sorted(name for name in loose if name not in self.ports))
 
     def attach(self, bridge: str, port: str) -> None:
         """Make a link a port of a bridge."""
