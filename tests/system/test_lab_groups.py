@@ -54,3 +54,13 @@ def test_all_in_and_below_is_killed_and_nothing_beside(groups: tuple[Path, ...])
     cgroups.remove(top)
     assert not top.parent.exists(), "the lab's own folder had nothing else in it"
     cgroups.remove(top)  # there is nothing to do
+
+
+def test_what_came_in_after_it_was_emptied_does_not_keep_a_group(groups: tuple[Path, ...]) -> None:
+    top = groups[0]
+    cgroups.kill(top)
+    (top / "late/below").mkdir(parents=True)
+    with start_in(top) as one, start_in(top / "late/below") as two:
+        cgroups.remove(top)
+        assert (one.wait(5), two.wait(5)) == (-9, -9)
+    assert not top.exists()

@@ -119,12 +119,17 @@ def processes(group: Path) -> Iterator[int]:
 def kill(group: Path, seconds: float = 20) -> None:
     """Kill all that is in a group, and wait until it is empty; LabError after `seconds`."""
     deadline = time.monotonic() + seconds
-    while left := [pid for pid in processes(group) if pid != os.getpid()]:
+    while left := _kill_once(group):
         if time.monotonic() > deadline:
             raise LabError(f"cannot empty {group}: processes {left} do not die")
-        for pid in left:
-            _kill_member(group, pid)
         time.sleep(0.01)
+
+
+def _kill_once(group: Path) -> list[int]:
+    left = [pid for pid in processes(group) if pid != os.getpid()]
+    for pid in left:
+        _kill_member(group, pid)
+    return left
 
 
 def _kill_member(group: Path, pid: int) -> None:
@@ -138,10 +143,19 @@ def _kill_member(group: Path, pid: int) -> None:
             os.close(descriptor)
 
 
-def remove(group: Path) -> None:
-    """Remove an empty group with all below it, then what led to it if nothing else is there."""
-    for name, _, _ in os.walk(group, topdown=False):
-        _remove_one(Path(name))
+def remove(group: Path, seconds: float = 30) -> None:
+    """Kill and remove a group with all below it, then what led to it if nothing else is there.
+
+    It is emptied again before each try: a process may have come in, or have made a group below,
+    since. One that was just emptied can be busy for a moment. LabError after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while error := _remove_once(group):
+        if time.monotonic() > deadline:
+            left = f"; processes {found}" if (found := list(processes(group))) else ""
+            raise LabError(f"cannot remove {group}: {error.strerror}{left}") from error
+        _kill_once(group)
+        time.sleep(0.01)
     for folder in group.parents:
         if TOP not in folder.parts:
             break
@@ -149,17 +163,15 @@ def remove(group: Path) -> None:
             folder.rmdir()
 
 
-def _remove_one(folder: Path, seconds: float = 5) -> None:
-    """A group that was just emptied can be busy for a moment."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            folder.rmdir()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise LabError(f"cannot remove {folder}: {error.strerror}") from error
-            time.sleep(0.01)
-        else:
-            return
+def _remove_once(group: Path) -> OSError | None:
+    """Remove what can be, from the bottom up; give why the group itself is still there."""
+    for name, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):  # then what is above it says so too
+            Path(name).rmdir()
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error
+    return None

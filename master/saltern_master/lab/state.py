@@ -128,11 +128,17 @@ def is_alive(process: Supervisor) -> bool:
 
 
 def kill(process: Supervisor, seconds: float = 10) -> None:
-    """Kill that very process and wait until it is gone."""
+    """Kill that very process and wait until it is gone.
+
+    It leads a process group of its own. That is killed first, at one stroke: a child that it
+    forked just now would else live on, and enter the node's groups after they were emptied.
+    """
     with suppress(ProcessLookupError):
         descriptor = os.pidfd_open(process.pid)
         try:
             if is_alive(process):
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         finally:
             os.close(descriptor)
