@@ -1,9 +1,10 @@
 """directory: with its mode and owner and, where `only` is given, with nothing else in it.
 
-A stray file is removed, and the plan shows what it held. A stray directory is removed if
-it is empty; with something in it, it is named and left, and so is what is neither. Names
-that begin with a dot pass. When the resource is taken back, the directory goes if it is
-empty; what is in it may be others'.
+A stray file is removed, and the plan shows what it held: of the first SHOWN_STRAYS, so that
+a plan has its bounds. A stray directory is removed if it is empty; with something in it, it
+is named and left, and so is what is neither. Names that begin with a dot pass. More than
+MAX_STRAYS are no accident: none is read and none goes until a person has looked. When the
+resource is taken back, the directory goes if it is empty; what is in it may be others'.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from saltern_protocol.policy import Claim
 
 from saltern_states.changes import (
+    MAX_SHOWN_BYTES,
     FileChange,
     RemovePath,
     SetAccess,
@@ -33,6 +35,9 @@ from saltern_states.contract import (
     WatchPath,
 )
 from saltern_states.ports import Entry, Host
+
+SHOWN_STRAYS = 20
+MAX_STRAYS = 100
 
 
 class Directory(Spec, frozen=True, kw_only=True, tag="directory/1"):
@@ -67,7 +72,7 @@ class Stray:
 
     name: str
     entry: Entry
-    content: bytes | None = None  # of a small file
+    content: bytes | None = None  # of a small file, where the plan shows it
     inside: int = 0  # names in it, where it is a directory
 
 
@@ -78,6 +83,7 @@ class Observed:
     place: SmallFile
     names: tuple[str, ...] = ()
     strays: tuple[Stray, ...] = ()
+    crowd: int = 0  # how many are stray where there are too many to look at
 
 
 def observe(host: Host, want: Directory) -> Observed:
@@ -87,7 +93,13 @@ def observe(host: Host, want: Directory) -> Observed:
     if place.entry is None or place.entry.type != "directory":
         return Observed(place)
     names = host.files.names(path)
-    strays = (_look_at_stray(host, path, name) for name in names if not admits(want, name))
+    stray_names = [name for name in names if not admits(want, name)]
+    if len(stray_names) > MAX_STRAYS:
+        return Observed(place, names, crowd=len(stray_names))
+    strays = (
+        _look_at_stray(host, path / name, shown=number < SHOWN_STRAYS)
+        for number, name in enumerate(stray_names)
+    )
     return Observed(place, names, tuple(stray for stray in strays if stray is not None))
 
 
@@ -109,6 +121,9 @@ def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | 
             SetAccess(path=path, was=entry, mode=mode, owner=want.owner, group=want.group)
         )
     changes += [_without(path / stray.name, stray) for stray in have.strays]
+    if have.crowd:
+        why = f"{path} holds {have.crowd} names that shall not be there, too many for an accident"
+        changes.append(Blocked(f"{why}; look at them, and take them away or name them in `only`"))
     return tuple(changes)
 
 
@@ -151,13 +166,14 @@ def apply(host: Host, change: MakeDirectory | FileChange) -> None:
         apply_file(host, change)
 
 
-def _look_at_stray(host: Host, directory: Path, name: str) -> Stray | None:
-    path = directory / name
-    found = observe_file(host, path)
-    if found.entry is None:  # gone since it was listed
+def _look_at_stray(host: Host, path: Path, shown: bool) -> Stray | None:
+    entry = host.files.look(path)
+    if entry is None:  # gone since it was listed
         return None
-    inside = len(host.files.names(path)) if found.entry.type == "directory" else 0
-    return Stray(name, found.entry, found.content, inside)
+    small = entry.type == "file" and entry.size <= MAX_SHOWN_BYTES
+    content = host.files.read(path) if shown and small else None
+    inside = len(host.files.names(path)) if entry.type == "directory" else 0
+    return Stray(path.name, entry, content, inside)
 
 
 def _without(path: Path, stray: Stray) -> RemovePath | Blocked:

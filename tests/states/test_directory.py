@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
 from saltern_states.contract import WatchPath
-from saltern_states.directory import KIND, Directory
+from saltern_states.directory import KIND, MAX_STRAYS, SHOWN_STRAYS, Directory
+from saltern_states.ports import Entry
 from saltern_states.testing import FakeHost
+from saltern_states.testing.files import FakeFiles
 
 from tests.states.laws import converge, lines, take_back
 
@@ -110,6 +112,56 @@ def test_a_stray_file_is_shown_before_it_is_lost() -> None:
     (change,) = KIND.plan(host, WANT)
 
     assert change.detail.endswith("@@ -1 +0,0 @@\n-b: 2\n")
+
+
+def strays(host: FakeHost, number: int) -> None:
+    full(host)
+    for each in range(number):
+        host.files.put_file(f"{PATH}/old-{each:05}", b"old\n")
+
+
+class CountingFiles(FakeFiles):
+    """Files that say how many of them were read, and which paths were looked at."""
+
+    def __init__(self, files: FakeFiles) -> None:
+        super().__init__(files.blobs)
+        self.nodes, self.were_read = files.nodes, 0
+        self.looked: set[str] = set()
+
+    def look(self, path: Path) -> Entry | None:
+        """Look, and note where."""
+        self.looked.add(str(path))
+        return super().look(path)
+
+    def read(self, path: Path) -> bytes | None:
+        """Read, and count."""
+        self.were_read += 1
+        return super().read(path)
+
+
+def test_of_many_strays_only_the_first_are_read() -> None:
+    host = node(lambda host: strays(host, MAX_STRAYS))
+    host.files = files = CountingFiles(host.files)
+
+    planned = converge(KIND, host, WANT)
+
+    assert lines(planned) == [f"remove {PATH}/old-{each:05}" for each in range(MAX_STRAYS)]
+    assert [bool(change.detail) for change in planned].count(True) == SHOWN_STRAYS
+    assert files.were_read == SHOWN_STRAYS
+    assert host.files.names(Path(PATH)) == (".etcd.yaml.swp", "etcd.yaml")
+
+
+@pytest.mark.parametrize("number", [MAX_STRAYS + 1, 10_000])
+def test_a_crowd_is_left_alone_and_counted(number: int) -> None:
+    host = node(lambda host: strays(host, number))
+    host.files = files = CountingFiles(host.files)
+
+    assert lines(converge(KIND, host, WANT)) == [
+        f"blocked: {PATH} holds {number} names that shall not be there, too many for an accident; "
+        "look at them, and take them away or name them in `only`"
+    ]
+    assert (files.were_read, files.looked) == (0, {PATH})
+    assert len(host.files.names(Path(PATH))) == number + 2
 
 
 def test_without_only_nothing_is_stray() -> None:
