@@ -5,7 +5,8 @@ Laws:
 * `check` refuses what would make iptables do more than add a rule: iptables runs the program
   that --modprobe names, and loads the shared object that -m, -j and -p name, wherever a
   "../" in the name leads. Options that are cut short or joined to their value by "=" are
-  refused with them: getopt would find in them what is not seen here.
+  refused with them: getopt would find in them what is not seen here. So are those that are
+  of the command and not of the rule: iptables skips a rule with "--ipv6" without a word.
 * `canonical` is idempotent, and canonical(a) == canonical(b) only where iptables makes one
   rule of both. The reverse holds for what people vary: order of options, long names, bare
   addresses, "-m tcp" left out, quotes. Extensions' own defaults are not known here: write
@@ -41,6 +42,17 @@ LONG = {
 }
 """Other names of an option (iptables(8), iptables-extensions(8))."""
 
+COMMAND = (
+    *("--append", "--check", "--delete", "--delete-chain", "--exact", "--flush", "--help"),
+    *("--insert", "--ipv4", "--ipv6", "--line-numbers", "--list", "--list-rules", "--modprobe"),
+    *("--new-chain", "--numeric", "--policy", "--rename-chain", "--replace", "--set-counters"),
+    *("--table", "--verbose", "--version", "--wait", "--wait-interval", "--zero"),
+)
+"""Long options of the command (iptables(8)): they say what is done, and are never printed."""
+
+OWNED = {"--set": "recent", "--pol": "policy"}
+"""Options of a match that are also a command's, cut short: getopt takes the whole one first."""
+
 PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 """Numbers that iptables-save prints as names."""
 
@@ -50,6 +62,7 @@ BASE = ("-s", "-d", "-i", "-o", "-p", "-f")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,28}\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:/+=%*@#-]+\Z")
 _NUMBER = re.compile(r"-[0-9]+\Z")
+_FAMILY = re.compile(r"-[46]+\Z")
 _UNORDERED = ("--ctstate", "--state")
 
 
@@ -159,11 +172,21 @@ def _misplaced(words: tuple[Token, ...], place: int) -> str:
         return "stands before no option"
     if _valued(word) and not _value_at(words, place + 1):
         return "has no value"
+    if _of_command(words[:place], word):
+        return "is an option of the command, not of a rule"
     if before in ("-m", "-j", "-g", "-p") and not _NAME.match(word.text):
         return "is no name of a match, target or protocol"
     if before in ("-s", "-d") and not _is_network(word.text):
         return "is not one IPv4 address or network: a name or a list makes several rules"
     return ""
+
+
+def _of_command(before: tuple[Token, ...], word: Token) -> bool:
+    """Say whether getopt would read it as an option of the command, cut short or whole."""
+    if word.text in OWNED:
+        named = (two.text for one, two in pairwise(before) if LONG.get(one.text, one.text) == "-m")
+        return OWNED[word.text] not in named
+    return word.text.startswith("--") and any(name.startswith(word.text) for name in COMMAND)
 
 
 def _value_at(words: tuple[Token, ...], place: int) -> bool:
@@ -183,6 +206,8 @@ def _wrong(word: Token) -> str:
         return "is quoted, which does not keep iptables from reading it as an option"
     if word.is_option and ("=" in word.text or _cut_short(name)):
         return "is not how iptables-save prints an option; write it whole, its value apart"
+    if _FAMILY.match(word.text):
+        return "names a family of addresses, and iptables would skip the rule of the other one"
     short = word.is_option and not word.text.startswith("--")
     if short and word.text not in (*BASE, "-m", "-j", "-g"):
         return "is no option of a rule"

@@ -111,6 +111,38 @@ def test_what_is_more_than_a_rule_is_refused(rule: str) -> None:
         check(rule)
 
 
+OF_THE_COMMAND = [
+    *("--ipv6", "-6", "--ipv4", "-4", "-64", "--ipv"),
+    *("--set-counters 1 2", "-c 1 2", "--set 1 2", "--set-c 1 2"),
+    *("--verbose", "-v", "--verb", "--numeric", "-n", "--exact", "-x", "--line-numbers"),
+    *("--wait", "-w", "--wait-interval 1", "--table raw", "-t raw", "--modprobe /bin/sh"),
+    *("--append X", "--delete X", "--check X", "--insert X", "--replace X 1", "--policy X ACCEPT"),
+    *("--list", "--list-rules", "--flush", "--zero", "--new-chain X", "--delete-chain X"),
+    *("--rename-chain X Y", "--version", "-V", "--help", "-h", "--pol ipsec"),
+]
+
+
+@pytest.mark.parametrize("option", OF_THE_COMMAND)
+def test_what_is_of_the_command_is_refused_wherever_it_stands(option: str) -> None:
+    for rule in (f"{option} -j ACCEPT", f"-j ACCEPT {option}", f"-m tcp {option} -j ACCEPT"):
+        with pytest.raises(ValueError, match=r"^cannot take the rule"):
+            check(rule)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-m recent --set --name ssh --mask 255.255.255.255 --rsource -j ACCEPT",
+        "-m policy --dir in --pol ipsec -j ACCEPT",
+        '-m comment --comment "4 or 6" -j ACCEPT',
+        "-j CT --zone 4 --helper ftp",
+        "-m set --match-set a src --update-counters -j ACCEPT",
+    ],
+)
+def test_what_only_looks_like_it_is_taken(rule: str) -> None:
+    check(rule)
+
+
 WORDS = [
     *("-s", "-d", "-p", "-m", "-j", "-g", "-f", "!", "tcp", "10.0.0.1", "0.0.0.0/0", "all"),
     *("--dport", "--source", "--ctstate", "b,a", "22", "-5", "REJECT", '""', '"a b"', '"!"'),
