@@ -237,8 +237,7 @@ class Keeper:
         """Converge what is held already: where the journal refuses something new, go on later."""
         try:
             return converge(self.host, chosen, self.ledger, told)
-        except JournalError as error:
-            self.ledger.trouble = str(error)
+        except JournalError:  # the ledger's trouble tells it
             return Result((), interrupted=True)
 
     def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:

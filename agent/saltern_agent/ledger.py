@@ -46,17 +46,14 @@ class Ledger:
 
     def accept(self, statement: bytes, now: float) -> None:
         """Remember a statement. JournalError: it is not remembered."""
-        self._write_waiting()
-        self._journal.accept(statement, now)
-        self.trouble = ""
+        self._write_or_refuse(partial(self._journal.accept, statement, now))
         self.failures.clear()
 
     def own(self, resource: Resource) -> None:
         """Remember that a resource is ours. JournalError: it was not, and is not remembered."""
         if self._owned.get(resource.id) == resource:
             return
-        self._write_waiting()
-        self._journal.own(resource)
+        self._write_or_refuse(partial(self._journal.own, resource))
         self._owned[resource.id] = resource
 
     def disown(self, resource_id: str) -> None:
@@ -124,6 +121,15 @@ class Ledger:
         )
         if one.resource in self.open:
             self.open[one.resource] = replace(self.open[one.resource], seq=seq)
+
+    def _write_or_refuse(self, write: Callable[[], object]) -> None:
+        try:
+            self._write_waiting()
+            write()
+        except JournalError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
 
     def _write(self, write: Callable[[], object]) -> None:
         self._waiting.append(write)

@@ -7,15 +7,18 @@ meanwhile waits and is looked at together, so a storm of events costs one look p
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
 
 from saltern_agent.control import Control
+from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper, Noticed
 from saltern_agent.noticing import Notices, Watched, watched
 from saltern_agent.sources import Source
@@ -45,6 +48,7 @@ class Look:
     wall: float
     cpu: float
     at: float
+    retries: Mapping[str, float]  # what waits for its next attempt, and how many seconds
 
 
 @dataclass(slots=True)
@@ -88,15 +92,27 @@ class Agent:
         if not self.worker.stop(STOPPING):
             self.complain("stopping although the resource in hand has not ended")
         control.close()
+        os.close(signal.set_wakeup_fd(-1))
+        woken.close()
         return self.fault
 
     def fail(self, error: Exception) -> None:
-        """End: there is no going on after this error."""
+        """End: there is no going on after this error.
+
+        A journal that refuses something new hinders no holding: where the agent is under way it
+        tells that, and goes on with what it has.
+        """
+        if isinstance(error, JournalError) and self.status is not None:
+            self.complain(str(error))
+            self.worker.submit(_as_it_is, self._went_on)
+            return
         self.fault, self.turns.stopping = error, True
 
     def show(self, status: Status) -> None:
         """Make a job's end known; figures of looks and of the boot are kept."""
         before = self.status or status
+        if status.trouble and not before.trouble:
+            self.complain(status.trouble)
         self.status = msgspec.structs.replace(
             status,
             restored=max(before.restored, status.restored),
@@ -127,7 +143,10 @@ class Agent:
 
     def _turn(self, control: Control, woken: socket.socket) -> None:
         sources = {source.fileno(): source for source in self.sources}
-        wait = self.notices.wait(self.clocks.monotonic())
+        monotonic = self.clocks.monotonic()
+        wait = self.notices.wait(monotonic)
+        if self._may_look():
+            wait = min(wait, self.notices.rested(monotonic))
         for descriptor in _poll(self.worker, control, woken, sources, wait):
             if descriptor == woken.fileno():
                 woken.recv(4096)
@@ -157,27 +176,33 @@ class Agent:
             self.resync_after = due + RESYNC
 
     def _look(self) -> None:
-        if self.looking or self.status is None or self.status.version is None:
-            return
-        if not (self.notices.waiting or self.notices.full):
+        monotonic = self.clocks.monotonic()
+        if not self._may_look() or self.notices.rested(monotonic):
             return
         self.looking = True
-        noticed = self.notices.take()
+        noticed = self.notices.take(monotonic)
         whole, self.notices.full = self.notices.full, False
         asked, self.asked = self.asked, []
         self.worker.submit(
             lambda keeper: self._job(keeper, noticed, whole),
-            lambda look: self._looked(look, asked),
+            lambda look: self._looked(look, noticed, asked),
         )
+
+    def _may_look(self) -> bool:
+        return not self.looking and self.status is not None and self.status.version is not None
 
     def _job(self, keeper: Keeper, noticed: dict[str, Noticed], whole: bool) -> Look:
         wall, cpu = self.clocks.monotonic(), self.clocks.cpu()
         off = keeper.look(noticed, whole)
         wall, cpu = self.clocks.monotonic() - wall, self.clocks.cpu() - cpu
-        return Look(status_of(keeper), whole, off, wall, cpu, self.clocks.wall())
+        retries = keeper.retries()
+        return Look(status_of(keeper), whole, off, wall, cpu, self.clocks.wall(), retries)
 
     def _looked(
-        self, look: Look | Exception, asked: Sequence[Callable[[Look | Exception], None]]
+        self,
+        look: Look | Exception,
+        noticed: Mapping[str, Noticed],
+        asked: Sequence[Callable[[Look | Exception], None]],
     ) -> None:
         self.looking = False
         for ended in asked:
@@ -185,6 +210,7 @@ class Agent:
         if isinstance(look, Exception):
             self.fail(look)
             return
+        self.notices.looked(noticed, look.retries, self.clocks.monotonic())
         self.show(look.status)
         if look.whole and self.status is not None:
             self.status = msgspec.structs.replace(
@@ -207,8 +233,9 @@ class Agent:
         self.follow(begun.watched)
 
     def _go_on(self, keeper: Keeper) -> Begun:
-        keeper.converge_all(self.turns.newer)
-        return Begun(status_of(keeper), watched(keeper.body), False)
+        with suppress(JournalError):  # something new is refused; the rest is held, and status tells
+            keeper.converge_all(self.turns.newer)
+        return _as_it_is(keeper)
 
     def _went_on(self, begun: Begun | Exception) -> None:
         if isinstance(begun, Exception):
@@ -232,6 +259,10 @@ def _begin(keeper: Keeper) -> Begun:
     restored = keeper.restore_after_boot()
     status = msgspec.structs.replace(status_of(keeper), restored=restored)
     return Begun(status, watched(keeper.body), unfinished)
+
+
+def _as_it_is(keeper: Keeper) -> Begun:
+    return Begun(status_of(keeper), watched(keeper.body), False)
 
 
 def _wake_on_signals() -> socket.socket:

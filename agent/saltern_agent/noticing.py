@@ -1,11 +1,15 @@
 """Noticing: from events and timers to the resources that are to be looked at again. Pure.
 
-An event names a Watch, a Watch names resources. What is noticed twice before it is looked at
-keeps the first time: drift is as old as its first sign.
+* An event names a Watch, a Watch names resources. What is noticed twice before it is looked at
+  keeps the first time: drift is as old as its first sign.
+* The first event is looked at at once; after a look the resource rests for REST, so that who
+  sends events without end costs a bounded share of the CPU.
+* What could not be set right is looked at again when its next attempt is due.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +20,7 @@ from saltern_states.kinds import kind_of
 from saltern_agent.keeper import Noticed
 
 FULL_LOOK = 60.0  # seconds: the net below all events
+REST = 0.05  # seconds between the end of a look at a resource and the next, for events
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,15 @@ class Notices:
     full: bool = False
     due: dict[WatchTimer, float] = field(default_factory=dict)
     full_due: float = 0.0
+    retries: dict[str, float] = field(default_factory=dict)  # what waits for its next attempt
+    rests: dict[str, float] = field(default_factory=dict)  # until when; those of the last look
 
     def follow(self, watched: Watched, monotonic: float) -> None:
         """Go over to another body."""
         self.watched = watched
         self.waiting.clear()
+        self.retries.clear()
+        self.rests.clear()
         self.due = {timer: monotonic + timer.seconds for timer in watched.timers}
         self.full_due = monotonic + FULL_LOOK
 
@@ -73,15 +82,38 @@ class Notices:
             if due <= monotonic:
                 self.touch((timer,), "look", now)
                 self.due[timer] = monotonic + timer.seconds
+        for name in [name for name, due in self.retries.items() if due <= monotonic]:
+            del self.retries[name]
+            self.waiting.setdefault(name, Noticed(now, "look"))
         if self.full_due <= monotonic:
             self.full = True
             self.full_due = monotonic + FULL_LOOK
 
     def wait(self, monotonic: float) -> float:
         """Give the seconds until something is due."""
-        return max(0.0, min([self.full_due, *self.due.values()]) - monotonic)
+        due = (self.full_due, *self.due.values(), *self.retries.values())
+        return max(0.0, min(due) - monotonic)
 
-    def take(self) -> dict[str, Noticed]:
-        """Give what waits, and forget it."""
-        waiting, self.waiting = self.waiting, {}
-        return waiting
+    def rested(self, monotonic: float) -> float:
+        """Give the seconds until something that waits may be looked at; infinite: nothing waits."""
+        if self.full:
+            return 0.0
+        until = (self.rests.get(name, monotonic) for name in self.waiting)
+        return max(0.0, min(until, default=math.inf) - monotonic)
+
+    def take(self, monotonic: float) -> dict[str, Noticed]:
+        """Give what is to be looked at now, and forget it: what does not rest, or all."""
+        taken = {
+            name: noticed
+            for name, noticed in self.waiting.items()
+            if self.full or self.rests.get(name, monotonic) <= monotonic
+        }
+        for name in taken:
+            del self.waiting[name]
+        return taken
+
+    def looked(self, names: Iterable[str], retries: Mapping[str, float], monotonic: float) -> None:
+        """A look at `names` ended; `retries`: what waits for its next attempt, and seconds."""
+        self.rests = {name: until for name, until in self.rests.items() if until > monotonic}
+        self.rests.update(dict.fromkeys(names, monotonic + REST))
+        self.retries = {name: monotonic + wait for name, wait in retries.items()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pytest
 from saltern_agent.keeper import Noticed
-from saltern_agent.noticing import FULL_LOOK, Notices, watched
+from saltern_agent.noticing import FULL_LOOK, REST, Notices, watched
 from saltern_states.body import Resource, make_body
 from saltern_states.contract import WatchPath
 from saltern_states.file import File
@@ -18,6 +20,49 @@ BODY = make_body(
     )
 )
 ETC_A = WatchPath(Path("/etc/a"))
+NOW = 100.0
+
+
+def test_the_first_event_is_looked_at_at_once_and_a_storm_after_a_rest() -> None:
+    now = notices()
+    now.touch((ETC_A,), "event", 5.0)
+    assert now.rested(NOW) == 0.0
+    now.looked(now.take(NOW), {}, NOW)
+
+    now.touch((ETC_A,), "event", 5.0)
+    assert now.rested(NOW) == pytest.approx(REST)
+    assert now.take(NOW) == {}
+    assert now.rested(NOW + REST) == 0.0
+    assert now.take(NOW + REST).keys() == {"file"}
+
+
+def test_a_storm_at_one_resource_delays_no_other_and_no_whole_look() -> None:
+    now = notices()
+    now.looked(["file"], {}, NOW)
+    now.touch(now.watched.by_watch, "event", 5.0)
+    assert now.take(NOW).keys() == {"sysctl"}
+
+    now.full = True
+    assert now.rested(NOW) == 0.0
+    assert now.take(NOW).keys() == {"file"}
+
+
+def test_nothing_that_waits_is_no_reason_to_wake() -> None:
+    assert notices().rested(NOW) == math.inf
+
+
+def test_what_could_not_be_set_right_is_looked_at_when_it_is_due() -> None:
+    now = notices()
+    now.looked(["file"], {"file": 4.0}, NOW)
+    assert now.wait(NOW) == 4.0
+
+    now.tick(NOW + 3.9, 7.0)
+    assert now.take(NOW + 3.9) == {}
+    now.tick(NOW + 4.0, 8.0)
+    assert now.take(NOW + 4.0) == {"file": Noticed(8.0, "look")}
+
+    now.looked(["file"], {}, NOW + 4.0)
+    assert now.wait(NOW + 4.0) == 1.0  # the timer of the sysctl
 
 
 def notices() -> Notices:
@@ -31,25 +76,25 @@ def test_an_event_names_what_to_look_at_and_the_first_sign_counts() -> None:
     now.touch((ETC_A,), "event", 5.0)
     now.touch((ETC_A,), "look", 6.0)
 
-    assert now.take() == {"file": Noticed(5.0, "event")}
-    assert now.take() == {}
+    assert now.take(NOW) == {"file": Noticed(5.0, "event")}
+    assert now.take(NOW) == {}
 
 
 def test_an_event_for_what_nobody_watches_is_nothing() -> None:
     now = notices()
     now.touch((WatchPath(Path("/etc/b")),), "event", 5.0)
 
-    assert now.take() == {}
+    assert now.take(NOW) == {}
 
 
 def test_what_sends_no_event_is_looked_at_by_the_clock() -> None:
     now = notices()
     (timer,) = now.due
     now.tick(100.0 + timer.seconds / 2, 7.0)
-    assert now.take() == {}
+    assert now.take(NOW) == {}
 
     now.tick(100.0 + timer.seconds, 8.0)
-    assert now.take() == {"sysctl": Noticed(8.0, "look")}
+    assert now.take(NOW) == {"sysctl": Noticed(8.0, "look")}
     assert now.wait(100.0 + timer.seconds) == timer.seconds
 
 
@@ -67,5 +112,5 @@ def test_another_body_forgets_what_was_noticed_for_the_old_one() -> None:
     now.touch((ETC_A,), "event", 5.0)
     now.follow(watched(make_body(())), monotonic=200.0)
 
-    assert now.take() == {}
+    assert now.take(NOW) == {}
     assert now.wait(200.0) == FULL_LOOK
