@@ -145,7 +145,7 @@ class Control:
         client.asked.clear()
         try:
             question = read_question(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             client.say(End(False, f"cannot read the question: {error}"))
             return
         self._answer(question, client)

@@ -1,16 +1,21 @@
 """What the agent tells while it works: values for a terminal, a log, or a line of JSON.
 
 The same values are printed by `saltern-agent apply` and sent over the control socket, so what
-a person reads and what a program reads cannot differ.
+a person reads and what a program reads cannot differ. What comes from a node's files (a name may
+be no text at all) is escaped here.
 """
 
 from __future__ import annotations
 
 import msgspec
+from saltern_protocol.errors import printable
+from saltern_states.contract import Change
 
 from saltern_agent.converge import Done
+from saltern_agent.drift import lines
 from saltern_agent.journal import Drift
 from saltern_agent.plan import Planned
+from saltern_agent.steps import Step
 
 
 class ChangeLine(msgspec.Struct, frozen=True):
@@ -93,10 +98,10 @@ def planned_line(planned: Planned) -> PlannedLine:
         planned.step.verb,
         planned.finding,
         tuple(
-            ChangeLine(str(change), change.impact.value, change.detail)
+            ChangeLine(printable(str(change)), change.impact.value, _encodable(change.detail))
             for change in planned.changes
         ),
-        planned.why,
+        printable(planned.why),
     )
 
 
@@ -107,9 +112,19 @@ def done_line(done: Done, cause: str) -> DoneLine:
         done.step.verb,
         done.outcome,
         cause,
-        tuple(ChangeLine(str(change), change.impact.value) for change in done.changes),
-        done.why,
+        tuple(ChangeLine(printable(str(change)), change.impact.value) for change in done.changes),
+        printable(done.why),
     )
+
+
+def making_line(step: Step, change: Change, cause: str) -> MakingLine:
+    """Tell of a change that is about to be made."""
+    return MakingLine(step.resource.id, cause, printable(str(change)))
+
+
+def drift_line(planned: Planned, seen: str, took: float) -> DriftLine:
+    """Tell of drift that was recorded, `took` seconds after it was noticed."""
+    return DriftLine(planned.step.resource.id, printable(seen), lines(planned), took * 1000)
 
 
 def healed_line(drift: Drift, outcome: str, now: float) -> HealedLine:
@@ -140,6 +155,11 @@ def text(line: Line) -> str:
             return f"{line.resource} {line.outcome}, {line.milliseconds:.1f} ms after it was seen"
         case End():
             return line.error
+
+
+def _encodable(text: str) -> str:
+    """A diff keeps its lines."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _what(verb: str, changes: tuple[ChangeLine, ...], why: str) -> str:

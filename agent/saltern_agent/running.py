@@ -15,14 +15,13 @@ from saltern_states.contract import Change
 from saltern_agent.answers import Answers, apply_end, plan_end, refusal
 from saltern_agent.control import AskApply, AskPlan, Client, Control, Question
 from saltern_agent.converge import Done
-from saltern_agent.drift import lines
 from saltern_agent.events import (
-    DriftLine,
     End,
     Line,
-    MakingLine,
     done_line,
+    drift_line,
     healed_line,
+    making_line,
     planned_line,
 )
 from saltern_agent.host.boot import RunMark
@@ -52,7 +51,7 @@ class Teller:
 
     def making(self, step: Step, change: Change, cause: str) -> None:
         """A change is about to be made."""
-        self.hear(MakingLine(step.resource.id, cause, str(change)))
+        self.hear(making_line(step, change, cause))
 
     def done(self, done: Done, cause: str) -> None:
         """One step was gone through."""
@@ -60,7 +59,7 @@ class Teller:
 
     def drifted(self, planned: Planned, seen: str, took: float) -> None:
         """Drift was recorded."""
-        self.hear(DriftLine(planned.step.resource.id, seen, lines(planned), took * 1000))
+        self.hear(drift_line(planned, seen, took))
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None:
         """Drift ended."""
@@ -97,7 +96,8 @@ def run_agent(places: Places) -> int:
     fault = agent.run(Control(places.control, answer))
     lock.release()
     if fault is not None:
-        log.say(f"cannot go on: {type(fault).__name__}: {fault}", ERROR)
+        known = isinstance(fault, JournalError | SettingsError)
+        log.say(str(fault) if known else f"cannot go on: {type(fault).__name__}: {fault}", ERROR)
         return 1
     return 0
 
@@ -130,6 +130,8 @@ def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
 
 
 def _fault(error: Exception) -> End:
+    if isinstance(error, OSError):  # of what the agent itself keeps: ports tell HostError
+        return refusal(SettingsError(f"cannot work on this node: {error}"))
     if isinstance(error, ProtocolError | BodyError | JournalError | SettingsError):
         return refusal(error)
     raise error
