@@ -15,7 +15,9 @@ from typing import Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 from saltern_protocol.policy import Allow, Claim, Policy, outside
+from saltern_states.artifact import Unpack, WriteBlob
 from saltern_states.body import Resource, make_body, read_body, write_body
+from saltern_states.changes import WriteFile
 from saltern_states.contract import (
     Blocked,
     Change,
@@ -140,6 +142,14 @@ def test_a_policy_that_allows_nothing_allows_none_of_it(kind: AnyKind) -> None:
 
 
 @EVERY
+def test_it_writes_nowhere_but_where_other_resources_are_kept_away(kind: AnyKind) -> None:
+    writes = WriteFile | WriteBlob | Unpack
+    files = {str(change.path) for change in planned(kind) if isinstance(change, writes)}
+
+    assert files <= set(kind.paths(kind.example))
+
+
+@EVERY
 def test_it_listens_to_something(kind: AnyKind) -> None:
     watches = kind.watch(kind.example)
 
@@ -200,7 +210,9 @@ def test_it_has_a_table_and_a_law(kind: AnyKind) -> None:
 
 @EVERY
 def test_it_was_tried_on_a_real_system(kind: AnyKind) -> None:
-    word = re.compile(rf"\b{kind.spec.__name__}\(|\"{kind.name}\"")
+    """By its Spec, its name, or lab documents' own way: `own("x", "file", ...)` of cases.py."""
+    own = rf"own\(\s*\"[a-z0-9]+\",\s*\"{kind.name.partition('/')[0]}\""
+    word = re.compile(rf"\b{kind.spec.__name__}\(|\"{kind.name}\"|{own}")
     tried = [*(ROOT / "tests/system").glob("*.py"), *(ROOT / "tests/lab").glob("*.py")]
 
     assert any(word.search(path.read_text()) for path in tried)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saltern_protocol.policy import Claim
+from saltern_protocol.policy import Allow, Claim, allowed
 from saltern_states.contract import Blocked, WatchUnit
 from saltern_states.image import KIND, Image
 from saltern_states.ports import HostError, MovedError
@@ -125,6 +125,16 @@ def test_claims_blobs_and_watches() -> None:
     assert KIND.places(want) == ("image pause:1",)
     assert KIND.blobs(want) == (want.archive,)
     assert WatchUnit(DOCKER) in KIND.watch(want)
+
+
+def test_a_policy_that_pins_what_is_brought_pins_its_archive_too() -> None:
+    _, want = node()
+    archive = Claim("artifact", want.archive)
+
+    for pinned, refused in (((), archive), ((want.archive,), None)):
+        allow = Allow(images=(CONFIG,), artifacts=pinned)
+        found = [claim for claim in KIND.claims(want) if not allowed(allow, claim)]
+        assert found == ([refused] if refused else [])
 
 
 @given(st.lists(st.sampled_from(["start", "stop", "ours", "another's"])))

@@ -37,6 +37,7 @@ HEAD = """\
 # artifacts  null: any content; else the SHA-256 of each that may be brought
 # images     null: any image; else the SHA-256 of each one's config
 # links      a bridge's name, and the names of the links that it may take for its ports
+# modules    as the kernel calls them: with _ where modprobe takes - too
 # In all else * stands for any run of characters.
 #
 # packages is * since what a package needs comes along under its own name. A .deb or an
