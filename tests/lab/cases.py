@@ -327,8 +327,9 @@ def package(held: Held) -> tuple[Step, ...]:
     )
 
 
-def image(_held: Held) -> tuple[Step, ...]:
+def image(held: Held) -> tuple[Step, ...]:
     """A pod goes with its image, and comes back with it. The pod itself is the kubelet's doing."""
+    assert "image/1" in held.kinds_of_base(), "the base document declares the pod's image"
     moves = {"path /etc/kubernetes/manifests/hello.yaml": "-", "image saltern/echo:1": "-"}
     later = ("container *", "link veth*", "image <none>:<none>")
     return (

@@ -27,6 +27,8 @@ from saltern_master.signing.home import Home
 from saltern_master.signing.init import sign_policy
 from saltern_master.signing.policy_file import NODE, PolicyFile
 from saltern_master.signing.sign import sign
+from saltern_protocol.documents import decode_statement
+from saltern_states.body import read_body
 
 from tests.lab.snapshot import Snapshot, snapshot
 
@@ -193,6 +195,11 @@ class Held:
             for deb in found.debs
         ]
         return {"id": f"probe/{name}", "spec": {"kind": "package/1", "name": name, "debs": debs}}
+
+    def kinds_of_base(self) -> set[str]:
+        """Name the kinds of the resources in the base document, as it is signed."""
+        body = read_body(decode_statement(self.sign().read_bytes()).body)
+        return {str(one.spec.__struct_config__.tag) for one in body.resources}
 
     def agent(self, *argv: str, timeout: float = 120) -> tuple[Json, ...]:
         """Ask saltern-agent in the node for JSON lines."""
