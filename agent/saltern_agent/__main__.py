@@ -7,6 +7,7 @@ Exit codes: 0 all well (plan: nothing to change); 1 an error, or not converged; 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -27,9 +28,17 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # who read us has read enough; Python would tell it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     command("run", commands.run, "hold the node to the accepted statement, without end")
     output(command("status", commands.status, "show how things stand"))
     sub = command("drift", commands.drift, "show what drifted, newest first")
-    sub.add_argument("--most", type=int, default=20, help="how many at most (%(default)s)")
+    sub.add_argument("--most", type=_count, default=20, help="how many at most (%(default)s)")
     output(sub)
     command("look", commands.look, "have the running agent look at everything now")
     return parser

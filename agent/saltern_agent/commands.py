@@ -68,7 +68,7 @@ def plan(places: Places, arguments: Namespace) -> int:
         elif isinstance(answer, PlannedLine):
             _print_all(show_plan(answer, arguments.diff))
         elif isinstance(answer, End) and not answer.error:
-            _print(f"plan: {answer.changes} changes, {answer.bad} hindered, changing nothing now")
+            _print(f"plan: {answer.changes} changes, {answer.bad} blocked; nothing was changed")
         if isinstance(answer, End):
             changes, ok = answer.changes, _well(answer)
     return (CHANGES if changes else 0) if ok else 1

@@ -49,7 +49,7 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
     """Show how things stand. `pss`: bytes."""
     status = line.status
     yield f"node       {status.node} of cluster {status.cluster}"
-    yield f"state      {status.state}" + (" (working)" if line.working else "")
+    yield f"state      {'working; before: ' if line.working else ''}{status.state}"
     if status.version is not None:
         yield (
             f"document   version {status.version}, epoch {status.epoch}, "
@@ -74,7 +74,7 @@ def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
             end = f"open for {_ago(now - one.since)}" + (f": {one.outcome}" if one.outcome else "")
         else:
             end = f"{one.outcome} after {(one.healed - one.since) * 1000:.1f} ms"
-        how = f"(seen by {one.seen}, told in {told:.1f} ms)"
+        how = f"(seen by {one.seen}, recorded in {told:.1f} ms)"
         yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
         yield from (f"    {found}" for found in one.found)
 

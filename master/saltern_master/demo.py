@@ -2,13 +2,14 @@
 
 Everything is done by the commands that a person would type; they are shown before they run.
 The node is a real one (systemd, docker, kubelet) on this machine; nothing is left but the
-cache when it is taken down: `saltern lab down --lab demo`.
+cache when it is taken down as its last line says.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -22,8 +23,12 @@ from saltern_master.lab.agent_tree import checkout
 from saltern_master.lab.lab import Lab
 from saltern_master.lab.trial import INCOMING, Trial
 
+NAME = "saltern-make-demo"
+"""The demo's own lab and HOME: each run begins anew and touches nothing else."""
+
 NODE = "w1"
 ADDRESS = "10.9.0.21"
+STATEMENT, BLOBS = f"{INCOMING}/{NODE}.statement", f"{INCOMING}/blobs"
 HEALING = 60.0  # seconds that a repair may take before the demo calls it a failure
 ASK = (
     "import urllib.request; "
@@ -90,8 +95,8 @@ def main() -> None:
     if os.geteuid() != 0:
         stage.line("the demo boots a node, which needs root: sudo make demo")
         sys.exit(1)
-    home = Path(tempfile.gettempdir(), "saltern-demo")
-    lab = Lab("demo")
+    home = Path(tempfile.gettempdir(), NAME)
+    lab = Lab(NAME)
     trial = Trial(lab, NODE, home, checkout() / "docs/tutorial/cluster.yaml", stage.line)
     try:
         play(stage, trial)
@@ -116,8 +121,7 @@ def play(stage: Stage, trial: Trial) -> None:
 
     stage.title("3. The node plans it: nothing is changed")
     trial.pin()
-    statement = f"{INCOMING}/{NODE}.statement"
-    run(stage, trial, "saltern-agent", "plan", statement, "--blobs", f"{INCOMING}/blobs")
+    run(stage, trial, "saltern-agent", "plan", STATEMENT, "--blobs", BLOBS)
 
     stage.title("4. The node becomes what the document says")
     apply(stage, trial)
@@ -138,23 +142,21 @@ def play(stage: Stage, trial: Trial) -> None:
 
     stage.title("The node at the end")
     run(stage, trial, "saltern-agent", "status")
-    stage.line("look around:  .venv/bin/saltern lab shell w1 --lab demo")
-    stage.line("take it down: .venv/bin/saltern lab down --lab demo")
+    stage.line(f"look around:  .venv/bin/saltern lab shell --lab {NAME} {NODE}")
+    stage.line(f"take it down: .venv/bin/saltern lab down --lab {NAME}; rm -r {trial.home}")
 
 
 def apply(stage: Stage, trial: Trial) -> None:
     """Apply what was signed, and show how it went."""
-    stage.line(f"{NODE}$ saltern-agent apply {NODE}.statement")
-    done = trial.apply()
-    stage.line(done.stdout)
-    if done.returncode:
-        raise DemoError(f"cannot converge {NODE}: {done.stderr}")
+    argv = ("saltern-agent", "apply", STATEMENT, "--blobs", BLOBS)
+    stage.line(f"{NODE}$ {shlex.join(argv)}")
+    trial.stream(*argv)
 
 
 def break_and_heal(stage: Stage, trial: Trial, damage: Damage) -> None:
     """Do damage; wait until the agent has told of it and set it right; show what it says."""
     before = {record["seq"] for record in trial.drift()}
-    stage.line(f"{NODE}$ {' '.join(damage.command)}")
+    stage.line(f"{NODE}$ {shlex.join(damage.command)}")
     trial.must(*damage.command)
 
     def told() -> dict[str, object] | None:
@@ -165,7 +167,7 @@ def break_and_heal(stage: Stage, trial: Trial, damage: Damage) -> None:
     since, recorded, healed = (float(str(record[name])) for name in ("since", "recorded", "healed"))
     found = record["found"]
     stage.line(f"seen by   {record['seen']}: {record['resource']}")
-    stage.line(f"told      {(recorded - since) * 1000:.1f} ms after it was noticed")
+    stage.line(f"recorded  {(recorded - since) * 1000:.1f} ms after it was noticed")
     stage.line(f"healed    {(healed - since) * 1000:.1f} ms after it was noticed, by:")
     for line in found if isinstance(found, list) else ():
         stage.line(f"          {line}")
@@ -210,7 +212,7 @@ def wait_for(what: str, ask: Callable[[], T | None]) -> T:
 
 def run(stage: Stage, trial: Trial, *argv: str) -> None:
     """Run a command in the node and show what it says."""
-    stage.line(f"{NODE}$ {' '.join(argv)}")
+    stage.line(f"{NODE}$ {shlex.join(argv)}")
     done = trial.run(*argv)
     stage.line(done.stdout or done.stderr)
 

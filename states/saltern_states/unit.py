@@ -332,9 +332,20 @@ def ahead(
         any(Path(path) in (Path(want.binary), *Path(want.binary).parents) for path in written)
         or any(isinstance(change, InstallPackages) and change.upgrades for change in before)
     )
+    # A unit that is not there yet comes with a package, and Debian's packages enable their
+    # services as they are installed (deb-systemd-helper, Debian policy 9.3.3).
+    packaged = (
+        have.state.load == "not-found"
+        and not new
+        and any(isinstance(change, InstallPackages) for change in before)
+    )
     then = replace(
         have,
-        state=replace(have.state, needs_reload=have.state.needs_reload or reload),
+        state=replace(
+            have.state,
+            needs_reload=have.state.needs_reload or reload,
+            enabled="enabled" if packaged else have.state.enabled,
+        ),
         runs_binary=have.runs_binary and not replaced,
     )
     return flat(diff(want, then))

@@ -32,7 +32,7 @@ def docker(given: NodeInput, after: tuple[str, ...]) -> tuple[Resource, ...]:
     """Give docker's package, files and unit. `after`: the bridge and what packets need."""
     debian = resource(PART, "docker.io", package("docker.io", given.stock))
     overlay = resource(PART, "overlay", KernelModule(name="overlay"), ["network/kmod"])
-    etc = resource(PART, "etc", Directory(path="/etc/docker"), [debian.id])
+    etc = resource(PART, "etc", Directory(path="/etc/docker"))
     drop_ins = resource(
         PART, "docker.service.d", Directory(path="/etc/systemd/system/docker.service.d")
     )
@@ -49,7 +49,8 @@ def docker(given: NodeInput, after: tuple[str, ...]) -> tuple[Resource, ...]:
         binary="/usr/sbin/dockerd",
     )
     before = (debian.id, overlay.id, *(one.id for one in files), *after)
-    return (debian, overlay, etc, drop_ins, *files, resource(PART, "docker.service", unit, before))
+    # The files come first, so that they are ours and not the package's own first ideas of them.
+    return (etc, drop_ins, *files, debian, overlay, resource(PART, "docker.service", unit, before))
 
 
 def daemon_json(options: Docker, mtu: int) -> str:

@@ -128,6 +128,12 @@ class Trial:
         """Run a program in the node."""
         return self.lab.exec(self.node, argv, timeout=timeout)
 
+    def stream(self, *argv: str) -> None:
+        """Run a program in the node that has to succeed, its output shown as it comes."""
+        saltern = str(Path(sys.executable).with_name("saltern"))
+        for line in _lines([saltern, "lab", "exec", "--lab", self.lab.name, self.node, *argv], {}):
+            self.show(line)
+
     def must(self, *argv: str, timeout: float = 600) -> str:
         """Run a program in the node that has to succeed; gives what it printed."""
         done = self.run(*argv, timeout=timeout)
