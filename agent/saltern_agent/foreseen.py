@@ -179,7 +179,7 @@ READS = {
     "swaps": frozenset({"active"}),
     "links": frozenset({"link", "loose_ends", "routes"}),
     "rules": frozenset({"save"}),
-    "packages": frozenset({"version", "compare"}),
+    "packages": frozenset({"version", "named", "compare"}),
     "images": frozenset({"digest"}),
 }
 

@@ -19,7 +19,7 @@ from saltern_protocol.policy import Claim
 
 from saltern_states.contract import Blocked, Change, Kind, Sha256, Spec, Watch, WatchPath
 from saltern_states.debversion import compare
-from saltern_states.ports import Host, MovedError
+from saltern_states.ports import Host, HostError, MovedError
 
 PackageName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9+.-]{1,62}\Z")]
 PackageVersion = Annotated[str, Meta(pattern=r"^([0-9][A-Za-z0-9.+:~-]{0,100})?\Z")]
@@ -167,12 +167,22 @@ def apply(host: Host, change: PackageChange) -> None:
         return
     for each in change.packages:
         expect(host, each.name, each.was)
-    blobs = tuple(host.blobs.path(each.sha256) for each in change.packages if each.sha256)
-    if blobs:
-        host.packages.install_files(blobs)
+    files = {host.blobs.path(each.sha256): each for each in change.packages if each.sha256}
+    for file, each in files.items():
+        expect_named(host, file, each)
+    if files:
+        host.packages.install_files(tuple(files))
     else:
         for each in change.packages:
             host.packages.install(each.name, each.version)
+
+
+def expect_named(host: Host, file: Path, want: Coming) -> None:
+    """Refuse a file of another package than the one that the policy was asked about."""
+    if (found := host.packages.named(file)) != (want.name, want.version):
+        raise HostError(
+            f"cannot install {want.name} {want.version}: the file of that hash is {' '.join(found)}"
+        )
 
 
 def expect(host: Host, name: str, was: str | None) -> None:

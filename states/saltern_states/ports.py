@@ -41,7 +41,7 @@ class Entry:
     mode: int  # permission bits, 0o0000 to 0o7777
     owner: str  # the user's name, or its number where it has none
     group: str
-    sha256: str = ""  # of a regular file's content; "" for all else
+    sha256: str = ""  # of a regular file's content; "" for all else, and above 2 GiB
     size: int = 0  # bytes; 0 for what is no regular file
 
 
@@ -346,6 +346,10 @@ class Packages(Protocol):
 
     def version(self, name: str) -> str | None:
         """Give the version that is installed and configured; None: not, or half."""
+        ...
+
+    def named(self, file: Path) -> tuple[str, str]:
+        """Give the package and version that a .deb file is of; HostError: it is none."""
         ...
 
     def install_files(self, files: tuple[Path, ...]) -> None:

@@ -65,6 +65,7 @@ from saltern_states.unit_changes import (
     UnitChange,
     UnmaskUnit,
     apply_unit,
+    path_of,
 )
 
 AT_REST = ("inactive", "failed")
@@ -349,12 +350,6 @@ def ahead(
         runs_binary=have.runs_binary and not replaced,
     )
     return flat(diff(want, then))
-
-
-def path_of(change: Change) -> Path | None:
-    """Give the path that a change of any kind writes; None where it writes none."""
-    path = getattr(change, "path", None)
-    return path if isinstance(path, Path) else None
 
 
 def flat(changes: tuple[UnitChange | Blocked, ...]) -> tuple[UnitChange, ...]:

@@ -174,3 +174,9 @@ def _begin(host: Host, change: StartUnit | RestartUnit | ReloadUnit) -> None:
         host.units.reload(change.unit)
     else:
         raise HostError(f"cannot reload {change.unit}: it has no reload of its own; restart it")
+
+
+def path_of(change: Change) -> Path | None:
+    """Give the path that a change of any kind writes; None where it writes none."""
+    path = getattr(change, "path", None)
+    return path if isinstance(path, Path) else None

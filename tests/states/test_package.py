@@ -185,3 +185,16 @@ def test_whatever_is_there_it_converges_and_goes(
     converge(KIND, host, want)
     take_back(KIND, host, want)
     assert host.packages.version("etcd-server") is None
+
+
+def test_a_file_of_another_package_than_it_says_is_not_installed() -> None:
+    host, want = node()
+    (etcd, _) = want.debs
+    host.packages.put_deb(host.blobs.path(etcd.sha256), "openssh-server-evil", "1")
+    (install,) = KIND.plan(host, want)
+    assert not isinstance(install, Blocked)
+
+    with pytest.raises(HostError, match="the file of that hash is openssh-server-evil 1"):
+        KIND.apply(host, install)
+
+    assert host.packages.installed == {}

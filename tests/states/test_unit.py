@@ -236,7 +236,7 @@ def test_a_plan_shows_what_will_be_done_with_a_unit_that_is_still_to_come() -> N
 
 def test_a_packages_own_scripts_enable_the_unit_that_it_brings() -> None:
     host = FakeHost()
-    brought = InstallPackages(name="kubelet", coming=(Coming("kubelet", None, "1"),))
+    brought = InstallPackages(packages=(Coming("kubelet", None, "1"),))
 
     told = lines(KIND.foresee(WANT, KIND.observe(host, WANT), (brought,)))
 

@@ -45,6 +45,12 @@ class FakePackages:
             return None
         return self.installed[name].version
 
+    def named(self, file: Path) -> tuple[str, str]:
+        """Give the package and version that a file is of."""
+        if file not in self.debs:
+            raise HostError(f"cannot read {file}: it is no package")
+        return self.debs[file].name, self.debs[file].version
+
     def install_files(self, files: tuple[Path, ...]) -> None:
         """Install .deb files, all or none."""
         if unknown := [str(file) for file in files if file not in self.debs]:
