@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
-from saltern_protocol.errors import printable
-from saltern_states.body import Body
+from saltern_protocol.errors import ProtocolError, printable
+from saltern_states.body import Body, BodyError
 from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError
@@ -124,6 +124,7 @@ class Keeper:
     document: Document | None = None
     last: Result | None = None
     owing: bool = False  # something is still to be taken back
+    trouble: str = ""  # why nothing is held although something was accepted
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +138,11 @@ class Keeper:
         accepted = self.journal.accepted()
         if accepted is None:
             return False
-        taken = current(self.identity, accepted)
+        try:
+            taken = current(self.identity, accepted)
+        except (BodyError, ProtocolError) as error:  # another release wrote it, or its policy did
+            self.trouble = f"cannot read what was accepted: {error}; give this node a new statement"
+            return False
         self.body, self.document = taken.body, taken.document
         self.ledger.load(self.body)
         self.owing = any(step.verb != "hold" for step in self._steps())
@@ -165,7 +170,7 @@ class Keeper:
         now = self.clock()
         taken = proposed(self.identity, self.journal.accepted(), statement, now)
         self.ledger.accept(encode_statement(taken.statement), now)
-        self.body, self.document = taken.body, taken.document
+        self.body, self.document, self.trouble = taken.body, taken.document, ""
         return self.converge_all(newer)
 
     def converge_all(self, newer: Callable[[], bool] = lambda: False) -> Result:
@@ -201,12 +206,16 @@ class Keeper:
         Gives how many are not as declared at the end. A journal that does not answer hinders
         nothing of it; the ledger's trouble tells.
         """
+        if self.last is not None and self.last.interrupted:
+            return 0  # what was not begun is not drift: the apply that comes goes on with it
         if whole:
             self.ledger.catch_up()
         if whole and self.owing:
             self._take_back()
         began = Noticed(self.clock(), "look")
-        wanted = [step for step in self._hold() if whole or step.resource.id in noticed]
+        chosen = [step for step in self._hold() if whole or step.resource.id in noticed]
+        owed = self._owed()
+        wanted = [step for step in chosen if step.resource.id not in owed]
         glance = cast(Host, Glance(self.host))
         found = tuple(look(glance, step) for step in wanted)
         verdict = judge(found, self.body.after)
@@ -232,6 +241,15 @@ class Keeper:
             now = {one.step.key: one for one in result.done}
             done = tuple(now.get(one.step.key, one) for one in self.last.done)
             self.last = replace(self.last, done=done)
+
+    def _owed(self) -> frozenset[str]:
+        """Give the ids that still stand where they stood before: that is taken back first."""
+        if not self.owing:
+            return frozenset()
+        try:
+            return frozenset(step.resource.id for step in self._steps() if step.verb != "hold")
+        except JournalError:
+            return frozenset(resource.id for resource in self.body.resources)
 
     def _converge(self, chosen: tuple[Step, ...], told: Hearing) -> Result:
         """Converge what is held already: where the journal refuses something new, go on later."""

@@ -22,7 +22,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     cluster: str
     node: str
-    state: str  # no document, converged, not converged, drifted, working
+    state: str  # no document, unreadable document, converged, not converged, drifted
     version: int | None = None
     epoch: int | None = None
     expires: int | None = None
@@ -48,8 +48,8 @@ def status_of(keeper: Keeper) -> Status:
         return Status(
             cluster=keeper.identity.cluster,
             node=keeper.identity.node,
-            state="no document",
-            trouble=keeper.ledger.trouble,
+            state="unreadable document" if keeper.trouble else "no document",
+            trouble=keeper.trouble or keeper.ledger.trouble,
         )
     state = "drifted" if drift else "not converged" if bad else "converged"
     return Status(

@@ -12,15 +12,17 @@ from saltern_agent.converge import Done
 from saltern_agent.journal import Drift, Journal
 from saltern_agent.keeper import Keeper, Noticed
 from saltern_agent.plan import Planned
+from saltern_agent.status import status_of
 from saltern_agent.steps import Step
 from saltern_protocol import testing
 from saltern_protocol.documents import Document, encode_statement
 from saltern_protocol.errors import Reason, RefusedError
+from saltern_protocol.wire import pack
 from saltern_states.body import BodyError, DriftPolicy, Resource, make_body, write_body
 from saltern_states.bridge import Bridge
 from saltern_states.contract import Change, Spec
 from saltern_states.file import File
-from saltern_states.ports import HostError
+from saltern_states.ports import Entry, HostError
 from saltern_states.testing import FakeHost
 
 DAEMON = File(path="/etc/docker/daemon.json", text="{}\n")
@@ -321,3 +323,47 @@ def test_what_could_not_be_taken_back_is_tried_again(node: Node) -> None:
     assert node.look() == ["document: remove bridge: changed"]
     assert node.keeper.journal.owned().keys() == {"file"}
     assert node.look() == []
+
+
+def test_a_body_of_another_release_is_told_and_a_new_document_is_taken(node: Node) -> None:
+    node.take(hold("file", DAEMON))
+    strange = pack({"type": "body/1", "resources": [{"id": "x", "spec": {"kind": "future/1"}}]})
+    document = replace(testing.DOCUMENT, version=node.version + 1)
+    node.version += 1
+    statement = encode_statement(testing.statement(strange, document))
+    node.keeper.journal.accept(statement, node.now)
+
+    assert node.start() is False
+    assert "no kind 'future/1'" in status_of(node.keeper).trouble
+    assert node.look() == []
+    assert node.host.files.read(Path("/etc/docker/daemon.json")) == b"{}\n"
+
+    assert node.take(hold("file", DAEMON), hold("bridge", CBR0)) == ["document: bridge: changed"]
+    assert status_of(node.keeper).state == "converged"
+
+
+def test_what_an_interrupted_apply_left_undone_is_no_drift(node: Node) -> None:
+    statement = node.statement(hold("file", DAEMON), hold("bridge", CBR0))
+    node.keeper.take(statement, newer=iter([False, True]).__next__)
+    node.heard.take()
+
+    assert node.look() == []
+    assert node.keeper.journal.drift() == ()
+
+
+def test_what_still_stands_elsewhere_is_taken_back_before_it_is_held(node: Node) -> None:
+    old, new = (File(path=f"/etc/docker/{name}", text="x") for name in ("old", "new"))
+    node.take(hold("f", old))
+    remove = node.host.files.remove
+
+    def refuse(path: Path, was: Entry) -> None:
+        raise HostError(f"cannot remove {path}: Operation not permitted")
+
+    node.host.files.remove = refuse  # type: ignore[method-assign]
+    node.take(hold("f", new))
+    node.look("f")
+    node.host.files.remove = remove  # type: ignore[method-assign]
+    node.look()
+
+    assert node.host.files.look(Path(old.path)) is None
+    assert node.host.files.look(Path(new.path)) is not None
