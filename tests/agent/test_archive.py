@@ -147,5 +147,7 @@ def test_nothing_in_an_unpacked_tree_leads_out_of_it(
     top = ground.real(str(PATH)).resolve()
     for directory, below, files in os.walk(top):
         for name in (*below, *files):
-            with contextlib.suppress(OSError):  # a loop, or a link to nothing, leads nowhere
+            with contextlib.suppress(
+                OSError, RuntimeError
+            ):  # a loop, or a link to nothing, leads nowhere
                 assert Path(directory, name).resolve(strict=True).is_relative_to(top)
