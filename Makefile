@@ -31,7 +31,8 @@ lint: setup ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, one lab node
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -m "not lab"
+	$(BIN)/pytest -q -p no:randomly -m lab
 
 test-fast: setup ## what needs no root: seconds
 	$(BIN)/pytest -q -m "not system and not lab"
@@ -40,7 +41,7 @@ test-system: system-setup ## the real kernel, in namespaces; needs root
 	$(BIN)/pytest -q -m system
 
 test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
-	$(BIN)/pytest -q -m lab
+	$(BIN)/pytest -q -p no:randomly -m lab
 
 demo: lab-setup ## watch a bare Debian node become what a signed document says, break, and heal
 	$(BIN)/python -m saltern_master.demo

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from tests.lab.held import ARCHIVE, BASE, Held, Wish
+from tests.lab.held import ARCHIVE, BASE, PARAMETER, Held, Wish
 
 FILE = "/etc/kubernetes/probe.conf"
 FOLDER = "/etc/kubernetes/probe.d"
@@ -121,7 +121,7 @@ def artifact(_held: Held) -> tuple[Step, ...]:
 
 def sysctl(_held: Held) -> tuple[Step, ...]:
     """A parameter is set, changed, and let go: the value stays, it is no longer ours."""
-    key, path = "net.ipv4.tcp_keepalive_time", "/etc/sysctl.d/90-saltern-{}.conf"
+    key, path = PARAMETER, "/etc/sysctl.d/90-saltern-{}.conf"
     name, own_path = f"sysctl {key}", path.format(key)
     backlog = "net.core.somaxconn"
     return (

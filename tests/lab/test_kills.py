@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.cases import FILE, UNIT, own, wish
-from tests.lab.held import Held, Wish, wait_until
+from tests.lab.held import PARAMETER, Held, Wish, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -25,7 +25,7 @@ SEED = int(os.environ.get("SALTERN_SEED", "0")) or secrets.randbelow(2**32)
 FOLDER = "/root/kills"
 TEXTS = {"a": "a" * 9000, "b": "b" * 5000}
 CONFIG = "/etc/kubernetes/probe-kills.conf"
-KEY = "net.ipv4.tcp_keepalive_time"
+KEY = PARAMETER
 SERVICE = """[Service]
 ExecStart=/usr/bin/sleep infinity
 ExecReload=/bin/true
