@@ -82,6 +82,8 @@ def execute(
     """Run a program in a node, with this terminal's input and output."""
     with _errors_told():
         words = argv[1:] if argv[0] == "--" else argv
+        if argv[0].startswith("--lab"):
+            raise LabError(f"cannot run {argv[0]} in {node}: options come before the node's name")
         Lab(lab).become(node, words, os.environ.get("TERM", "linux"))
 
 
