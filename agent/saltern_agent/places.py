@@ -64,6 +64,8 @@ def read_identity(places: Places) -> Identity:
             f"cannot start: there is no {places.identity}; `saltern sign` makes an identity for "
             "each node, `saltern-agent pin FILE` puts it here"
         ) from None
+    except OSError as error:
+        raise SettingsError(f"cannot read {places.identity}: {error.strerror}; be root") from error
     except MalformedError as error:
         raise SettingsError(f"cannot read {places.identity}: {error}; pin it again") from error
 
@@ -98,8 +100,14 @@ class Lock:
     """That at most one process works on this node. Held until the process ends."""
 
     def __init__(self, places: Places) -> None:
-        places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = (places.state / "lock").open("w")
+        try:
+            places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = (places.state / "lock").open("w")
+        except OSError as error:
+            raise SettingsError(
+                f"cannot work on this node: {error}; the agent keeps what it knows in "
+                f"{places.state}: see that root can write there and that its disk has free space"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -93,7 +93,13 @@ def run_agent(places: Places) -> int:
     )
     answers = Answers(agent)
     log.say(f"holding node {identity.node} of cluster {identity.cluster}")
-    fault = agent.run(Control(places.control, answer))
+    try:
+        control = Control(places.control, answer)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen at {places.control}: {error}; see that root can write in {places.run}"
+        ) from error
+    fault = agent.run(control)
     lock.release()
     if fault is not None:
         known = isinstance(fault, JournalError | SettingsError)
@@ -138,7 +144,8 @@ def _fault(error: Exception) -> End:
 
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) -> Keeper:
-    node, journal = Node(places.blobs, places.hashes), Journal(places.journal)
+    journal = Journal(places.journal)  # first: without it there is nothing to hold the node to
+    node = Node(places.blobs, places.hashes)
     node.sweep(journal.owned().values())
     return Keeper(
         host=node,

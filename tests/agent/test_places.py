@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from saltern_agent.control import AskPlan
+from saltern_agent.events import End
 from saltern_agent.places import Lock, Places, SettingsError, pin, read_identity
+from saltern_agent.running import run_agent, work_here
 from saltern_protocol import testing
 from saltern_protocol.documents import encode_identity
 
@@ -52,6 +55,30 @@ def test_what_is_no_identity_is_refused(places: Places, data: bytes) -> None:
 def test_without_an_identity_it_says_how_to_get_one(places: Places) -> None:
     with pytest.raises(SettingsError, match="saltern-agent pin"):
         read_identity(places)
+
+
+def test_a_place_that_cannot_be_written_is_told_and_what_to_do(
+    tmp_path: Path, places: Places
+) -> None:
+    pin(places, IDENTITY)
+    (tmp_path / "state").write_text("a file, where no directory can be made: not even by root")
+
+    with pytest.raises(SettingsError, match=r"cannot work on this node: .* free space"):
+        Lock(places)
+    with pytest.raises(SettingsError, match="cannot work on this node"):
+        list(work_here(places, AskPlan()))
+    with pytest.raises(SettingsError, match="cannot work on this node"):
+        run_agent(places)
+
+
+def test_a_journal_that_cannot_be_read_refuses_a_command_in_one_line(places: Places) -> None:
+    pin(places, IDENTITY)
+    places.journal.mkdir(parents=True)
+
+    (end,) = work_here(places, AskPlan())
+
+    assert isinstance(end, End)
+    assert end.error.startswith(f"cannot open the journal {places.journal}: ")
 
 
 def test_one_process_at_a_time(places: Places) -> None:
