@@ -20,7 +20,7 @@ from saltern_agent.control import (
     Question,
 )
 from saltern_agent.events import End, Line
-from saltern_agent.journal import Drift
+from saltern_agent.journal import Drift, JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
 from saltern_agent.noticing import Watched, watched
@@ -48,6 +48,7 @@ class Answers:
     """Answers clients, and lets the one whose job is under way follow it."""
 
     agent: Agent
+    history: Callable[[int], tuple[Drift, ...]]  # the newest drift, of which at most so many
     follower: Client | None = None
 
     def hear(self, line: Line) -> None:
@@ -89,15 +90,14 @@ class Answers:
         self.agent.look_now(ended)
 
     def _drift(self, question: AskDrift, client: Client) -> None:
-        def ended(drift: tuple[Drift, ...] | Exception) -> None:
-            if isinstance(drift, Exception):
-                client.say(refusal(drift))
-                return
-            client.say(DriftList(drift))
-            client.say(End(True))
-
-        most = max(0, min(question.most, MOST_DRIFT))
-        self.agent.worker.submit(lambda keeper: keeper.journal.drift(most), ended)
+        """From the journal's file and not by the worker: a repair may take its time, this not."""
+        try:
+            drift = self.history(max(0, min(question.most, MOST_DRIFT)))
+        except JournalError as error:
+            client.say(refusal(error))
+            return
+        client.say(DriftList(drift))
+        client.say(End(True))
 
     def _plan(self, question: AskPlan, client: Client) -> None:
         def job(keeper: Keeper) -> End:

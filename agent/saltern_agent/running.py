@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from saltern_protocol.documents import Identity
 from saltern_protocol.errors import ProtocolError
@@ -91,7 +92,7 @@ def run_agent(places: Places) -> int:
         ready=lambda: notify(os.environ, "READY=1"),
         complain=lambda trouble: log.say(trouble, WARNING),
     )
-    answers = Answers(agent)
+    answers = Answers(agent, partial(_history, places))
     log.say(f"holding node {identity.node} of cluster {identity.cluster}")
     try:
         control = Control(places.control, answer)
@@ -106,6 +107,14 @@ def run_agent(places: Places) -> int:
         log.say(str(fault) if known else f"cannot go on: {type(fault).__name__}: {fault}", ERROR)
         return 1
     return 0
+
+
+def _history(places: Places, most: int) -> tuple[Drift, ...]:
+    journal = Journal(places.journal)
+    try:
+        return journal.drift(most)
+    finally:
+        journal.close()
 
 
 def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:

@@ -61,7 +61,8 @@ def test_it_answers_while_it_applies(gate: Held) -> None:
         applying = other.submit(gate.apply, path)
         at_the_gate(gate)
         assert gate.status()["working"] is True
-        assert "(working)" in gate.machine.exec(["saltern-agent", "status"]).stdout
+        assert "working; before: " in gate.machine.exec(["saltern-agent", "status"]).stdout
+        assert isinstance(gate.drift(), list)
         open_gate(gate)
         told = applying.result(30)
     assert len(changes(told)) >= 3
