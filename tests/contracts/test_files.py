@@ -170,7 +170,8 @@ def test_access_is_set_without_touching_the_content(ground: Ground) -> None:
     directory = ground.files.look(Path("/etc"))
     assert directory is not None
     ground.files.set_access(Path("/etc"), directory, 0o2750, OWNER, GROUP)
-    assert ground.files.look(Path("/etc")) == replace(directory, mode=0o2750)
+    set_so = replace(directory, mode=0o2750, owner=OWNER, group=GROUP)
+    assert ground.files.look(Path("/etc")) == set_so
 
 
 def test_a_directory_is_made_once_and_removed_when_empty(ground: Ground) -> None:
