@@ -156,7 +156,9 @@ class Answers:
     def _end(self, client: Client, end: End | Exception) -> None:
         self.follower = None
         client.say(refusal(end) if isinstance(end, Exception) else end)
-        if isinstance(end, Exception) and not isinstance(end, ProtocolError | BodyError):
+        if isinstance(end, Exception) and not isinstance(
+            end, ProtocolError | BodyError | JournalError
+        ):
             self.agent.fail(end)
 
 
