@@ -20,7 +20,7 @@ from saltern_states.kinds import kind_of
 from saltern_agent.keeper import Noticed
 
 FULL_LOOK = 60.0  # seconds: the net below all events
-REST = 0.05  # seconds between the end of a look at a resource and the next, for events
+REST = 0.02  # seconds between the end of a look at a resource and the next, for events
 
 
 @dataclass(frozen=True, slots=True)

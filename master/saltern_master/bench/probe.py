@@ -144,7 +144,7 @@ def broken(resource: str, act: Callable[[], None]) -> dict[str, float]:
         time.sleep(PACE)
         (listed,) = (one for one in ask(ask="drift", most=50) if one["type"] == "drift-list")
         for record in reversed(listed["drift"]):
-            if record["resource"] == resource and record["since"] >= begin and record["healed"]:
+            if record["resource"] == resource and record["recorded"] >= begin and record["healed"]:
                 times = {key: record[key] for key in ("since", "recorded", "healed")}
                 wait_for_rest()
                 return {"begin": begin, "end": end, **times}
