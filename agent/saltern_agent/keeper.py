@@ -179,6 +179,7 @@ class Keeper:
         for name in self.ledger.open.keys() - held:
             self._heal(name, "no longer declared", self.clock())
         told = Hearing(self.listener, "document")
+        self.last = None  # where the journal refuses, what is held already is looked at again
         result = converge(self.host, self._steps(), self.ledger, told, newer)
         if not result.interrupted:
             self.ledger.finish()

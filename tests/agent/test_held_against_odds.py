@@ -175,3 +175,17 @@ def test_a_stray_whose_name_is_no_text_is_recorded(node: Node) -> None:
     assert node.look()[0] == "drift: directory by look after 0 s"
     (drift,) = node.keeper.journal.drift()
     assert "\\udcff" in "".join((*drift.found, drift.outcome))
+
+
+def test_an_apply_that_made_way_and_met_a_full_disk_leaves_what_is_held_held(node: Node) -> None:
+    large = File(path="/etc/docker/other.json", text="x" * 9000)
+    statement = node.statement(hold("file", DAEMON), hold("large", large))
+    node.keeper.take(statement, newer=iter([False, True]).__next__)
+    fill(node.keeper.journal)
+    with pytest.raises(JournalError):
+        node.keeper.converge_all()  # what is new, a full journal cannot take
+    edit(node)
+
+    node.look("file")
+
+    assert node.host.files.read(Path(DAEMON.path)) == b"{}\n"
