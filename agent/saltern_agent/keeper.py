@@ -28,6 +28,9 @@ from saltern_agent.ledger import Ledger
 from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.steps import Step, steps
 
+DOUBT = 1.0
+"""Seconds after which what could not be read is looked at once more."""
+
 AWAITED = 3600.0
 """Seconds for which a blob may wait for the document that needs it."""
 
@@ -124,6 +127,7 @@ class Keeper:
     document: Document | None = None
     last: Result | None = None
     owing: bool = False  # something is still to be taken back
+    doubted: set[str] = field(default_factory=set)  # what could not be read at its last look
     trouble: str = ""  # why nothing is held although something was accepted
     ledger: Ledger = field(init=False)
 
@@ -224,7 +228,7 @@ class Keeper:
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to
         for name in verdict.healthy:
             self._well(name, "went away by itself")
-        drifted = self._not_to_come(verdict.drifted)
+        drifted = self._not_to_come(self._seen_twice(found, verdict.drifted))
         for planned in drifted:
             self._record(planned, noticed.get(planned.step.resource.id, began))
         return self._repair(frozenset(one.step.resource.id for one in drifted))
@@ -258,6 +262,20 @@ class Keeper:
             return converge(self.host, chosen, self.ledger, told)
         except JournalError:  # the ledger's trouble tells it
             return Result((), interrupted=True)
+
+    def _seen_twice(
+        self, found: tuple[Planned, ...], drifted: tuple[Planned, ...]
+    ) -> tuple[Planned, ...]:
+        """Leave out what cannot be read for the first time: nothing is known to have drifted.
+
+        A bus that starts anew, or dies a moment before the agent, is not the fault of every
+        unit. What still cannot be read DOUBT seconds later is told.
+        """
+        mute = {one.step.resource.id for one in found if one.finding == "unreadable"}
+        first = mute - self.doubted - self.ledger.open.keys()
+        self.doubted -= {one.step.resource.id for one in found}
+        self.doubted |= mute
+        return tuple(one for one in drifted if one.step.resource.id not in first)
 
     def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:
         """Leave out the units that a boot has not come to yet: systemd starts them in its order.
@@ -325,7 +343,8 @@ class Keeper:
     def retries(self) -> dict[str, float]:
         """Give what waits for its next attempt, and how many seconds."""
         now = self.clock()
-        return {
+        doubted = dict.fromkeys(self.doubted - self.ledger.open.keys(), DOUBT)
+        return doubted | {
             name: failures.wait(now)
             for name, failures in self.ledger.failures.items()
             if name in self.ledger.open and not self._fights(name, now)

@@ -293,6 +293,8 @@ def test_a_host_that_does_not_answer_is_drift_with_its_reason(node: Node) -> Non
 
     node.host.links.link = broken  # type: ignore[method-assign,assignment]
 
+    assert node.look() == []
+    assert node.keeper.retries() == {"bridge": 1.0}
     assert node.look()[0] == "drift: bridge by look after 0 s"
     assert "netlink" in node.keeper.journal.open_drift()["bridge"].outcome
 
