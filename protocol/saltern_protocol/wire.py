@@ -55,7 +55,8 @@ def unpack(data: bytes, type: type[T], limit: int) -> T:  # noqa: A002  the word
     try:
         return msgspec.convert(plain, type, builtin_types=BINARY)
     except ValueError as error:
-        raise MalformedError(f"cannot read a {type.__name__}: {error}") from error
+        what = getattr(type, "__name__", "message")  # a union of types has no name
+        raise MalformedError(f"cannot read a {what}: {error}") from error
 
 
 def unpack_plain(data: bytes, limit: int) -> Plain:

@@ -1,0 +1,156 @@
+"""What front and core say to each other, over a socket pair that core made.
+
+    core -> front    Peers, Admit, Expel, Grant, Tell, Answer
+    front -> core    Ready, Heard, Up, Silent, Knock, Load
+
+* A frame is four bytes of length (big endian) and as many of msgpack.
+* A peer is its CURVE key, raw: what the key stands for (node, incarnation) only core knows.
+* Front forwards a message only after it has read it as one that a node may send, in turn and
+  within the peer's budget. Core reads it again: it trusts the front for nothing but the key.
+* Health that says nothing new is not forwarded one by one: see front/peer.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+from saltern_protocol import wire
+from saltern_protocol.messages import MAX_MESSAGE, Digest, Key, Natural
+
+MAX_FRAME: Final = 8 * 1024 * 1024
+LENGTH: Final = struct.Struct(">I")
+
+Data = Annotated[bytes, Meta(max_length=MAX_MESSAGE)]
+
+
+class Frame(Struct, frozen=True, kw_only=True, tag_field="f", forbid_unknown_fields=True):
+    """What every frame is."""
+
+
+class Peers(Frame, frozen=True, tag="peers"):
+    """The whole allow map, in place of what was before. The first frame that core sends."""
+
+    keys: tuple[Key, ...]
+
+
+class Admit(Frame, frozen=True, tag="admit"):
+    """One more peer may speak."""
+
+    key: Key
+
+
+class Expel(Frame, frozen=True, tag="expel"):
+    """A peer may speak no more, from its next message on."""
+
+    key: Key
+
+
+class Grant(Frame, frozen=True, tag="grant"):
+    """The blobs that a peer may ask for, in place of those before."""
+
+    key: Key
+    blobs: tuple[Digest, ...]
+
+
+class Tell(Frame, frozen=True, tag="tell"):
+    """Send a message to a peer, over the connection that its last Hello came on."""
+
+    key: Key
+    data: Data
+
+
+class Answer(Frame, frozen=True, tag="answer"):
+    """Answer a knock."""
+
+    route: bytes
+    data: Data
+
+
+class Ready(Frame, frozen=True, tag="ready"):
+    """The front listens; the ports that it really has (0 was asked for: any)."""
+
+    link_port: Natural
+    door_port: Natural
+
+
+class Heard(Frame, frozen=True, tag="heard"):
+    """A peer said this."""
+
+    key: Key
+    data: Data
+
+
+class Up(Frame, frozen=True, tag="up"):
+    """A peer said Hello over a new connection; its Hello follows as Heard."""
+
+    key: Key
+
+
+class Silent(Frame, frozen=True, tag="silent"):
+    """Nothing came from a peer for 45 seconds, or its connection is known to be gone."""
+
+    key: Key
+
+
+class Knock(Frame, frozen=True, tag="knock"):
+    """A stranger asks to be enrolled; `route` is for the Answer."""
+
+    route: bytes
+    key: Key
+    data: Data
+
+
+class Load(Frame, frozen=True, tag="load"):
+    """What the front saw and did since it started; every 15 seconds."""
+
+    messages: Natural
+    bytes_in: Natural
+    bytes_out: Natural
+    refused: Natural  # handshakes of unknown keys
+    malformed: Natural
+    dropped: Natural  # out of turn or over budget
+    cpu_us: Natural
+
+
+ToFront = Peers | Admit | Expel | Grant | Tell | Answer
+ToCore = Ready | Heard | Up | Silent | Knock | Load
+
+
+def to_bytes(frame: Frame) -> bytes:
+    """Give a frame with its length before it."""
+    data = wire.pack(frame)
+    return LENGTH.pack(len(data)) + data
+
+
+def to_front(data: bytes) -> ToFront:
+    """Read what core sent, without its length."""
+    return wire.unpack(data, ToFront, MAX_FRAME)  # type: ignore[arg-type]
+
+
+def to_core(data: bytes) -> ToCore:
+    """Read what a front sent, without its length."""
+    return wire.unpack(data, ToCore, MAX_FRAME)  # type: ignore[arg-type]
+
+
+class Frames:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what came; give the frames that are whole. ValueError: one is too long."""
+        self._held += data
+        whole: list[bytes] = []
+        while len(self._held) >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(self._held)
+            if size > MAX_FRAME:
+                raise ValueError(f"cannot take a frame of {size} bytes: the limit is {MAX_FRAME}")
+            end = LENGTH.size + size
+            if len(self._held) < end:
+                break
+            whole.append(bytes(self._held[LENGTH.size : end]))
+            del self._held[:end]
+        return whole

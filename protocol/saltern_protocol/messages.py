@@ -1,0 +1,337 @@
+"""The conversation: every message that a node and its master may send, in one closed table.
+
+    node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health
+    master -> node    Lease, Poke, Doc, Current, Proposal, BlobPart, Cert, Ack, Beat, Again, Refused
+    stranger -> door  Enrol;    door -> stranger    Enrolled, Waiting, Refused
+
+* A message is one frame of at most MAX_MESSAGE bytes; its type is a small integer that never
+  changes meaning. What is not in the table for that direction is malformed.
+* No message says who sent it: the channel's key does. `incarnation` in Hello is what the node
+  believes of itself, to be compared with what the key stands for.
+* Nothing in a message is a path, an option or a command; text is shown, never interpreted.
+* A Report's items are numbered first, first + 1 …; results and drift share one numbering, so
+  that their order is kept. At most one Report is unacknowledged at a time.
+* Times are seconds since 1970, UTC; fractions travel as whole microseconds (`_us`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from saltern_protocol import wire
+from saltern_protocol.documents import MAX_ROOTS
+from saltern_protocol.terms import MAX_COUNT, Count, Digest, Incarnation, Name
+
+PROTOCOL: Final = 1
+"""The one version that is spoken; HELLO and ENROL name it, and there is no falling back."""
+
+MAX_MESSAGE: Final = 256 * 1024
+MAX_PART: Final = 128 * 1024
+MAX_ITEMS: Final = 200
+NONCE_BYTES: Final = 16
+
+Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
+NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Micro = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Text = Annotated[str, Meta(max_length=4096)]
+ShortText = Annotated[str, Meta(max_length=256)]
+KindName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,40}/[0-9]{1,4}\Z")]
+Envelope = Annotated[bytes, Meta(max_length=128 * 1024)]
+
+
+class Message(Struct, frozen=True, kw_only=True, tag_field="t", forbid_unknown_fields=True):
+    """What every message is."""
+
+
+@unique
+class Outcome(StrEnum):
+    """How a node's part of a turn ended, as the node tells it."""
+
+    CONVERGED = "converged"  # nothing had to be done
+    CHANGED = "changed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    REFUSED = "refused"  # the document; nothing was changed
+    SUPERSEDED = "superseded"  # a newer document came before this one was through
+
+
+class Hindrance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A resource that is not as declared, and why."""
+
+    resource: ShortText
+    outcome: ShortText  # failed, blocked
+    why: Text
+
+
+class Applied(
+    Struct, frozen=True, kw_only=True, tag_field="i", tag="applied", forbid_unknown_fields=True
+):
+    """A document was gone through."""
+
+    at_us: Micro
+    turn: Natural  # 0: nobody on the master asked (a start, a file)
+    epoch: Natural
+    version: Natural
+    body: Annotated[bytes, Meta(max_length=32)]
+    outcome: Outcome
+    changes: Natural
+    took_us: Micro
+    reason: ShortText = ""  # of a refusal: the code
+    why: Text = ""
+    hindrances: Annotated[tuple[Hindrance, ...], Meta(max_length=64)] = ()
+
+
+class DriftSeen(
+    Struct, frozen=True, kw_only=True, tag_field="i", tag="drift", forbid_unknown_fields=True
+):
+    """A resource was found not to be as declared, or an open drift found something else."""
+
+    number: Count  # of the drift, in the node's journal
+    resource: ShortText
+    kind: ShortText
+    since_us: Micro
+    recorded_us: Micro
+    seen: ShortText
+    found: Annotated[tuple[Text, ...], Meta(max_length=64)]
+
+
+class DriftEnded(
+    Struct, frozen=True, kw_only=True, tag_field="i", tag="healed", forbid_unknown_fields=True
+):
+    """An open drift ended."""
+
+    number: Count
+    resource: ShortText
+    healed_us: Micro
+    outcome: Text
+
+
+Item = Applied | DriftSeen | DriftEnded
+
+
+class Hello(Message, frozen=True, tag=1):
+    """The first message over every connection. Answered by a Lease."""
+
+    protocol: Natural
+    incarnation: Incarnation
+    boot: ShortText
+    root: Count  # the newest root that the node believes
+    epoch: Natural  # of the document on its disk; 0: none
+    version: Natural
+    document: Annotated[bytes, Meta(max_length=32)]  # its hash; empty: none
+    nonce: Nonce
+    unacked: Natural  # the lowest number in the outbox; 0: it is empty
+    kinds: Annotated[tuple[KindName, ...], Meta(max_length=200)]
+    release: ShortText  # of the agent
+    facts: Annotated[bytes, Meta(max_length=8 * 1024)]  # JSON, as `saltern-agent facts` prints
+
+
+class Lease(Message, frozen=True, tag=2):
+    """The signed word which document is the current one; lease.py reads it."""
+
+    lease: Annotated[bytes, Meta(max_length=8 * 1024)]
+
+
+class Poke(Message, frozen=True, tag=3):
+    """There is something to ask for. It carries nothing, since it may reach the wrong one."""
+
+
+class Fetch(Message, frozen=True, tag=4):
+    """What is there for me? Answered by Doc, Current or Proposal."""
+
+
+class Doc(Message, frozen=True, tag=5):
+    """A document newer than the node's; its body is a blob. Roots: those after Hello.root."""
+
+    turn: Natural
+    roots: Annotated[tuple[Envelope, ...], Meta(max_length=MAX_ROOTS)]
+    policy: Envelope
+    document: Annotated[bytes, Meta(max_length=16 * 1024)]
+    body: Digest
+
+
+class Current(Message, frozen=True, tag=6):
+    """Nothing is newer than what the node has: it looks at everything now and says Looked."""
+
+    turn: Natural
+
+
+class Proposal(Message, frozen=True, tag=7):
+    """The same as Doc under a type of its own: to be planned, never kept, never applied."""
+
+    turn: Natural
+    roots: Annotated[tuple[Envelope, ...], Meta(max_length=MAX_ROOTS)]
+    policy: Envelope
+    proposal: Annotated[bytes, Meta(max_length=16 * 1024)]
+    body: Digest
+
+
+class PlanLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One change that a plan found, or why none can be."""
+
+    resource: ShortText
+    verb: ShortText
+    finding: ShortText
+    change: Text
+    impact: ShortText
+    detail: Annotated[str, Meta(max_length=64 * 1024)] = ""
+
+
+class Plan(Message, frozen=True, tag=8):
+    """What a proposal would change. Pages are sent in order; the last one says so."""
+
+    turn: Natural
+    page: Natural
+    last: bool
+    lines: Annotated[tuple[PlanLine, ...], Meta(max_length=1000)]
+    reason: ShortText = ""
+    why: Text = ""
+
+
+class BlobAsk(Message, frozen=True, tag=9):
+    """Send parts of a blob from an offset, `credit` of them at most."""
+
+    blob: Digest
+    offset: Natural
+    credit: Annotated[int, Meta(ge=1, le=64)]
+
+
+class BlobPart(Message, frozen=True, tag=10):
+    """A part of a blob; `size` is the whole blob's, in bytes."""
+
+    blob: Digest
+    offset: Natural
+    size: Natural
+    data: Annotated[bytes, Meta(max_length=MAX_PART)]
+
+
+class Csr(Message, frozen=True, tag=11):
+    """A certificate is wanted for a resource of the node's own body. DER of PKCS#10."""
+
+    request: Natural
+    resource: ShortText
+    csr: Annotated[bytes, Meta(max_length=16 * 1024)]
+
+
+class Cert(Message, frozen=True, tag=12):
+    """The answer: PEM, the leaf first; or empty, and why not."""
+
+    request: Natural
+    chain: Annotated[bytes, Meta(max_length=64 * 1024)]
+    why: Text = ""
+
+
+class Report(Message, frozen=True, tag=13):
+    """Results and drift, kept in the outbox until they are acknowledged."""
+
+    first: Count
+    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class Ack(Message, frozen=True, tag=14):
+    """Everything up to this number is in the master's store, durably."""
+
+    seq: Natural
+
+
+class Health(Message, frozen=True, tag=15):
+    """Said every 15 seconds by the loop that does the work. With a nonce: a lease is due."""
+
+    tick: Natural  # turns of the loop: one that stands still hangs
+    at_us: Micro
+    state: ShortText
+    version: Natural
+    drift: Natural  # open
+    load_percent: Natural  # one-minute load average, times 100
+    memory_kib: Natural  # available
+    disk_kib: Natural  # free for the agent's state
+    nonce: NoNonce = b""
+
+
+class Beat(Message, frozen=True, tag=16):
+    """Health was heard."""
+
+
+class Again(Message, frozen=True, tag=17):
+    """The master does not know this connection: say Hello."""
+
+
+class Refused(Message, frozen=True, tag=18):
+    """The master will not: `reason` is a code."""
+
+    reason: ShortText
+    why: Text
+
+
+class Looked(Message, frozen=True, tag=19):
+    """The answer to Current: what a look at everything found and set right."""
+
+    turn: Natural
+    at_us: Micro
+    version: Natural
+    outcome: Outcome
+    changes: Natural
+    took_us: Micro
+    why: Text = ""
+    hindrances: Annotated[tuple[Hindrance, ...], Meta(max_length=64)] = ()
+
+
+class Enrol(Message, frozen=True, tag=20):
+    """A machine asks to become a node. The key of the channel is to be its key."""
+
+    protocol: Natural
+    secret: Annotated[bytes, Meta(max_length=32)]  # empty: an operator shall approve
+    node: Name
+    sealing: Key  # X25519, what secrets are sealed to
+    kinds: Annotated[tuple[KindName, ...], Meta(max_length=200)]
+    release: ShortText
+    facts: Annotated[bytes, Meta(max_length=8 * 1024)]
+
+
+class Enrolled(Message, frozen=True, tag=21):
+    """It is one: what it has to pin (documents.Identity, encoded)."""
+
+    identity: Annotated[bytes, Meta(max_length=160 * 1024)]
+
+
+class Waiting(Message, frozen=True, tag=22):
+    """An operator has yet to approve this fingerprint; ask again."""
+
+    fingerprint: ShortText
+
+
+FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health
+FromMaster = (
+    Lease | Poke | Doc | Current | Proposal | BlobPart | Cert | Ack | Beat | Again | Refused
+)
+FromDoor = Enrolled | Waiting | Refused
+
+
+def encode(message: Message) -> bytes:
+    """Give the frame of a message; MalformedError if the other side could not read it."""
+    return wire.pack_checked(message, MAX_MESSAGE)
+
+
+def from_node(data: bytes) -> FromNode:
+    """Read what a node sent; MalformedError for anything that a node may not say."""
+    return wire.unpack(data, FromNode, MAX_MESSAGE)  # type: ignore[arg-type]
+
+
+def from_master(data: bytes) -> FromMaster:
+    """Read what the master sent; MalformedError for anything that a master may not say."""
+    return wire.unpack(data, FromMaster, MAX_MESSAGE)  # type: ignore[arg-type]
+
+
+def from_stranger(data: bytes) -> Enrol:
+    """Read what came to the door; MalformedError for all but Enrol."""
+    return wire.unpack(data, Enrol, MAX_MESSAGE)
+
+
+def from_door(data: bytes) -> FromDoor:
+    """Read the door's answer."""
+    return wire.unpack(data, FromDoor, MAX_MESSAGE)  # type: ignore[arg-type]
