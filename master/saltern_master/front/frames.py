@@ -17,7 +17,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from saltern_protocol import wire
-from saltern_protocol.messages import MAX_MESSAGE, Digest, Key, Natural
+from saltern_protocol.messages import MAX_MESSAGE, Key, Natural
+from saltern_protocol.terms import Digest
 
 MAX_FRAME: Final = 8 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")
