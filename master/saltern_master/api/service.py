@@ -192,5 +192,5 @@ class Service(Protocol):
         ...
 
     async def kubeconfig(self, csr: bytes) -> str:
-        """Give an administrator's kubeconfig, for the public key of a CSR (PEM), without the key."""
+        """Give an administrator's kubeconfig, for a CSR's public key (PEM)."""
         ...
