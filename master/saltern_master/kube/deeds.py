@@ -1,0 +1,87 @@
+"""The deeds on Node objects: keep them as the cluster file has them, empty one, end one.
+
+Each is a sequence of calls on the port, told step by step. Time is the event loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from saltern_master.kube.api import BusyError, KubernetesApi, KubernetesError
+from saltern_master.kube.drain import Leaving, leaving
+from saltern_master.kube.wishes import Found, Wish, compare
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a drain may take, and how often it looks. Seconds."""
+
+    seconds: float = 300.0
+    pause: float = 1.0
+
+
+class DrainError(KubernetesError):
+    """A node was not emptied in time; it stays cordoned, and the text names what is left."""
+
+
+async def keep_nodes(api: KubernetesApi, wishes: Iterable[Wish]) -> tuple[Found, ...]:
+    """Patch every Node object that differs from its wish; give what was done and what cannot be.
+
+    A wish whose Node is not there yet waits: the kubelet makes its own object.
+    """
+    by_name = {wish.name: wish for wish in wishes}
+    done: list[Found] = []
+    for node in await api.nodes():
+        wish = by_name.get(node["metadata"]["name"])
+        if wish is None:
+            continue
+        found = compare(wish, node)
+        if found.patch:
+            await api.patch_node(found.name, found.patch)
+        if found.patch or found.trouble:
+            done.append(found)
+    return tuple(done)
+
+
+async def drain(api: KubernetesApi, node: str, patience: Patience, tell: Tell) -> None:
+    """Cordon a node and evict its pods; DrainError when some are left in the end.
+
+    A budget that stands against an eviction is asked again until then, and told.
+    """
+    await api.patch_node(node, {"spec": {"unschedulable": True}})
+    tell(f"{node} takes no new pods")
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience.seconds
+    told: dict[Leaving, str] = {}
+    while left := leaving(await api.pods_on(node)):
+        if clock() > deadline:
+            raise DrainError(
+                f"cannot drain {node}: after {patience.seconds:.0f} s these are left: "
+                f"{', '.join(map(str, left))}; it stays cordoned; see what holds them, then again"
+            )
+        for pod in left:
+            said = await _evict(api, pod)
+            if told.get(pod) != said:
+                told[pod] = said
+                tell(said)
+        await asyncio.sleep(patience.pause)
+    tell(f"{node} is empty")
+
+
+async def forget(api: KubernetesApi, node: str) -> None:
+    """Delete a Node object, and the pods that were bound to it: nobody would end them."""
+    for pod in await api.pods_on(node):
+        await api.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
+    await api.delete_node(node)
+
+
+async def _evict(api: KubernetesApi, pod: Leaving) -> str:
+    try:
+        await api.evict(pod.namespace, pod.name)
+    except BusyError as error:
+        return f"{pod} waits: {error}"
+    return f"{pod} leaves" + (", and nothing will make it again" if pod.alone else "")
