@@ -97,7 +97,7 @@ def main() -> None:
         sys.exit(1)
     home = Path(tempfile.gettempdir(), NAME)
     lab = Lab(NAME)
-    trial = Trial(lab, NODE, home, checkout() / "docs/tutorial/cluster.yaml", stage.line)
+    trial = Trial(lab, NODE, home, checkout() / "docs/tutorial/one-node.yaml", stage.line)
     try:
         play(stage, trial)
     except MasterError as error:

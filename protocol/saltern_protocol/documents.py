@@ -36,6 +36,7 @@ class PayloadType(StrEnum):
     POLICY = "application/vnd.saltern.policy+msgpack;v=1"
     DOCUMENT = "application/vnd.saltern.document+msgpack;v=1"
     PROPOSAL = "application/vnd.saltern.proposal+msgpack;v=1"  # can be planned, never applied
+    LEASE = "application/vnd.saltern.lease+msgpack;v=1"
 
 
 class Document(Struct, frozen=True, kw_only=True, tag_field="type", tag="document/1"):

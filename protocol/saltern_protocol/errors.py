@@ -25,6 +25,8 @@ class Reason(StrEnum):
     WRONG_INCARNATION = "wrong-incarnation"
     WRONG_EPOCH = "wrong-epoch"
     WRONG_BODY = "wrong-body"
+    WRONG_NONCE = "wrong-nonce"
+    WRONG_SEAL = "wrong-seal"
     ROLLBACK = "rollback"
     EXPIRED = "expired"
     ROOT_GAP = "root-gap"

@@ -22,6 +22,7 @@ from saltern_protocol.errors import MalformedError
 
 KEY_BYTES = 32
 PREFIX = "ed25519:"
+GROUP = 4  # digits that people read at a glance
 
 
 class PublicKey(
@@ -50,7 +51,7 @@ class PublicKey(
 
     @property
     def fingerprint(self) -> str:
-        """Give 32 hexadecimal digits to know the key by."""
+        """Give 32 hexadecimal digits to know the key by; envelopes carry them."""
         return sha256(self.raw).hexdigest()[:32]
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
@@ -95,3 +96,9 @@ class PrivateKey:
 def generate(random: Callable[[int], bytes]) -> PrivateKey:
     """Make a new key from `random(32)`, which must be secrets.token_bytes outside tests."""
     return PrivateKey.from_seed(random(KEY_BYTES))
+
+
+def fingerprint(key: bytes) -> str:
+    """Give what people compare of any public key: half its SHA-256, as 8 groups of 4 hex digits."""
+    digits = sha256(key).hexdigest()[:32]
+    return "-".join(digits[at : at + GROUP] for at in range(0, len(digits), GROUP))

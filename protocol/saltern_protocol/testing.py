@@ -14,10 +14,12 @@ from saltern_protocol.documents import (
     PayloadType,
     Statement,
     body_hash,
+    document_hash,
     encode_document,
 )
 from saltern_protocol.envelope import sign
 from saltern_protocol.keys import PrivateKey
+from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
 from saltern_protocol.policy import Allow, Policy, encode_policy
 from saltern_protocol.root import Role, Roles, Root, encode_root
 from saltern_protocol.trust import Trust
@@ -80,6 +82,17 @@ DOCUMENT = Document(
     previous=None,
     body=body_hash(BODY),
 )
+LEASE = LeasePayload(
+    cluster="demo",
+    node="w1",
+    incarnation=DOCUMENT.incarnation,
+    epoch=1,
+    version=DOCUMENT.version,
+    document=document_hash(encode_document(DOCUMENT)),
+    issued=NOW,
+    expires=NOW + LEASE_SECONDS,
+    nonce=bytes(range(16)),
+)
 
 
 def signed_root(root: Root, keys: Iterable[PrivateKey] = ROOT_KEYS[:2]) -> bytes:
@@ -95,6 +108,11 @@ def signed_policy(policy: Policy, keys: Iterable[PrivateKey] = POLICY_KEYS[:1]) 
 def signed_document(document: Document, keys: Iterable[PrivateKey] = STATE_KEYS) -> bytes:
     """Give a document's envelope."""
     return sign(PayloadType.DOCUMENT, encode_document(document), keys)
+
+
+def signed_lease(lease: LeasePayload, keys: Iterable[PrivateKey] = STATE_KEYS) -> bytes:
+    """Give a lease's envelope."""
+    return sign_lease(lease, keys)
 
 
 IDENTITY = Identity(

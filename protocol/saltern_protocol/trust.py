@@ -15,6 +15,8 @@ The order of checks never changes, and the first that fails gives the reason:
                   wrong-type, unsigned, malformed, wrong-cluster, wrong-node,
                   wrong-incarnation, wrong-epoch, rollback, expired, wrong-body
     permit        policy-missing, outside-policy (naming every claim)
+    lease         wrong-type, unsigned, malformed, wrong-cluster, wrong-node,
+                  wrong-incarnation, wrong-epoch, wrong-nonce
 
 * A signature is checked before the signed bytes are parsed, and they are parsed once.
 * The clock (`now`, seconds since 1970) can only refuse. Roots and policies are walked even
@@ -22,6 +24,8 @@ The order of checks never changes, and the first that fails gives the reason:
   new documents that an expired root or policy refuses. What was accepted stays in force.
 * A root replaces keys, so it forgets the policy, which has to be given again under the
   new keys; the policy's version is not forgotten.
+* A lease is fresh because it answers our nonce; no wall clock is asked, so none that jumps
+  makes one good or bad (lease.py).
 * The journal keeps roots that were walked (keep_roots), so that no restart goes back.
 * (epoch, version) of a document rises strictly; only the very same signed bytes
   are taken again. The epoch is the root's, so a new epoch heals a version run high.
@@ -46,6 +50,7 @@ from saltern_protocol.documents import (
     document_hash,
 )
 from saltern_protocol.errors import MalformedError, Reason, RefusedError
+from saltern_protocol.lease import LeasePayload, decode_lease
 from saltern_protocol.policy import Claim, Policy, decode_policy, outside
 from saltern_protocol.root import Role, Root, decode_root
 from saltern_protocol.terms import Count, Digest
@@ -135,7 +140,7 @@ class Trust:
         self._refuse_stale(now)
         payload = _verify(data, PayloadType.DOCUMENT, self.root.roles.state)
         document = decode_document(payload)
-        self._refuse_strangers(document, identity)
+        self._refuse_strangers("document", document, identity)
         entry = Accepted(
             epoch=document.epoch,
             version=document.version,
@@ -156,6 +161,22 @@ class Trust:
                 f"and the body given is {found.hex()}; give the body that was signed",
             )
         return document, entry
+
+    def lease(self, data: bytes, identity: Identity, nonce: bytes) -> LeasePayload:
+        """Give the lease in an envelope, if it is this node's answer to the nonce it asked with.
+
+        It vouches for `life` seconds from when the nonce was *sent*, by a monotonic clock.
+        """
+        payload = _verify(data, PayloadType.LEASE, self.root.roles.state)
+        lease = decode_lease(payload)
+        self._refuse_strangers("lease", lease, identity)
+        if lease.nonce != nonce:
+            raise RefusedError(
+                Reason.WRONG_NONCE,
+                f"cannot take the lease of {_date(lease.issued)}: it answers another question "
+                "than the one asked; it is an old one, or came over another connection",
+            )
+        return lease
 
     def permit(self, identity: Identity, claims: Iterable[Claim]) -> None:
         """Raise RefusedError OUTSIDE_POLICY, naming every claim that the node may not make."""
@@ -196,21 +217,23 @@ class Trust:
                 f"{_date(policy.expires)} and it is {_date(now)}; sign a new policy",
             )
 
-    def _refuse_strangers(self, document: Document, identity: Identity) -> None:
-        _same_cluster("document", document.cluster, identity.cluster)
-        if document.node != identity.node:
+    def _refuse_strangers(
+        self, what: str, thing: Document | LeasePayload, identity: Identity
+    ) -> None:
+        _same_cluster(what, thing.cluster, identity.cluster)
+        if thing.node != identity.node:
             raise RefusedError(
                 Reason.WRONG_NODE,
-                f'cannot take a document for node "{document.node}": this is "{identity.node}"; '
+                f'cannot take a {what} for node "{thing.node}": this is "{identity.node}"; '
                 "give it to that node",
             )
-        if document.incarnation != identity.incarnation:
+        if thing.incarnation != identity.incarnation:
             raise RefusedError(
                 Reason.WRONG_INCARNATION,
-                f"cannot take a document for incarnation {document.incarnation}: this node was "
+                f"cannot take a {what} for incarnation {thing.incarnation}: this node was "
                 f"enrolled as {identity.incarnation}; sign one for that",
             )
-        _same_epoch("document", document.epoch, self.root.epoch)
+        _same_epoch(what, thing.epoch, self.root.epoch)
 
 
 def keep_roots(before: Statement, followed: Statement) -> Statement:

@@ -52,7 +52,7 @@ def node(lab: Lab) -> Machine:
 def _prepared(_swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     lab = _own_lab()
     home = tmp_path_factory.mktemp("saltern") / "home"
-    cluster = checkout() / "docs/tutorial/cluster.yaml"
+    cluster = checkout() / "docs/tutorial/one-node.yaml"
     try:
         (machine,) = lab.up(("w1",))
         held = Held(Trial(lab, "w1", home, cluster, print), machine)

@@ -7,11 +7,18 @@ were not, so that one fault hides no other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from saltern_master.cluster.faults import Path, show
-from saltern_master.cluster.kubelet_config import check_kubelet_config
+from saltern_master.cluster.component_config import (
+    CONNECTED_KUBELET,
+    KUBE_PROXY,
+    KUBELET,
+    check_config,
+)
+from saltern_master.cluster.control_plane import check_control_plane, has_control_plane
 from saltern_master.cluster.match import RESERVED, does_match
+from saltern_master.cluster.network import check_network, is_usable
 from saltern_master.cluster.shape import Reading
 from saltern_master.cluster.static_pod import check_static_pod, pod_name
 from saltern_master.versions import known_minors, minor_of
@@ -25,7 +32,8 @@ def check(reading: Reading) -> Found:
     yield from _check_twice(reading, "name")
     yield from _check_twice(reading, "address")
     yield from _check_nodes(reading)
-    yield from _check_pods(reading)
+    yield from check_network(reading)
+    yield from check_control_plane(reading)
     yield from _check_runtime(reading)
     yield from _check_groups(reading)
     yield from _check_kubelets(reading)
@@ -51,40 +59,17 @@ def _check_nodes(reading: Reading) -> Found:
     if reading.found.get(("nodes",)) == () and not any(reading.at("nodes", "*", "name")):
         yield ("nodes",), "a cluster has at least one node"
     for path, address in reading.at("nodes", "*", "address"):
-        if not _is_usable(IPv4Address(address)):
+        if not is_usable(IPv4Address(address)):
             yield path, f"{address} is no address that a machine can have on a network"
     for path, roles in reading.at("nodes", "*", "roles"):
         if not roles:
             yield path, "a node has at least one role"
+        for place, role in enumerate(roles):
+            if role in roles[:place]:
+                yield (*path, place), f"the node has the role {role} already"
     for word in RESERVED:
         for path, _ in reading.at("nodes", "*", "labels", word):
             yield path, f'"{word}" means something else in a match; take another key'
-
-
-def _check_pods(reading: Reading) -> Found:
-    path: Path = ("network", "pods")
-    text = reading.found.get(path)
-    if text is None:
-        return
-    pods = IPv4Network(text, strict=False)
-    if str(pods) != text:
-        yield path, f"{text} has bits set beyond its prefix; the range is {pods}"
-    if not _is_usable(pods.network_address) or not _is_usable(pods.broadcast_address):
-        yield path, f"{text} is no range that pods can have addresses from"
-    for where, address in reading.at("nodes", "*", "address"):
-        if IPv4Address(address) in pods:
-            yield where, f"{address} lies in network.pods, {pods}; nodes stand outside of it"
-    per_node = reading.found.get(("network", "perNode"), 24)
-    if per_node < pods.prefixlen:
-        yield (
-            ("network", "perNode"),
-            f"a /{per_node} for each node does not fit into {pods}",
-        )
-        return
-    room = 2 ** (per_node - pods.prefixlen)
-    nodes = len({where[1] for where, _ in reading.at("nodes", "*")})
-    if nodes > room:
-        yield path, f"{pods} has room for {room} nodes with a /{per_node} each; there are {nodes}"
 
 
 def _check_runtime(reading: Reading) -> Found:
@@ -119,9 +104,12 @@ def _is_meant(reading: Reading, match: str, index: str | int) -> bool:
 
 def _check_kubelets(reading: Reading) -> Found:
     version = minor_of(reading.found.get(("kubernetes", "version"), ""))
-    for path, config in reading.at("groups", "*", "kubelet", "config"):
-        if version is not None:
-            yield from check_kubelet_config(config, version.kubelet, path)
+    owned = CONNECTED_KUBELET if has_control_plane(reading) else KUBELET
+    if version is not None:
+        for path, config in reading.at("groups", "*", "kubelet", "config"):
+            yield from check_config(config, version.kubelet, owned, "kubelet", path)
+        for path, config in reading.at("groups", "*", "kubeProxy", "config"):
+            yield from check_config(config, version.kube_proxy, KUBE_PROXY, "kube-proxy", path)
     for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
         yield from check_static_pod(pod, path)
 
@@ -154,13 +142,3 @@ def _is_given(reading: Reading, path: Path, index: str | int) -> bool:
         return True
     match = reading.found.get((*path[:2], "match"))
     return match is not None and _is_meant(reading, match, index)
-
-
-def _is_usable(address: IPv4Address) -> bool:
-    return not (
-        address.is_loopback
-        or address.is_multicast
-        or address.is_link_local
-        or address.is_unspecified
-        or address in IPv4Network("240.0.0.0/4")
-    )

@@ -81,7 +81,10 @@ SysctlValue = Annotated[
     ),
 ]
 LogSize = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[kmg]\Z", description="a size like 10m")]
-RoleName = Literal["worker", "control-plane"]
+RoleName = Literal["worker", "control-plane", "etcd"]
+NodeClass = Literal["worker", "control-plane"]
+"""Which part of the policy a node lives under."""
+SERVICES = "10.0.0.0/16"
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -89,10 +92,14 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="came
 
 
 class Naming(Part, frozen=True):
-    """What the cluster is called."""
+    """What the cluster is called, and where its API server answers.
+
+    `endpoint` None: at the address of the first control-plane node.
+    """
 
     name: NodeName
     domain: NodeName = "cluster.local"
+    endpoint: Address | None = None
 
 
 class Kubernetes(Part, frozen=True):
@@ -105,9 +112,13 @@ class Network(Part, frozen=True):
     """Where pods have their addresses from, and how they reach what is no pod.
 
     `masquerade` "outside": what a pod sends out of `pods` leaves under its node's address.
+    `mode` "routed": the nodes hold a route to each other's pods; "external": something else does.
+    `services`: where the addresses of Services are from, in a cluster that has a control plane.
     """
 
     pods: Cidr
+    mode: Literal["routed", "external"] = "routed"
+    services: Cidr = SERVICES
     per_node: Annotated[int, Meta(ge=16, le=30)] = 24
     masquerade: Literal["outside", "none"] = "outside"
 
@@ -144,9 +155,10 @@ class Node(Part, frozen=True):
     labels: dict[LabelKey, Label] = {}
 
     @property
-    def node_class(self) -> RoleName:
+    def node_class(self) -> NodeClass:
         """Which part of the policy it lives under: the strongest of its roles."""
-        return "control-plane" if "control-plane" in self.roles else "worker"
+        strong = {"control-plane", "etcd"} & set(self.roles)
+        return "control-plane" if strong else "worker"
 
 
 class OwnResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -166,11 +178,18 @@ class KubeletPart(Part, frozen=True):
     static_pods: tuple[dict[str, object], ...] = ()
 
 
+class KubeProxyPart(Part, frozen=True):
+    """Further fields of KubeProxyConfiguration."""
+
+    config: dict[str, object] = {}
+
+
 class Group(Part, frozen=True):
     """What the nodes that match are given. Where two groups differ, the later one counts."""
 
     match: Match
     kubelet: KubeletPart = KubeletPart()
+    kube_proxy: KubeProxyPart = KubeProxyPart()
     sysctls: dict[SysctlKey, SysctlValue] = {}
     resources: tuple[OwnResource, ...] = ()
 
@@ -186,3 +205,14 @@ class Cluster(Part, frozen=True):
     runtime: Runtime = Runtime()
     groups: tuple[Group, ...] = ()
     resources: tuple[OwnResource, ...] = ()
+
+    @property
+    def control_plane(self) -> Node | None:
+        """The node that the control plane runs on; None: kubelets on their own."""
+        return next((node for node in self.nodes if "control-plane" in node.roles), None)
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the API server; "" in a cluster that has none."""
+        node = self.control_plane
+        return "" if node is None else self.cluster.endpoint or node.address

@@ -1,7 +1,10 @@
 """What is known of each Kubernetes minor: data beside this file, one JSON per minor.
 
-A field of KubeletConfiguration is rendered, or taken from a cluster file, only when the
-version has it. The types are those of kubernetes/kubelet config/v1beta1/types.go.
+A field of a configuration is rendered, or taken from a cluster file, only when the version
+has it, and a flag is rendered only when the version's program has it. The types are those of
+kubernetes/kubelet config/v1beta1/types.go and kubernetes/kube-proxy config/v1alpha1/types.go;
+the flags are those that --help of 1.20.2's programs (built from Debian's source package) and
+of Debian's etcd 3.4.23 names; the pause image is that of kubeadm's constants.
 """
 
 from __future__ import annotations
@@ -12,19 +15,26 @@ from importlib.resources import files
 import msgspec
 
 
-class Kubelet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a kubelet reads: `fields` gives the Go type of each, nested ones with dots."""
+class Configured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a program reads: `fields` gives the Go type of each, nested ones with dots."""
 
     api_version: str
     fields: dict[str, str]
 
 
 class KubernetesMinor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One minor version. `pause`: the release of the pause image that it was tested with."""
+    """One minor version.
+
+    `pause` is the release of the pause image and `etcd` that of etcd that go with it; `flags`
+    are the names that each program of the control plane and of the nodes takes, without "--".
+    """
 
     minor: str
     pause: str
-    kubelet: Kubelet
+    etcd: str
+    kubelet: Configured
+    kube_proxy: Configured
+    flags: dict[str, tuple[str, ...]]
 
 
 def known_minors() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A group's kubelet.config against the KubeletConfiguration of the version.
+"""A group's kubelet.config and kubeProxy.config against what the version's programs read.
 
 Refused: a field that the version does not have, a value of another type, and a field
 that Saltern sets itself, since it belongs to another part of the cluster file.
@@ -8,51 +8,88 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from saltern_master.cluster.faults import Path, did_you_mean
-from saltern_master.versions import Kubelet, fields_below
+from saltern_master.versions import Configured, fields_below
 
-OWNED = {
-    "apiVersion": "the version of Kubernetes",
-    "kind": "what the file is",
-    "cgroupDriver": "runtime.docker.cgroupDriver",
-    "clusterDomain": "cluster.domain",
-    "podCIDR": "network.pods, cut per node",
-    "staticPodPath": "kubelet.staticPods",
-}
+KUBELET: Mapping[str, str] = MappingProxyType(
+    {
+        "apiVersion": "the version of Kubernetes",
+        "kind": "what the file is",
+        "cgroupDriver": "runtime.docker.cgroupDriver",
+        "clusterDomain": "cluster.domain",
+        "podCIDR": "network.pods, cut per node",
+        "staticPodPath": "kubelet.staticPods",
+    }
+)
+"""What Saltern sets in any kubelet's configuration, and from what."""
+CONNECTED_KUBELET: Mapping[str, str] = MappingProxyType(
+    {
+        **KUBELET,
+        "authentication.x509": "the cluster's own certificate authority",
+        "rotateCertificates": "how Saltern renews certificates",
+        "serverTLSBootstrap": "how Saltern renews certificates",
+        "tlsCertFile": "the kubelet's own certificate",
+        "tlsPrivateKeyFile": "the kubelet's own certificate",
+    }
+)
+"""The same of a kubelet that has an API server."""
+KUBE_PROXY: Mapping[str, str] = MappingProxyType(
+    {
+        "apiVersion": "the version of Kubernetes",
+        "kind": "what the file is",
+        "clientConnection": "the node's own certificate",
+        "clusterCIDR": "network.pods",
+        "hostnameOverride": "the node's name",
+        "mode": "what it can do everywhere: iptables",
+    }
+)
 
 _DURATION = re.compile(r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+\Z")
 
 
-def check_kubelet_config(
-    config: Mapping[str, object], kubelet: Kubelet, path: Path
+def check_config(
+    config: Mapping[str, object],
+    program: Configured,
+    owned: Mapping[str, str],
+    name: str,
+    path: Path,
 ) -> Iterator[tuple[Path, str]]:
-    """Give every fault of a kubelet.config that stands at `path`."""
-    for name in config:
-        if name in OWNED:
-            yield (*path, name), f"is set by Saltern, from {OWNED[name]}"
-    rest = {name: value for name, value in config.items() if name not in OWNED}
-    yield from _check(rest, kubelet.fields, "", path)
+    """Give every fault of the configuration of a program, called `name`, that stands at `path`."""
+    yield from _check(config, _Known(name, program.fields, owned), "", path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a configuration is looked at with."""
+
+    program: str
+    fields: Mapping[str, str]
+    owned: Mapping[str, str]
 
 
 def _check(
-    config: Mapping[str, object], fields: Mapping[str, str], prefix: str, path: Path
+    config: Mapping[str, object], known: _Known, prefix: str, path: Path
 ) -> Iterator[tuple[Path, str]]:
-    known = fields_below(fields, prefix)
+    here = fields_below(known.fields, prefix)
     for name, value in config.items():
-        here = (*path, name)
         dotted = f"{prefix}.{name}" if prefix else name
-        if name not in known:
-            yield here, f"this version's kubelet has no such field{did_you_mean(name, known)}"
-        elif fields_below(fields, dotted):
+        if dotted in known.owned:
+            yield (*path, name), f"is set by Saltern, from {known.owned[dotted]}"
+        elif name not in here:
+            text = f"this version's {known.program} has no such field{did_you_mean(name, here)}"
+            yield (*path, name), text
+        elif fields_below(known.fields, dotted):
             if isinstance(value, dict):
-                yield from _check(value, fields, dotted, here)
+                yield from _check(value, known, dotted, (*path, name))
             else:
-                yield here, f"expected a map, found {_what(value)}"
+                yield (*path, name), f"expected a map, found {_what(value)}"
         else:
-            expected, fits = TYPES.get(known[name].removeprefix("*"), A_STRUCT)
+            expected, fits = TYPES.get(here[name].removeprefix("*"), A_STRUCT)
             if not fits(value):
-                yield here, f"expected {expected}, found {_what(value)}"
+                yield (*path, name), f"expected {expected}, found {_what(value)}"
 
 
 def _is_text(value: object) -> bool:
@@ -117,6 +154,8 @@ TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "string": TEXT,
     "ResourceChangeDetectionStrategy": TEXT,
     "KubeletAuthorizationMode": TEXT,
+    "LocalMode": TEXT,
+    "ProxyMode": TEXT,
     "bool": ("true or false", _is_bool),
     "int32": ("a whole number", _is_int32),
     "int64": ("a whole number", _is_int64),
