@@ -143,3 +143,22 @@ def test_the_same_compiler_gives_the_same_image(tmp_path: Path, image: object) -
 
     assert first == second
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
+
+
+def test_ask_prints_what_echo_says(echo: int, tmp_path: Path) -> None:
+    compile_program("ask", tmp_path / "ask")
+    done = subprocess.run(
+        [tmp_path / "ask", "127.0.0.1", str(echo)], capture_output=True, timeout=DEADLINE
+    )
+
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines()[1:] == ["address 127.0.0.1", "client 127.0.0.1"]
+
+
+@pytest.mark.parametrize("words", [[], ["localhost"], ["127.0.0.1", "0"], ["127.0.0.1", "80", "x"]])
+def test_ask_refuses_what_is_no_address_and_port(words: list[str], tmp_path: Path) -> None:
+    compile_program("ask", tmp_path / "ask")
+    done = subprocess.run([tmp_path / "ask", *words], capture_output=True, timeout=DEADLINE)
+
+    assert done.returncode == 2
+    assert done.stderr == b"usage: ask ADDRESS [PORT]\n"

@@ -2,6 +2,7 @@
 
     saltern/pause:3.2   holds a pod's namespaces; the kubelet's --pod-infra-container-image
     saltern/echo:1      answers HTTP on 8080 with its host name, its address and the asker's
+    saltern/ask:1       asks for such an answer and prints it
 
 Laws: one C file, one static program, one image; the compiler is told to write nothing of the
 machine or the moment, so that the same compiler and libc give the same image.
@@ -39,11 +40,12 @@ class ProgramImage:
 PROGRAM_IMAGES = (
     ProgramImage("saltern/pause:3.2", "pause"),
     ProgramImage("saltern/echo:1", "echo", user="65534:65534"),  # nobody, on Debian and others
+    ProgramImage("saltern/ask:1", "ask", user="65534:65534"),
 )
 
 
 def choose_images(names: Iterable[str]) -> tuple[ProgramImage, ...]:
-    """Give the images of these programs (pause, echo); all if none is named."""
+    """Give the images of these programs (pause, echo, ask); all if none is named."""
     wanted = set(names)
     unknown = sorted(wanted - {image.program for image in PROGRAM_IMAGES})
     if unknown:
