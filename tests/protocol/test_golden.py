@@ -26,12 +26,14 @@ from saltern_protocol.documents import (
     encode_statement,
 )
 from saltern_protocol.errors import MalformedError, RefusedError
+from saltern_protocol.lease import decode_lease, encode_lease
 from saltern_protocol.policy import Allow, decode_policy, encode_policy
 from saltern_protocol.root import decode_root, encode_root
 from saltern_protocol.testing import (
     BODY,
     DOCUMENT,
     IDENTITY,
+    LEASE,
     NOW,
     POLICY,
     ROOT,
@@ -58,6 +60,7 @@ VALUES: dict[str, tuple[object, bytes, Callable[[bytes], object]]] = {
         envelope.decode,
     ),
     "statement": (statement(), encode_statement(statement()), decode_statement),
+    "lease": (LEASE, encode_lease(LEASE), decode_lease),
     "identity": (IDENTITY, encode_identity(IDENTITY), decode_identity),
 }
 DECODERS: tuple[Callable[[bytes], object], ...] = (
@@ -65,6 +68,7 @@ DECODERS: tuple[Callable[[bytes], object], ...] = (
     lambda data: unpack_plain(data, 1024 * 1024),
     lambda data: Trust.pin(IDENTITY).walk(data),
     lambda data: Trust.pin(IDENTITY).with_policy(data),
+    lambda data: trust().lease(data, IDENTITY, LEASE.nonce),
     lambda data: trust().accept(data, BODY, IDENTITY, None, NOW),
 )
 

@@ -2,7 +2,7 @@
 
 import pytest
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.keys import PrivateKey, PublicKey, generate
+from saltern_protocol.keys import PrivateKey, PublicKey, fingerprint, generate
 from saltern_protocol.wire import pack, unpack
 
 # RFC 8032, section 7.1, TEST 2
@@ -88,3 +88,9 @@ def test_a_seed_of_another_length_is_no_seed(size: int) -> None:
 def test_bytes_that_are_no_point_verify_nothing() -> None:
     assert not PublicKey(b"\xff" * 32).verifies(SIGNATURE, b"\x72")
     assert not PublicKey(b"short").verifies(SIGNATURE, b"\x72")
+
+
+def test_the_fingerprint_that_people_compare() -> None:
+    shown = fingerprint(PUBLIC)
+    assert shown.replace("-", "") == PublicKey(PUBLIC).fingerprint
+    assert [len(group) for group in shown.split("-")] == [4] * 8
