@@ -26,7 +26,7 @@ runtime:
     runtimes: {bounded: /usr/local/sbin/runc-bounded}
     defaultRuntime: bounded
 nodes:
-- {name: cp1, address: 10.9.0.11, roles: [control-plane]}
+- {name: b1, address: 10.9.0.11, labels: {rack: "3"}}
 - {name: w1, address: 10.9.0.21, roles: [worker], labels: {zone: a}}
 - {name: w2, address: 10.9.0.22, labels: {zone: b}}
 groups:
@@ -51,6 +51,24 @@ groups:
     after: [docker/docker.service]
     drift: {mode: report}
     on_removal: keep
+"""
+
+CONTROLLED = """\
+apiVersion: saltern/v1
+cluster: {name: demo}
+kubernetes: {version: 1.20.2}
+network: {pods: 10.10.0.0/16, services: 10.0.0.0/16, mode: routed}
+nodes:
+- {name: cp1, address: 10.9.0.11, roles: [control-plane, etcd], labels: {zone: a}}
+- {name: w1, address: 10.9.0.21, roles: [worker], labels: {zone: a}}
+- {name: w2, address: 10.9.0.22}
+groups:
+- match: name=*
+  kubelet: {config: {failSwapOn: false}}
+  kubeProxy: {config: {conntrack: {maxPerCore: 0}}}
+- match: role=worker
+  kubelet: {config: {maxPods: 60}}
+  kubeProxy: {config: {conntrack: {min: 1000}}}
 """
 
 PAUSE = Image(

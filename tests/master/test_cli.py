@@ -87,7 +87,7 @@ def test_compile_shows_nodes_and_records_nothing(stocked: Path, tmp_path: Path) 
     assert "note: " in table.stderr
     as_json = json.loads(run("compile", file, "--home", stocked, "--output", "json").stdout)
     as_yaml = run("compile", file, "--home", stocked, "--output", "yaml").stdout
-    assert [node["node"] for node in as_json] == ["cp1", "w1", "w2"]
+    assert [node["node"] for node in as_json] == ["b1", "w1", "w2"]
     assert YAML(typ="safe", pure=True).load(as_yaml) == as_json
     assert not (stocked / "allocation.json").exists()
 

@@ -52,7 +52,7 @@ def faults(text: str, stock: Index = STOCK) -> list[str]:
     ("name", "text", "node"),
     [
         ("small-n1", SMALL.replace("w1", "n1"), "n1"),
-        ("full-cp1", FULL, "cp1"),
+        ("full-b1", FULL, "b1"),
         ("full-w1", FULL, "w1"),
         ("full-w2", FULL, "w2"),
     ],

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from saltern_master.cluster.faults import Path, show
 from saltern_master.cluster.component_config import (
     CONNECTED_KUBELET,
     KUBE_PROXY,
@@ -17,6 +16,7 @@ from saltern_master.cluster.component_config import (
     check_config,
 )
 from saltern_master.cluster.control_plane import check_control_plane, has_control_plane
+from saltern_master.cluster.faults import Path, show
 from saltern_master.cluster.match import RESERVED, does_match
 from saltern_master.cluster.network import check_network, is_usable
 from saltern_master.cluster.shape import Reading
@@ -32,7 +32,7 @@ def check(reading: Reading) -> Found:
     yield from _check_twice(reading, "name")
     yield from _check_twice(reading, "address")
     yield from _check_nodes(reading)
-    yield from check_network(reading)
+    yield from check_network(reading, has_services=has_control_plane(reading))
     yield from check_control_plane(reading)
     yield from _check_runtime(reading)
     yield from _check_groups(reading)
