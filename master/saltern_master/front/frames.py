@@ -1,6 +1,6 @@
 """What front and core say to each other, over a socket pair that core made.
 
-    core -> front    Peers, Admit, Expel, Grant, Tell, Answer
+    core -> front    Setup, Peers, Admit, Expel, Grant, Tell, Answer
     front -> core    Ready, Heard, Up, Silent, Knock, Load
 
 * A frame is four bytes of length (big endian) and as many of msgpack.
@@ -17,21 +17,36 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from saltern_protocol import wire
-from saltern_protocol.messages import MAX_MESSAGE, Key, Natural
+from saltern_protocol.messages import MAX_MESSAGE, Key, Natural, ShortText, Text
 from saltern_protocol.terms import Digest
 
 MAX_FRAME: Final = 8 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")
 
 Data = Annotated[bytes, Meta(max_length=MAX_MESSAGE)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class Frame(Struct, frozen=True, kw_only=True, tag_field="f", forbid_unknown_fields=True):
     """What every frame is."""
 
 
+class Setup(Frame, frozen=True, tag="setup"):
+    """What the front is to be. The first frame that core sends, once; no argument, no environment.
+
+    The blobs' directory is opened before the front gives up being root: below it, files need to
+    be readable by others (0644) and the directory searchable (0711); what is above may be 0700.
+    """
+
+    bind: ShortText  # an IPv4 address; 0.0.0.0: all
+    link_port: Port  # 0: any
+    door_port: Port
+    blobs: Text  # a directory whose files are named by their SHA-256, in hex
+    secret: Key  # the master's CURVE key
+
+
 class Peers(Frame, frozen=True, tag="peers"):
-    """The whole allow map, in place of what was before. The first frame that core sends."""
+    """The whole allow map, in place of what was before. Follows Setup; Ready comes after it."""
 
     keys: tuple[Key, ...]
 
@@ -84,13 +99,16 @@ class Heard(Frame, frozen=True, tag="heard"):
 
 
 class Up(Frame, frozen=True, tag="up"):
-    """A peer said Hello over a new connection; its Hello follows as Heard."""
+    """A peer said Hello, and a session begins; its Hello follows as Heard."""
 
     key: Key
 
 
 class Silent(Frame, frozen=True, tag="silent"):
-    """Nothing came from a peer for 45 seconds, or its connection is known to be gone."""
+    """A session ended: 45 seconds of nothing, a connection gone, a quarantine.
+
+    What was told to this peer and not answered may be lost. The next thing from it is Up.
+    """
 
     key: Key
 
@@ -113,9 +131,11 @@ class Load(Frame, frozen=True, tag="load"):
     malformed: Natural
     dropped: Natural  # out of turn or over budget
     cpu_us: Natural
+    peers: Natural = 0  # sessions
+    descriptors_percent: Natural = 0  # of what this process may open
 
 
-ToFront = Peers | Admit | Expel | Grant | Tell | Answer
+ToFront = Setup | Peers | Admit | Expel | Grant | Tell | Answer
 ToCore = Ready | Heard | Up | Silent | Knock | Load
 
 
