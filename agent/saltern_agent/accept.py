@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from saltern_protocol.documents import (
     Document,
     Identity,
+    PayloadType,
     Statement,
     decode_statement,
 )
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.trust import Accepted as Floor
-from saltern_protocol.trust import Trust, keep_roots
+from saltern_protocol.trust import Trust, keep_roots, refuse_other_body
 from saltern_states.body import Body, BodyError, read_body
 
 from saltern_agent.journal import Accepted
@@ -48,13 +49,48 @@ def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: fl
     may be used. Of what was accepted before only the signatures count here: a body that this
     release cannot read must not keep a good one out.
     """
-    new = decode_statement(data)
-    if accepted is None:
-        return _read(_believe(Trust.pin(identity), new, identity, None, now), identity)
-    before = _before(identity, accepted)
-    taken = _read(_believe(before.trust, new, identity, before.floor, now), identity)
+    new, before = decode_statement(data), _before_or_none(identity, accepted)
+    trust, floor = (before.trust, before.floor) if before else (Trust.pin(identity), None)
+    taken = _read(_believe(trust, new, identity, floor, now), identity)
+    if before is None:
+        return taken
     # Whoever carries a statement could leave roots out; what was walked once is never unlearned.
     return replace(taken, statement=keep_roots(before.statement, new))
+
+
+def considered(identity: Identity, accepted: Accepted | None, data: bytes, now: float) -> Body:
+    """Verify a proposal, which stands where a statement has its document; give its body to plan.
+
+    Only the body is given: there is nothing here that could be kept or applied.
+    """
+    new = decode_statement(data)
+    document = expected(identity, accepted, new, PayloadType.PROPOSAL, now)
+    refuse_other_body(document, new.body)
+    trust = standing(identity, accepted)[0].follow(new)
+    return _permitted(trust, new.body, identity)
+
+
+def expected(
+    identity: Identity,
+    accepted: Accepted | None,
+    offered: Statement,
+    payload_type: PayloadType,
+    now: float,
+) -> Document:
+    """Verify all of an offer but its body, which is yet to be fetched. Errors as proposed().
+
+    A proposal may be as old as it likes: it is never kept, so nothing can fall back by it.
+    """
+    before = _before_or_none(identity, accepted)
+    trust = (before.trust if before else Trust.pin(identity)).follow(offered)
+    floor = before.floor if before and payload_type is PayloadType.DOCUMENT else None
+    return trust.expect(payload_type, offered.document, identity, floor, int(now))[0]
+
+
+def standing(identity: Identity, accepted: Accepted | None) -> tuple[Trust, Floor | None]:
+    """Give what this node believes as of what it accepted, and which document that was."""
+    before = _before_or_none(identity, accepted)
+    return (before.trust, before.floor) if before else (Trust.pin(identity), None)
 
 
 def current(identity: Identity, accepted: Accepted) -> Taken:
@@ -63,6 +99,10 @@ def current(identity: Identity, accepted: Accepted) -> Taken:
     BodyError or RefusedError: it was written for another release of the agent.
     """
     return _read(_before(identity, accepted), identity)
+
+
+def _before_or_none(identity: Identity, accepted: Accepted | None) -> Believed | None:
+    return None if accepted is None else _before(identity, accepted)
 
 
 def _before(identity: Identity, accepted: Accepted) -> Believed:
@@ -79,9 +119,14 @@ def _believe(
 
 
 def _read(believed: Believed, identity: Identity) -> Taken:
+    body = _permitted(believed.trust, believed.statement.body, identity)
+    return Taken(believed.document, body, believed.statement)
+
+
+def _permitted(trust: Trust, data: bytes, identity: Identity) -> Body:
     try:
-        body = read_body(believed.statement.body)
+        body = read_body(data)
     except MalformedError as error:
         raise BodyError((str(error),)) from error
-    believed.trust.permit(identity, [claim for one in body.resources for claim in one.claims])
-    return Taken(believed.document, body, believed.statement)
+    trust.permit(identity, [claim for one in body.resources for claim in one.claims])
+    return body

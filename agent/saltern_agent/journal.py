@@ -9,6 +9,7 @@ One SQLite file in WAL mode with synchronous=FULL: what a method returned from i
 * A resource is owned from before it is made until it has been taken back.
 * A resource has at most one open drift; closed ones are bounded by MAX_CLOSED, the oldest go.
 * A file that cannot be read or written is told as JournalError, and what failed left no trace.
+* What the master is to be told is in the outbox by the transaction that it tells of (outbox.py).
 
 Times are Unix seconds (UTC, float), given by the caller.
 """
@@ -25,8 +26,13 @@ from typing import Any
 
 import msgspec
 from saltern_protocol.errors import MalformedError
+from saltern_protocol.messages import Applied, Item
 from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
+
+from saltern_agent import outbox as waiting
+from saltern_agent.items import drift_ended, drift_seen
+from saltern_agent.outbox import Batch, NoOutbox, Outbox
 
 MAX_CLOSED = 10_000
 MAX_SPEC_BYTES = 192 * 1024
@@ -47,6 +53,9 @@ CREATE TABLE IF NOT EXISTS attempts (
 """
 
 
+NO_OUTBOX = NoOutbox()
+
+
 class JournalError(Exception):
     """The journal cannot be read or written."""
 
@@ -58,6 +67,7 @@ class Accepted:
     statement: bytes
     unfinished: bool
     at: float
+    turn: int = 0  # of the master's that it came with; 0: none
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +87,17 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """The node's memory on disk. One thread uses one Journal. Every method: JournalError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, outbox: Outbox = NO_OUTBOX) -> None:
         self._path = path
+        self._outbox = outbox
+        self._news = False  # in the transaction in hand: something that the master may ask for
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=1000")
-            self._db.executescript(SCHEMA)
+            self._db.executescript(SCHEMA + waiting.SCHEMA)
             path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
@@ -100,22 +112,58 @@ class Journal:
 
     def accepted(self) -> Accepted | None:
         """Give what was accepted last."""
-        rows = self._rows("SELECT statement, unfinished, at FROM accepted")
-        return Accepted(rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else None
+        rows = self._rows(
+            "SELECT statement, unfinished, at, coalesce((SELECT turn FROM asked), 0) FROM accepted"
+        )
+        return Accepted(rows[0][0], bool(rows[0][1]), *rows[0][2:]) if rows else None
 
-    def accept(self, statement: bytes, now: float) -> None:
-        """Remember a statement, before anything of it is applied."""
+    def accepted_at(self) -> float | None:
+        """Give when a statement was accepted last: by it, whether there is a new one."""
+        rows = self._rows("SELECT at FROM accepted")
+        return float(rows[0][0]) if rows else None
+
+    def accept(self, statement: bytes, now: float, turn: int = 0) -> None:
+        """Remember a statement and whose turn it is, before anything of it is applied.
+
+        JournalError also where too much waits for the master that may not be lost.
+        """
         with self._writing() as db:
+            if self._outbox.full(db):
+                raise JournalError(
+                    "cannot take a new document: too many results and drifts wait for the master "
+                    "already, and none may be lost; see in `saltern-agent status` why it does not "
+                    "take them"
+                )
+            self._news = True
+            db.execute("INSERT OR REPLACE INTO asked VALUES (1, ?)", (turn,))
             db.execute(
                 "INSERT INTO accepted VALUES (1, ?, 1, ?) ON CONFLICT (one) DO UPDATE"
                 " SET statement = excluded.statement, unfinished = 1, at = excluded.at",
                 (statement, now),
             )
 
-    def finish(self) -> None:
-        """Say that the accepted statement has been gone through to its end."""
+    def finish(self, applied: Applied) -> None:
+        """Say that the accepted statement has been gone through to its end, and how."""
         with self._writing() as db:
             db.execute("UPDATE accepted SET unfinished = 0 WHERE unfinished = 1")
+            self._put(db, applied)
+
+    def tell(self, applied: Applied) -> None:
+        """Have the master told of a document that was not gone through."""
+        with self._writing() as db:
+            self._put(db, applied)
+
+    def untold(self) -> Batch:
+        """Give the oldest of what the master has yet to be told."""
+        try:
+            return waiting.oldest(self._db)
+        except (sqlite3.Error, MalformedError) as error:
+            raise JournalError(f"cannot read the outbox in {self._path}: {error}") from error
+
+    def told(self, seq: int) -> None:
+        """The master has everything up to a number."""
+        with self._writing() as db:
+            waiting.forget(db, seq)
 
     def owned(self) -> dict[str, Resource]:
         """Give what is ours on this node, by id, in the order in which it came."""
@@ -166,16 +214,21 @@ class Journal:
         """Open a drift, or say anew what an open one found. Gives its number."""
         text = msgspec.json.encode(found).decode()
         with self._writing() as db:
-            db.execute(
+            written = db.execute(
                 "INSERT INTO drift (resource, kind, since, recorded, seen, found)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (resource) WHERE healed IS NULL"
                 " DO UPDATE SET found = excluded.found WHERE found != excluded.found",
                 (resource, kind, since, now, seen, text),
-            )
-            row = db.execute(
-                "SELECT seq FROM drift WHERE resource = ? AND healed IS NULL", (resource,)
+            ).rowcount
+            seq, since, recorded, seen = db.execute(
+                "SELECT seq, since, recorded, seen FROM drift"
+                " WHERE resource = ? AND healed IS NULL",
+                (resource,),
             ).fetchone()
-        return int(row[0])
+            if written:
+                times = (since, recorded)
+                self._put(db, drift_seen(seq, resource, kind, times, seen, found))
+        return int(seq)
 
     def hinder(self, resource: str, why: str) -> None:
         """Say why an open drift stays open."""
@@ -189,6 +242,11 @@ class Journal:
     def heal(self, resource: str, outcome: str, now: float) -> None:
         """Close the open drift of a resource."""
         with self._writing() as db:
+            open_one = db.execute(
+                "SELECT seq FROM drift WHERE resource = ? AND healed IS NULL", (resource,)
+            ).fetchone()
+            if open_one:
+                self._put(db, drift_ended(open_one[0], resource, now, outcome))
             db.execute(
                 "UPDATE drift SET healed = ?, outcome = ? WHERE resource = ? AND healed IS NULL",
                 (now, outcome, resource),
@@ -226,6 +284,7 @@ class Journal:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """All or nothing of what is written within."""
         try:
+            self._news = False
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
@@ -238,6 +297,12 @@ class Journal:
         except BaseException:
             self._roll_back()
             raise
+        if self._news:
+            self._outbox.written()
+
+    def _put(self, db: sqlite3.Connection, item: Item) -> None:
+        self._outbox.put(db, item)
+        self._news = True
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):  # SQLite may have rolled back itself, or not answer at all

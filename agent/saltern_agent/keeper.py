@@ -14,17 +14,18 @@ from typing import Protocol, cast
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_protocol.errors import ProtocolError, printable
 from saltern_states.body import Body, BodyError
-from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError
 from saltern_states.unit_changes import StartUnit
 
-from saltern_agent.accept import current, proposed
+from saltern_agent.accept import considered, current, proposed
 from saltern_agent.converge import Done, Result, converge
 from saltern_agent.drift import FIGHT, Failures, fights, judge, lines, to_repair, to_touch
 from saltern_agent.glance import Glance
+from saltern_agent.items import Asked, applied, broken_off, refused_statement
 from saltern_agent.journal import Drift, Journal, JournalError
 from saltern_agent.ledger import Ledger
+from saltern_agent.listening import Hearing, Listener, Repairing
 from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.steps import Step, steps
 
@@ -33,64 +34,6 @@ DOUBT = 1.0
 
 AWAITED = 3600.0
 """Seconds for which a blob may wait for the document that needs it."""
-
-
-class Listener(Protocol):
-    """What hears of the keeper's work while it is done."""
-
-    def planned(self, planned: Planned) -> None:
-        """One step was planned."""
-        ...
-
-    def making(self, step: Step, change: Change, cause: str) -> None:
-        """A change is about to be made."""
-        ...
-
-    def done(self, done: Done, cause: str) -> None:
-        """One step was gone through; `cause` is "document", "drift" or "boot"."""
-        ...
-
-    def drifted(self, planned: Planned, seen: str, took: float) -> None:
-        """Drift was recorded, `took` seconds after it was noticed."""
-        ...
-
-    def healed(self, drift: Drift, outcome: str, now: float) -> None:
-        """Drift ended."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """A listener that hears why a converge goes on."""
-
-    listener: Listener
-    cause: str
-
-    def making(self, step: Step, change: Change) -> None:
-        """A change is about to be made."""
-        self.listener.making(step, change, self.cause)
-
-    def done(self, done: Done) -> None:
-        """A step was gone through."""
-        self.listener.done(done, self.cause)
-
-
-@dataclass(frozen=True, slots=True)
-class Repairing(Hearing):
-    """Hears of a repair, and what each resource came to as soon as it is known."""
-
-    ended: Callable[[Done, bool], None]
-    tried: set[str] = field(default_factory=set)
-
-    def making(self, step: Step, change: Change) -> None:
-        """A change is about to be made: from here on it was an attempt, however it ends."""
-        Hearing.making(self, step, change)
-        self.tried.add(step.resource.id)
-
-    def done(self, done: Done) -> None:
-        """A step was gone through."""
-        Hearing.done(self, done)
-        self.ended(done, done.step.resource.id in self.tried)
 
 
 class Boot(Protocol):
@@ -129,6 +72,8 @@ class Keeper:
     owing: bool = False  # something is still to be taken back
     doubted: set[str] = field(default_factory=set)  # what could not be read at its last look
     trouble: str = ""  # why nothing is held although something was accepted
+    asked: Asked = field(default_factory=Asked)  # whose turn the accepted document came with
+    made: int = 0  # changes by looks and after the boot, since the start
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,6 +87,7 @@ class Keeper:
         accepted = self.journal.accepted()
         if accepted is None:
             return False
+        self.asked = Asked(accepted.turn, accepted.at)
         try:
             taken = current(self.identity, accepted)
         except (BodyError, ProtocolError) as error:  # another release wrote it, or its policy did
@@ -165,17 +111,28 @@ class Keeper:
         self.boot.mark()
         return changes
 
-    def take(self, statement: bytes, newer: Callable[[], bool] = lambda: False) -> Result:
+    def take(
+        self, statement: bytes, newer: Callable[[], bool] = lambda: False, turn: int = 0
+    ) -> Result:
         """Verify, remember, converge. RefusedError or BodyError: nothing was changed.
 
         JournalError: it was not remembered, and nothing was changed; or something new of it
-        was not, and so not made: a look goes on with it.
+        was not, and so not made: a look goes on with it. `turn`: of the master's.
         """
-        now = self.clock()
-        taken = proposed(self.identity, self.journal.accepted(), statement, now)
-        self.ledger.accept(encode_statement(taken.statement), now)
-        self.body, self.document, self.trouble = taken.body, taken.document, ""
-        return self.converge_all(newer)
+        asked = Asked(turn, self.clock())
+        try:
+            taken = proposed(self.identity, self.journal.accepted(), statement, asked.at)
+            self.ledger.accept(encode_statement(taken.statement), asked.at, turn)
+            self.body, self.document, self.trouble = taken.body, taken.document, ""
+            self.asked = asked
+        except (ProtocolError, BodyError, JournalError) as error:
+            self.ledger.tell(refused_statement(asked, statement, error, self.clock()))
+            raise
+        try:
+            return self.converge_all(newer)
+        except JournalError as error:
+            self.ledger.tell(broken_off(asked, taken.document, error, self.clock()))
+            raise
 
     def converge_all(self, newer: Callable[[], bool] = lambda: False) -> Result:
         """Bring the node to the accepted body."""
@@ -185,9 +142,12 @@ class Keeper:
         told = Hearing(self.listener, "document")
         self.last = None  # where the journal refuses, what is held already is looked at again
         result = converge(self.host, self._steps(), self.ledger, told, newer)
-        if not result.interrupted:
-            self.ledger.finish()
-            now = self.clock()
+        now = self.clock()
+        said = applied(self.asked, self.document, result, now)
+        if result.interrupted:
+            self.ledger.tell(said)
+        else:
+            self.ledger.finish(said)
             for name in tuple(self.ledger.open):
                 if name not in {one.step.resource.id for one in result.bad}:
                     self._heal(name, "a document came", now)
@@ -204,6 +164,11 @@ class Keeper:
             accepted = self.journal.accepted()
             body = proposed(self.identity, accepted, statement, self.clock()).body
         return plan(self.host, steps(body, self.journal.owned()), self.listener.planned)
+
+    def consider(self, proposal: bytes) -> Plan:
+        """Plan a proposal: a statement that has one in its document's place."""
+        body = considered(self.identity, self.journal.accepted(), proposal, self.clock())
+        return plan(self.host, steps(body, self.journal.owned()))
 
     def look(self, noticed: Mapping[str, Noticed], whole: bool) -> int:
         """Look at what was noticed, or at the whole body; record drift, and set it right as told.
@@ -259,9 +224,11 @@ class Keeper:
     def _converge(self, chosen: tuple[Step, ...], told: Hearing) -> Result:
         """Converge what is held already: where the journal refuses something new, go on later."""
         try:
-            return converge(self.host, chosen, self.ledger, told)
+            result = converge(self.host, chosen, self.ledger, told)
         except JournalError:  # the ledger's trouble tells it
             return Result((), interrupted=True)
+        self.made += result.changes
+        return result
 
     def _seen_twice(
         self, found: tuple[Planned, ...], drifted: tuple[Planned, ...]

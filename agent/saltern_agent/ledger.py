@@ -17,6 +17,7 @@ from functools import partial
 
 from msgspec.structs import replace
 from saltern_protocol.errors import printable
+from saltern_protocol.messages import Applied
 from saltern_states.body import Body, DriftPolicy, Resource
 
 from saltern_agent.drift import Failures
@@ -44,9 +45,9 @@ class Ledger:
         owned = self._journal.owned()
         self._owned = {one.id: one for one in body.resources if owned.get(one.id) == one}
 
-    def accept(self, statement: bytes, now: float) -> None:
+    def accept(self, statement: bytes, now: float, turn: int) -> None:
         """Remember a statement. JournalError: it is not remembered."""
-        self._write_or_refuse(partial(self._journal.accept, statement, now))
+        self._write_or_refuse(partial(self._journal.accept, statement, now, turn))
         self.failures.clear()
 
     def own(self, resource: Resource) -> None:
@@ -62,9 +63,13 @@ class Ledger:
         self._attempts.pop(resource_id, None)
         self._write(partial(self._journal.disown, resource_id))
 
-    def finish(self) -> None:
-        """Say that the accepted statement has been gone through to its end."""
-        self._write(self._journal.finish)
+    def finish(self, applied: Applied) -> None:
+        """Say that the accepted statement has been gone through to its end, and how."""
+        self._write(partial(self._journal.finish, applied))
+
+    def tell(self, applied: Applied) -> None:
+        """Have the master told of a document that was not gone through."""
+        self._write(partial(self._journal.tell, applied))
 
     def record(self, drift: Drift) -> None:
         """Open a drift, or say anew what an open one found."""

@@ -137,8 +137,21 @@ class Trust:
         self, data: bytes, body: bytes, identity: Identity, accepted: Accepted | None, now: int
     ) -> tuple[Document, Accepted]:
         """Give the document in an envelope, and what to journal before anything is applied."""
+        document, entry = self.expect(PayloadType.DOCUMENT, data, identity, accepted, now)
+        refuse_other_body(document, body)
+        return document, entry
+
+    def expect(
+        self,
+        payload_type: PayloadType,
+        data: bytes,
+        identity: Identity,
+        accepted: Accepted | None,
+        now: int,
+    ) -> tuple[Document, Accepted]:
+        """Give a document, or a proposal, whose body is yet to be fetched: all but the body."""
         self._refuse_stale(now)
-        payload = _verify(data, PayloadType.DOCUMENT, self.root.roles.state)
+        payload = _verify(data, payload_type, self.root.roles.state)
         document = decode_document(payload)
         self._refuse_strangers("document", document, identity)
         entry = Accepted(
@@ -153,12 +166,6 @@ class Trust:
                 Reason.EXPIRED,
                 f"cannot take document {_at(document)}: it expired {_date(document.expires)} and "
                 f"it is {_date(now)}; sign it again, or set this node's clock",
-            )
-        if (found := body_hash(body)) != document.body:
-            raise RefusedError(
-                Reason.WRONG_BODY,
-                f"cannot take document {_at(document)}: it is for body {document.body.hex()}, "
-                f"and the body given is {found.hex()}; give the body that was signed",
             )
         return document, entry
 
@@ -234,6 +241,16 @@ class Trust:
                 f"enrolled as {identity.incarnation}; sign one for that",
             )
         _same_epoch(what, thing.epoch, self.root.epoch)
+
+
+def refuse_other_body(document: Document, body: bytes) -> None:
+    """Raise RefusedError WRONG_BODY where this is not the body that a document is for."""
+    if (found := body_hash(body)) != document.body:
+        raise RefusedError(
+            Reason.WRONG_BODY,
+            f"cannot take document {_at(document)}: it is for body {document.body.hex()}, "
+            f"and the body given is {found.hex()}; give the body that was signed",
+        )
 
 
 def keep_roots(before: Statement, followed: Statement) -> Statement:

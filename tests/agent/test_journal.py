@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from saltern_agent.journal import MAX_CLOSED, Journal, JournalError
+from saltern_protocol.messages import Applied, Outcome
 from saltern_states.body import DriftPolicy, Resource
 from saltern_states.file import File
 from saltern_states.kinds import KINDS
@@ -16,6 +17,17 @@ A = Resource(
     after=("b",),
     drift=DriftPolicy(mode="report"),
     on_removal="keep",
+)
+
+APPLIED = Applied(
+    at_us=2_000_000,
+    turn=7,
+    epoch=1,
+    version=1,
+    body=bytes(32),
+    outcome=Outcome.CHANGED,
+    changes=1,
+    took_us=1_000_000,
 )
 
 
@@ -29,7 +41,7 @@ def test_an_accepted_statement_is_unfinished_until_a_converge_ended(journal: Jou
 
     journal.accept(b"one", now=1.0)
     before = journal.accepted()
-    journal.finish()
+    journal.finish(APPLIED)
     after = journal.accepted()
 
     assert before is not None

@@ -1,0 +1,115 @@
+"""The outbox: what the master has yet to be told, in the journal's own file.
+
+* An item is written in the transaction of what it tells of, so neither is there without the other.
+* Items are numbered without gaps and never twice; they leave in order, once they were acknowledged.
+* Drift and results are never dropped. Where more than MAX_ITEMS wait, the node takes no new
+  document instead: it goes on holding the one that it has.
+* A node that has joined no master has no outbox: NoOutbox keeps nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from saltern_protocol.messages import MAX_ITEMS as MAX_IN_REPORT
+from saltern_protocol.messages import Item
+from saltern_protocol.wire import pack, unpack
+
+MAX_ITEMS = 50_000
+BATCH_BYTES = 128 * 1024
+BATCH_ITEMS = min(MAX_IN_REPORT, 50)  # the largest hold 270 values each, and a message 20,000
+MAX_ITEM_BYTES = 200 * 1024
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS asked (one INTEGER PRIMARY KEY CHECK (one = 1), turn INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The oldest items, as many as go into one Report, and how many there are in all."""
+
+    first: int = 0  # the number of the first; 0: there are none
+    items: tuple[Item, ...] = ()
+    waiting: int = 0
+
+
+class Outbox(Protocol):
+    """Where a journal puts what is to be told; each call is part of the journal's transaction."""
+
+    def put(self, db: sqlite3.Connection, item: Item) -> None:
+        """Add an item."""
+        ...
+
+    def full(self, db: sqlite3.Connection) -> bool:
+        """Say whether so much waits that no new document may come."""
+        ...
+
+    def written(self) -> None:
+        """A transaction was committed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoOutbox:
+    """Nobody is told."""
+
+    def put(self, db: sqlite3.Connection, item: Item) -> None:
+        """Nothing."""
+
+    def full(self, db: sqlite3.Connection) -> bool:
+        """Never."""
+        return False
+
+    def written(self) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutbox:
+    """Items wait in a table; `changed` is called, in the writer's thread, after each commit."""
+
+    changed: Callable[[], None]
+    most: int = MAX_ITEMS
+
+    def put(self, db: sqlite3.Connection, item: Item) -> None:
+        """Add an item."""
+        db.execute("INSERT INTO outbox (item) VALUES (?)", (pack(item),))
+
+    def full(self, db: sqlite3.Connection) -> bool:
+        """Say whether so much waits that no new document may come."""
+        return waiting(db) > self.most
+
+    def written(self) -> None:
+        """A transaction was committed."""
+        self.changed()
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """Count the items, by their numbers: there are no gaps."""
+    first, last = db.execute("SELECT min(seq), max(seq) FROM outbox").fetchone()
+    return last - first + 1 if first is not None else 0
+
+
+def oldest(db: sqlite3.Connection) -> Batch:
+    """Give what the next Report tells. MalformedError: an item of another release."""
+    items: list[Item] = []
+    first = size = 0
+    for seq, data in db.execute(
+        "SELECT seq, item FROM outbox ORDER BY seq LIMIT ?", (BATCH_ITEMS,)
+    ):
+        size += len(data)
+        if items and (size > BATCH_BYTES or seq != first + len(items)):
+            break
+        first = first or seq
+        items.append(unpack(data, Item, MAX_ITEM_BYTES))  # type: ignore[arg-type]
+    return Batch(first, tuple(items), waiting(db))
+
+
+def forget(db: sqlite3.Connection, seq: int) -> None:
+    """Delete what was acknowledged: everything up to a number."""
+    db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,))
