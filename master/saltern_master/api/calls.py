@@ -1,0 +1,121 @@
+"""From a request to a call of the service: one function per route.
+
+A stream asks first whether there is what it shall follow, so that a wrong number or name is a
+problem with a status and not a line in a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from saltern_master.api.asked import Asked
+from saltern_master.api.requests import (
+    Approval,
+    DriftEvent,
+    DriftFollow,
+    DriftQuery,
+    Kubeconfig,
+    NewToken,
+    NodeEvent,
+    TurnEvent,
+)
+from saltern_master.api.service import (
+    ClusterView,
+    DriftView,
+    NodeView,
+    Service,
+    TokenView,
+    TurnNode,
+    TurnView,
+)
+
+
+async def status(service: Service, asked: Asked) -> ClusterView:
+    """Say how the whole stands."""
+    return await service.status()
+
+
+async def nodes(service: Service, asked: Asked) -> tuple[NodeView, ...]:
+    """List the nodes."""
+    return (await service.status()).nodes
+
+
+async def node(service: Service, asked: Asked) -> NodeView:
+    """Give one node."""
+    return await service.node(asked.place.name)
+
+
+async def approve(service: Service, asked: Asked) -> NodeView:
+    """Let a pending machine in."""
+    body: Approval = asked.body
+    return await service.approve(asked.place.name, body.fingerprint)
+
+
+async def revoke(service: Service, asked: Asked) -> NodeView:
+    """Stop listening to a node."""
+    return await service.revoke(asked.place.name)
+
+
+async def remove(service: Service, asked: Asked) -> TurnView:
+    """Begin to remove a node."""
+    return await service.remove(asked.place.name)
+
+
+async def tokens(service: Service, asked: Asked) -> tuple[TokenView, ...]:
+    """List the tokens that can be used."""
+    return await service.tokens()
+
+
+async def make_token(service: Service, asked: Asked) -> TokenView:
+    """Make a token."""
+    body: NewToken = asked.body
+    return await service.make_token(body.node, body.node_class, body.seconds, body.approval)
+
+
+async def apply(service: Service, asked: Asked) -> TurnView:
+    """Begin to roll out a cluster file."""
+    return await service.apply(asked.body)
+
+
+async def turn(service: Service, asked: Asked) -> TurnView:
+    """Give a turn."""
+    return await service.turn(asked.place.number)
+
+
+async def follow_turn(service: Service, asked: Asked) -> AsyncIterator[NodeEvent | TurnEvent]:
+    """Follow a turn."""
+    await service.turn(asked.place.number)
+    return _turn_events(service.follow_turn(asked.place.number))
+
+
+async def drift(service: Service, asked: Asked) -> tuple[DriftView, ...]:
+    """List drift."""
+    query: DriftQuery = asked.query
+    if query.node:
+        await service.node(query.node)
+    return await service.drift(query.node, query.most, query.open)
+
+
+async def follow_drift(service: Service, asked: Asked) -> AsyncIterator[DriftEvent]:
+    """Follow drift."""
+    query: DriftFollow = asked.query
+    if query.node:
+        await service.node(query.node)
+    return _drift_events(service.follow_drift(query.node))
+
+
+async def kubeconfig(service: Service, asked: Asked) -> Kubeconfig:
+    """Give an administrator's kubeconfig."""
+    return Kubeconfig(kubeconfig=await service.kubeconfig(asked.body))
+
+
+async def _turn_events(
+    items: AsyncIterator[TurnNode | TurnView],
+) -> AsyncIterator[NodeEvent | TurnEvent]:
+    async for item in items:
+        yield TurnEvent(turn=item) if isinstance(item, TurnView) else NodeEvent(node=item)
+
+
+async def _drift_events(items: AsyncIterator[DriftView]) -> AsyncIterator[DriftEvent]:
+    async for item in items:
+        yield DriftEvent(drift=item)

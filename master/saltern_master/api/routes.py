@@ -1,0 +1,186 @@
+"""The one table of routes: what the API answers, what its document says, what a test walks.
+
+A row names the method, the path, the types of what is asked and answered, and the call that
+answers. Nothing else decides what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saltern_master.api import calls
+from saltern_master.api.asked import Asked
+from saltern_master.api.requests import (
+    MOST_CLUSTER_FILE,
+    MOST_CSR,
+    MOST_JSON,
+    Approval,
+    DriftEvent,
+    DriftFollow,
+    DriftQuery,
+    Kubeconfig,
+    NewToken,
+    NodeEvent,
+    NodePath,
+    ProblemEvent,
+    TurnEvent,
+    TurnPath,
+)
+from saltern_master.api.service import (
+    ClusterView,
+    DriftView,
+    NodeView,
+    Service,
+    TokenView,
+    TurnView,
+    View,
+)
+
+JSON: Final = "application/json"
+YAML: Final = "application/yaml"
+PEM: Final = "application/x-pem-file"
+NDJSON: Final = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What stands in a request: a value as JSON, or bytes as they are (`kind` bytes)."""
+
+    kind: type
+    media: str = JSON
+    most: int = MOST_JSON  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `answers`: the type of the value, or of each line of a stream."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Any
+    call: Callable[[Service, Asked], Awaitable[object]]
+    place: type[View] | None = None
+    query: type[View] | None = None
+    body: Body | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One operation whose answer is lines of JSON, as things happen."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Any
+    begin: Callable[[Service, Asked], Awaitable[AsyncIterator[object]]]
+    place: type[View] | None = None
+    query: type[View] | None = None
+    body: None = None
+    status: int = 200
+
+
+ROUTES: Final[tuple[Route | Stream, ...]] = (
+    Route("GET", "/v1/status", "status", "How the whole stands.", ClusterView, calls.status),
+    Route("GET", "/v1/nodes", "listNodes", "All nodes.", tuple[NodeView, ...], calls.nodes),
+    Route("GET", "/v1/nodes/{name}", "node", "One node.", NodeView, calls.node, place=NodePath),
+    Route(
+        "POST",
+        "/v1/nodes/{name}/approve",
+        "approveNode",
+        "Let a pending machine in, by the fingerprint that it shows.",
+        NodeView,
+        calls.approve,
+        place=NodePath,
+        body=Body(Approval),
+    ),
+    Route(
+        "POST",
+        "/v1/nodes/{name}/revoke",
+        "revokeNode",
+        "Stop listening to a node's key, from its next message on.",
+        NodeView,
+        calls.revoke,
+        place=NodePath,
+    ),
+    Route(
+        "DELETE",
+        "/v1/nodes/{name}",
+        "removeNode",
+        "Begin to drain a node, take back what stands on it, and forget it.",
+        TurnView,
+        calls.remove,
+        place=NodePath,
+        status=202,
+    ),
+    Route(
+        "GET",
+        "/v1/tokens",
+        "listTokens",
+        "The tokens that are neither used nor expired. None is told again.",
+        tuple[TokenView, ...],
+        calls.tokens,
+    ),
+    Route(
+        "POST",
+        "/v1/tokens",
+        "makeToken",
+        "Make a token for a node that shall join. It is told this once.",
+        TokenView,
+        calls.make_token,
+        body=Body(NewToken),
+        status=201,
+    ),
+    Route(
+        "POST",
+        "/v1/apply",
+        "apply",
+        "Compile, sign and begin to roll out a cluster file.",
+        TurnView,
+        calls.apply,
+        body=Body(bytes, YAML, MOST_CLUSTER_FILE),
+        status=202,
+    ),
+    Route("GET", "/v1/turns/{number}", "turn", "One turn.", TurnView, calls.turn, place=TurnPath),
+    Stream(
+        "GET",
+        "/v1/turns/{number}/events",
+        "followTurn",
+        "Each node's new standing as it comes, and the turn when all have ended.",
+        NodeEvent | TurnEvent | ProblemEvent,
+        calls.follow_turn,
+        place=TurnPath,
+    ),
+    Route(
+        "GET",
+        "/v1/drift",
+        "listDrift",
+        "Drift, newest first.",
+        tuple[DriftView, ...],
+        calls.drift,
+        query=DriftQuery,
+    ),
+    Stream(
+        "GET",
+        "/v1/drift/events",
+        "followDrift",
+        "Drift as it is stored and as it ends, without end.",
+        DriftEvent | ProblemEvent,
+        calls.follow_drift,
+        query=DriftFollow,
+    ),
+    Route(
+        "POST",
+        "/v1/kubeconfig",
+        "kubeconfig",
+        "An administrator's kubeconfig, for the public key of a certificate request (PEM).",
+        Kubeconfig,
+        calls.kubeconfig,
+        body=Body(bytes, PEM, MOST_CSR),
+    ),
+)
