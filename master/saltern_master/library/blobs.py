@@ -1,6 +1,7 @@
 """Content named by its SHA-256, in one directory.
 
-    HOME/blobs/SHA256           mode 0444, complete, its content hashes to its name
+    HOME/blobs/                 0711: whoever serves them opens them by name, and lists nothing
+    HOME/blobs/SHA256           anybody reads it, nobody writes it; its content hashes to its name
     HOME/blobs/.adding-RANDOM   being added; left over only by a crash
     HOME/blobs/.lock            shared by those who add, exclusive for the sweep
 
@@ -28,6 +29,7 @@ from saltern_master.errors import MasterError
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
 TEMPORARY = ".adding-"
+MODE = 0o711
 
 
 class BlobError(MasterError):
@@ -57,7 +59,7 @@ def add_copy(directory: Path, source: Path, expect: str | None = None) -> str:
 def add_link(directory: Path, source: Path, expect: str | None = None) -> str:
     """Add a file that nobody writes to again: by hard link where possible, else as a copy.
 
-    Its mode becomes what it was without write permission, for all its names.
+    Anybody may read it then and nobody write it, under all its names.
     """
     with _adding(directory, source) as temporary:
         try:
@@ -67,12 +69,22 @@ def add_link(directory: Path, source: Path, expect: str | None = None) -> str:
         return _finish(directory, source, temporary, expect)
 
 
+def add_bytes(directory: Path, data: bytes) -> str:
+    """Add what is in memory; give the hash."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    with _adding(directory, f"{len(data)} bytes") as temporary:
+        with temporary.open("xb") as writer:
+            writer.write(data)
+        return _finish(directory, sha256, temporary, sha256)
+
+
 @contextmanager
-def _adding(directory: Path, source: Path) -> Iterator[Path]:
+def _adding(directory: Path, source: Path | str) -> Iterator[Path]:
     """Give a temporary name; sweep what others left, unless others add at this moment."""
     temporary = directory / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(MODE)
         lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise BlobError(f"cannot add {source} to {directory}: {error.strerror}") from error
@@ -104,13 +116,13 @@ def _clone_or_copy(source: Path, target: Path) -> None:
     target.chmod(0o644)
 
 
-def _finish(directory: Path, source: Path, temporary: Path, expect: str | None) -> str:
+def _finish(directory: Path, source: Path | str, temporary: Path, expect: str | None) -> str:
     found = hash_file(temporary)
     if expect is not None and found != expect:
         raise BlobError(
             f"cannot add {source}: its SHA-256 is {found}, expected {expect}; fetch it again"
         )
-    temporary.chmod(temporary.stat().st_mode & 0o555)
+    temporary.chmod(temporary.stat().st_mode & 0o111 | 0o444)
     _sync(temporary)
     temporary.rename(blob_path(directory, found))
     _sync(directory)

@@ -40,6 +40,10 @@ class Library:
         """Store a file that nobody writes to again, by hard link where possible; as add_blob."""
         return blobs.add_link(self._blobs, path, expect)
 
+    def add_bytes(self, data: bytes) -> str:
+        """Store what is in memory, durably when it returns; give its SHA-256. BlobError."""
+        return blobs.add_bytes(self._blobs, data)
+
     def path(self, sha256: str) -> Path:
         """Where a blob is; MissingError when it is not here."""
         path = blobs.blob_path(self._blobs, sha256)

@@ -1,0 +1,143 @@
+"""Drift as nodes told it: a log by node, and what of it is open.
+
+    drift/NODE/RECORDED-NUMBER-INCARNATION    one deviation; the order of keys is the node's time
+    opendrift/NODE/RESOURCE                   the same, as long as it is open
+
+* A resource has at most one open drift. What was told twice is stored once.
+* An end without its beginning says nothing and is passed over.
+* A new drift of a resource whose old one never ended (its end was lost with a node's journal)
+  ends the old one as SUPERSEDED.
+* The log is bounded: surplus() gives the oldest of what has ended.
+
+Times of the node are seconds since 1970; keys carry them as microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import merge
+from itertools import islice
+
+from msgspec.structs import replace
+from saltern_protocol.messages import DriftEnded, DriftSeen
+
+from saltern_master.records.codec import Record, every, numbered, put, read
+from saltern_master.store import Delete, Store, Write
+
+KEPT = 1000
+"""Drifts of one node that are kept, at least."""
+SUPERSEDED = "its end was never told; a newer drift of this resource was"
+
+
+class Drift(Record, frozen=True):
+    """One deviation of one resource from the body that the node lives by."""
+
+    node: str
+    incarnation: str
+    number: int  # in the node's own journal
+    resource: str
+    kind: str
+    since: float
+    recorded_us: int
+    stored: float  # when it came here
+    seen: str
+    found: tuple[str, ...]
+    healed: float = 0.0  # 0: it is open
+    outcome: str = ""
+
+    @property
+    def recorded(self) -> float:
+        """When the node wrote it down."""
+        return self.recorded_us / 1e6
+
+    @property
+    def key(self) -> str:
+        """Where it stands."""
+        at = f"{numbered(self.recorded_us)}-{numbered(self.number)}-{self.incarnation}"
+        return f"drift/{self.node}/{at}"
+
+    @property
+    def open_key(self) -> str:
+        """Where it stands while it is open."""
+        return f"opendrift/{self.node}/{self.resource}"
+
+
+Open = Mapping[str, Drift]
+"""The open drift of one node, by resource."""
+
+
+def seen(node: str, incarnation: str, item: DriftSeen, now: float) -> Drift:
+    """Give the record of what a node found."""
+    return Drift(
+        node=node,
+        incarnation=incarnation,
+        number=item.number,
+        resource=item.resource,
+        kind=item.kind,
+        since=item.since_us / 1e6,
+        recorded_us=item.recorded_us,
+        stored=now,
+        seen=item.seen,
+        found=item.found,
+    )
+
+
+def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
+    """Take a drift, new or found to be something else now; give what is open and what changed."""
+    before = opened.get(drift.resource)
+    if before is not None and before.key == drift.key:
+        drift = replace(drift, stored=before.stored)
+        return {**opened, drift.resource: drift}, (drift,) if drift != before else ()
+    lost = () if before is None else (_ended(before, drift.recorded, SUPERSEDED),)
+    return {**opened, drift.resource: drift}, (*lost, drift)
+
+
+def end(opened: Open, incarnation: str, item: DriftEnded) -> tuple[Open, tuple[Drift, ...]]:
+    """Take an end; give what is open still and what changed."""
+    before = opened.get(item.resource)
+    if before is None or (before.incarnation, before.number) != (incarnation, item.number):
+        return opened, ()
+    rest = {name: one for name, one in opened.items() if name != item.resource}
+    return rest, (_ended(before, item.healed_us / 1e6, item.outcome),)
+
+
+def end_all(opened: Iterable[Drift], at: float, outcome: str) -> tuple[Drift, ...]:
+    """End what is open: its node was removed, or begins anew."""
+    return tuple(_ended(one, at, outcome) for one in opened)
+
+
+def writes_of(changed: Iterable[Drift]) -> tuple[Write, ...]:
+    """Give the writes of drifts that changed, in their order; each key is written once."""
+    writes: dict[str, Write] = {}
+    for one in changed:
+        writes[one.key] = put(one.key, one)
+        writes[one.open_key] = Delete(one.open_key) if one.healed else put(one.open_key, one)
+    return tuple(writes.values())
+
+
+def open_drift(store: Store, node: str = "") -> tuple[Drift, ...]:
+    """Give what is open on a node; "": on all."""
+    return every(store, f"opendrift/{node}/" if node else "opendrift/", Drift)
+
+
+def newest_drift(store: Store, nodes: Iterable[str], most: int) -> tuple[Drift, ...]:
+    """Give the newest drift of these nodes together, newest first by the nodes' own clocks."""
+    logs = (
+        [read(entry, Drift) for entry in store.list(f"drift/{name}/", most=most, newest=True)]
+        for name in nodes
+    )
+    ordered = merge(*logs, key=lambda one: one.recorded_us, reverse=True)
+    return tuple(islice(ordered, most))
+
+
+def surplus(store: Store, node: str, kept: int = KEPT) -> tuple[Write, ...]:
+    """Give the deletions of what has ended and is older than the newest `kept`: 1000 at most."""
+    newest = store.list(f"drift/{node}/", most=kept, newest=True)
+    if len(newest) < kept:
+        return ()
+    older = store.list(f"drift/{node}/", after=newest[-1].key, newest=True)
+    return tuple(Delete(entry.key) for entry in older if read(entry, Drift).healed)
+
+
+def _ended(drift: Drift, at: float, outcome: str) -> Drift:
+    return replace(drift, healed=at, outcome=outcome)

@@ -1,0 +1,63 @@
+"""What was applied: cluster files by number, the ranges of pod addresses, the newest of all."""
+
+from __future__ import annotations
+
+from saltern_master.compile.allocation import Allocation
+from saltern_master.records.codec import Held, Record, hold, newest_number, numbered, put
+from saltern_master.store import Put, Store, Write
+
+PREFIX = "revisions/"
+ALLOCATION = "allocation"
+
+
+class Revision(Record, frozen=True):
+    """One applied cluster file; its bytes stand apart, under revision-files/."""
+
+    number: int
+    at: float
+    file: str  # SHA-256 of the bytes
+    bodies: dict[str, str]  # each node's, 64 digits
+    notes: tuple[str, ...] = ()
+
+
+def revision_key(number: int) -> str:
+    """Where a revision stands."""
+    return PREFIX + numbered(number)
+
+
+def file_key(number: int) -> str:
+    """Where its cluster file stands."""
+    return f"revision-files/{numbered(number)}"
+
+
+def newest_revision(store: Store) -> int:
+    """Give the number of the revision that was applied last; 0: none."""
+    return newest_number(store, PREFIX)
+
+
+def hold_revision(store: Store, number: int) -> Held[Revision]:
+    """Read a revision."""
+    return hold(store, revision_key(number), Revision)
+
+
+def revision_file(store: Store, number: int) -> bytes | None:
+    """Give the bytes of a revision's cluster file."""
+    entry = store.get(file_key(number))
+    return entry.value if entry is not None else None
+
+
+def add_revision(revision: Revision, file: bytes) -> tuple[Write, ...]:
+    """Give the writes of a new revision; a conflict where its number is taken."""
+    held: Held[Revision] = Held(revision_key(revision.number), None, 0)
+    return *held.replaced(revision), Put(file_key(revision.number), file)
+
+
+def hold_allocation(store: Store) -> Held[Allocation]:
+    """Read which range of pod addresses each node has."""
+    return hold(store, ALLOCATION, Allocation)
+
+
+def put_allocation(held: Held[Allocation], allocation: Allocation) -> tuple[Write, ...]:
+    """Give the writes that record the ranges: none where nothing changed."""
+    before = held.value or Allocation()
+    return () if before == allocation else (held.expected, put(ALLOCATION, allocation))
