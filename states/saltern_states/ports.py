@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from saltern_states.key_ports import Certificates, Secrets
+
 
 class HostError(Exception):
     """The node would not do what was asked."""
@@ -196,9 +198,10 @@ class RouteEntry:
 
     destination: str  # CIDR; "0.0.0.0/0" is the default
     via: str  # gateway, or "" where the destination is on the link
-    device: str
+    device: str  # "" where it leads nowhere
     metric: int
     protocol: int  # rtm_protocol; who made it
+    type: str = "unicast"  # or "unreachable", "blackhole" … as ip-route(8) calls them
 
 
 class Links(Protocol):
@@ -249,6 +252,10 @@ class Links(Protocol):
 
     def routes(self, destination: str) -> tuple[RouteEntry, ...]:
         """Give the routes to exactly this destination, lowest metric first."""
+        ...
+
+    def routes_of(self, protocol: int) -> tuple[RouteEntry, ...]:
+        """Give all routes that bear this protocol number, by destination as text, then metric."""
         ...
 
     def add_route(self, route: RouteEntry) -> None:
@@ -444,4 +451,14 @@ class Host(Protocol):
     @property
     def images(self) -> Images:
         """Its docker's images."""
+        ...
+
+    @property
+    def certificates(self) -> Certificates:
+        """Its private keys and certificates."""
+        ...
+
+    @property
+    def secrets(self) -> Secrets:
+        """What was sealed to it."""
         ...

@@ -120,6 +120,35 @@ def test_a_default_route_and_one_on_the_link(bridged: Links) -> None:
     assert bridged.routes("10.11.0.0/16") == (direct,)
 
 
+def test_a_route_that_leads_nowhere_outlives_the_links(bridged: Links) -> None:
+    dead_end = RouteEntry(OURS.destination, "", "", 0, 83, "unreachable")
+    bridged.add_route(OURS)
+    bridged.replace_route(OURS, dead_end)
+    assert bridged.routes(OURS.destination) == (dead_end,)
+    with pytest.raises(MovedError, match="cannot delete"):
+        bridged.delete_route(OURS)
+
+    bridged.delete("cbr0")
+
+    assert bridged.routes(OURS.destination) == (dead_end,)
+    bridged.delete_route(dead_end)
+    assert bridged.routes(OURS.destination) == ()
+
+
+def test_routes_are_told_by_who_made_them(bridged: Links) -> None:
+    first = RouteEntry("10.1.0.0/16", "10.10.5.9", "cbr0", 0, 84)
+    second = RouteEntry("10.2.0.0/16", "10.10.5.9", "cbr0", 0, 84)
+    later = RouteEntry("10.2.0.0/16", "10.10.5.9", "cbr0", 7, 84)
+    assert bridged.routes_of(84) == ()
+    for route in (later, OURS, second, first):
+        bridged.add_route(route)
+
+    assert bridged.routes_of(84) == (first, second, later)
+    assert bridged.routes_of(83) == (OURS,)
+    bridged.delete("cbr0")
+    assert bridged.routes_of(84) == ()
+
+
 def test_a_second_route_of_the_same_metric_is_refused(bridged: Links) -> None:
     bridged.add_route(OURS)
 

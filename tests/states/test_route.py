@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from saltern_states import route
 from saltern_states.contract import Blocked, WatchLink, WatchRoute
 from saltern_states.ports import HostError, Link, MovedError, RouteEntry
-from saltern_states.route import PROTOCOL, AddRoute, Observed, RemoveRoute, ReplaceRoute, Route
+from saltern_states.route import PROTOCOL, Observed, Route
+from saltern_states.route_changes import AddRoute, RemoveRoute, ReplaceRoute
 from saltern_states.testing import FakeHost
 
 WANT = Route(destination="10.10.7.0/24", via="10.9.0.22", device="eth0")
@@ -29,6 +30,8 @@ def entry(
 RIGHT = entry()
 STALE = entry(via="10.9.0.9")
 FOREIGN = entry(protocol=3)
+NOWHERE = Route(destination="10.10.7.0/24", type="unreachable")
+DEAD_END = RouteEntry("10.10.7.0/24", "", "", 0, PROTOCOL, "unreachable")
 
 TABLE: list[tuple[Route, tuple[RouteEntry, ...], tuple[Any, ...]]] = [
     (WANT, (), (AddRoute(route=RIGHT),)),
@@ -44,6 +47,10 @@ TABLE: list[tuple[Route, tuple[RouteEntry, ...], tuple[Any, ...]]] = [
     (WANT, (RIGHT, entry(metric=5)), (RemoveRoute(was=entry(metric=5)),)),
     (WANT, (entry(metric=5, protocol=3),), (AddRoute(route=RIGHT),)),
     (WANT, (RIGHT, entry(metric=5, protocol=3)), ()),
+    (NOWHERE, (), (AddRoute(route=DEAD_END),)),
+    (NOWHERE, (DEAD_END,), ()),
+    (NOWHERE, (RIGHT,), (ReplaceRoute(was=RIGHT, route=DEAD_END),)),
+    (WANT, (DEAD_END,), (ReplaceRoute(was=DEAD_END, route=RIGHT),)),
 ]
 
 
@@ -92,6 +99,7 @@ def test_the_device_is_listened_to() -> None:
         {"destination": "10.10.7.0/33", "via": "10.9.0.22"},
         {"destination": "10.10.7.0/24", "via": "10.9.0.300"},
         {"destination": "10.10.7.0/24"},
+        {"destination": "10.10.7.0/24", "via": "10.9.0.22", "type": "unreachable"},
     ],
 )
 def test_a_route_that_no_kernel_takes_is_refused(fields: dict[str, str]) -> None:
@@ -112,10 +120,10 @@ def test_a_change_is_refused_where_the_routes_moved() -> None:
     host.links.add_route(FOREIGN)
 
     with pytest.raises(HostError, match="File exists"):
-        route.apply(host, AddRoute(route=RIGHT))
+        route.KIND.apply(host, AddRoute(route=RIGHT))
     for change in (ReplaceRoute(was=STALE, route=RIGHT), RemoveRoute(was=RIGHT)):
         with pytest.raises(MovedError):
-            route.apply(host, change)
+            route.KIND.apply(host, change)
     assert host.links.routes("10.10.7.0/24") == (FOREIGN,)
 
 
@@ -144,12 +152,12 @@ def test_it_converges_or_names_who_is_in_the_way(
         if isinstance(change, Blocked):
             assert any(one.metric == metric for one in foreign)
             return
-        route.apply(host, change)
+        route.KIND.apply(host, change)
 
     assert route.KIND.plan(host, want) == ()
     ours = [one for one in host.links.added if one.protocol == PROTOCOL]
     assert ours == [entry(*way, metric)]
     for change in route.KIND.plan_removal(host, want):
         assert not isinstance(change, Blocked)
-        route.apply(host, change)
+        route.KIND.apply(host, change)
     assert host.links.added == foreign

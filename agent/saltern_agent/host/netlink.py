@@ -35,7 +35,7 @@ from saltern_agent.host.netlink_socket import (
     Answer,
     NetlinkSocket,
 )
-from saltern_agent.host.route_table import LINK_GROUPS, MAIN_TABLE, Heard, read_routes
+from saltern_agent.host.route_table import LINK_GROUPS, MAIN_TABLE, TYPES, Heard, read_routes
 
 NEW_LINK, DEL_LINK, GET_LINK = 16, 17, 18
 NEW_ADDRESS, DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
@@ -46,7 +46,7 @@ UP, PROMISCUOUS = 0x1, 0x100  # IFF_…
 SKIP_STATISTICS: Final = 8  # RTEXT_FILTER_SKIP_STATS
 LINK_HEADER_BYTES: Final = 16
 ADDRESS_HEADER_BYTES: Final = 8
-UNICAST, SCOPE_LINK, SCOPE_NOWHERE = 1, 253, 255
+SCOPE_LINK, SCOPE_NOWHERE = 253, 255
 
 GONE: Final = frozenset({errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENOENT})
 """What the kernel answers where the thing to be changed is not there."""
@@ -132,25 +132,29 @@ class NetlinkLinks:
 
     def routes(self, destination: str) -> tuple[RouteEntry, ...]:
         """Give the routes to exactly this destination, lowest metric first."""
-        if self._heard.anything():
-            self._routes = {}
-            with _telling(f"look for routes to {destination}"):
-                answers = self._all_routes()
-            self._routes = read_routes(answer.body for answer in answers)
-            self._heard.settle()
-        return self._routes.get(destination, ())
+        return self._table(f"look for routes to {destination}").get(destination, ())
+
+    def routes_of(self, protocol: int) -> tuple[RouteEntry, ...]:
+        """Give all routes that bear this protocol number, by destination as text, then metric."""
+        table = self._table(f"look for routes of protocol {protocol}")
+        return tuple(
+            route
+            for _, routes in sorted(table.items())
+            for route in routes
+            if route.protocol == protocol
+        )
 
     def add_route(self, route: RouteEntry) -> None:
         """Add a route; HostError where one of that destination and metric is there."""
         with _telling(f"add {_words(route)}"):
-            body = self._route(route, UNICAST, _scope(route))
+            body = self._route(route, _type(route), _scope(route))
             self._socket.ask(NEW_ROUTE, ACK | CREATE | EXCL, body)
 
     def replace_route(self, was: RouteEntry, route: RouteEntry) -> None:
         """Put a route in place of one of the same destination and metric, without a gap."""
         self._check_there(was, "replace")
         with _telling(f"replace {_words(was)} by {_words(route)}"):
-            body = self._route(route, UNICAST, _scope(route))
+            body = self._route(route, _type(route), _scope(route))
             self._socket.ask(NEW_ROUTE, ACK | REPLACE, body)
 
     def delete_route(self, route: RouteEntry) -> None:
@@ -168,6 +172,15 @@ class NetlinkLinks:
             if error.errno == errno.ENODEV:
                 return None
             raise
+
+    def _table(self, doing: str) -> dict[str, tuple[RouteEntry, ...]]:
+        if self._heard.anything():
+            self._routes = {}
+            with _telling(doing):
+                answers = self._all_routes()
+            self._routes = read_routes(answer.body for answer in answers)
+            self._heard.settle()
+        return self._routes
 
     def _all_routes(self) -> tuple[Answer, ...]:
         message = self._codec.route()
@@ -279,11 +292,17 @@ def _address(body: bytes) -> str:
     return f"{socket.inet_ntoa(found.get(LOCAL) or found[ADDRESS])}/{body[1]}"
 
 
+def _type(route: RouteEntry) -> int:
+    return next(number for number, name in TYPES.items() if name == route.type)
+
+
 def _scope(route: RouteEntry) -> int:
-    return 0 if route.via else SCOPE_LINK
+    return 0 if route.via or route.type != "unicast" else SCOPE_LINK
 
 
 def _words(route: RouteEntry) -> str:
+    if route.type != "unicast":
+        return f"the route to {IPv4Network(route.destination, strict=False)} as {route.type}"
     how = f"via {route.via}" if route.via else "on the link"
     device = f" dev {route.device}" if route.device else ""
     return f"the route to {IPv4Network(route.destination, strict=False)} {how}{device}"

@@ -18,6 +18,7 @@ from saltern_agent.host.events.netlink import attributes
 MAIN_TABLE: Final = 254
 HEADER_BYTES: Final = 12
 DESTINATION, DEVICE, GATEWAY, METRIC, TABLE = 1, 4, 5, 6, 15  # RTA_…
+TYPES: Final = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}  # RTN_…
 CLONED: Final = 0x200  # RTM_F_CLONED: a cache entry, no route
 LINK_GROUPS: Final = 0x1 | 0x10 | 0x40  # RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE
 BUFFER_BYTES: Final = 4096  # that something came is all that is asked; a full buffer says so
@@ -78,6 +79,7 @@ def read_routes(bodies: Iterable[bytes]) -> dict[str, tuple[RouteEntry, ...]]:
             device=names.get(_number(values.get(DEVICE)), ""),
             metric=_number(values.get(METRIC)),
             protocol=body[5],
+            type=TYPES.get(body[7], str(body[7])),
         )
         found.setdefault(destination, []).append(entry)
     return {to: tuple(sorted(of, key=lambda route: route.metric)) for to, of in found.items()}

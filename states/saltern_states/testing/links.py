@@ -4,6 +4,7 @@
 * The first address in a network is the primary one: when it goes, the others of that
   network go too (net.ipv4.conf.*.promote_secondaries is 0 in a new kernel).
 * A link without any IPv4 address has no routes.
+* A route that is not unicast leads over no link, so it goes with none.
 * An address on a link that is up makes a route to its network (protocol 2, the kernel's).
 """
 
@@ -113,6 +114,11 @@ class FakeLinks:
         found = [r for r in (*self._connected(), *self.added) if r.destination == destination]
         return tuple(sorted(found, key=lambda route: route.metric))
 
+    def routes_of(self, protocol: int) -> tuple[RouteEntry, ...]:
+        """Give all routes that bear this protocol number, by destination as text, then metric."""
+        found = [r for r in (*self._connected(), *self.added) if r.protocol == protocol]
+        return tuple(sorted(found, key=lambda route: (route.destination, route.metric)))
+
     def add_route(self, route: RouteEntry) -> None:
         """Add a route; HostError where one of that destination and metric is there."""
         self.added.append(self._resolved(route))
@@ -163,6 +169,8 @@ class FakeLinks:
             why = "Invalid argument"
         elif any(one.metric == route.metric for one in self.routes(route.destination)):
             why = "File exists"
+        elif route.type != "unicast":
+            return route
         elif link is None:
             why = "No such device" if route.device else "Network is unreachable"
         elif not link.up:
