@@ -181,6 +181,8 @@ READS = {
     "rules": frozenset({"save"}),
     "packages": frozenset({"version", "named", "compare"}),
     "images": frozenset({"digest"}),
+    "certificates": frozenset({"look", "unreached"}),
+    "secrets": frozenset({"digest"}),
 }
 
 

@@ -100,6 +100,12 @@ def parse(content: bytes | None) -> Record | None:
     return Record(invocation=head, current=rest[0] == "current", hashes=hashes)
 
 
+def in_force(path: str, started: Record | None, reloaded: Record | None) -> str | None:
+    """Give the hash of the content that the process read last; None where nothing tells."""
+    last = reloaded.sha256(path) if reloaded else None
+    return last or (started.sha256(path) if started else None)
+
+
 def _command(records: Path, unit: str, record: str, files: Sequence[str]) -> str:
     words = ["-c", SCRIPT, NAME, str(records), unit, record, *files]
     return " ".join(["/bin/sh", *(quote(word) for word in words)])

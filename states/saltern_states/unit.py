@@ -6,6 +6,7 @@ invocation that runs now and holds the declared hashes.
 
 * What runs with the declared content is left alone, whatever somebody did to the file since:
   the file is another resource's business.
+* `sha256` "" declares a file as it is on disk now: what was started with another starts anew.
 * What must be started, restarted or reloaded waits until every declared file is on disk as
   declared: Blocked until then, so nothing restarts for nothing.
 * Only services record; a socket, timer or target that declares files is refused.
@@ -35,7 +36,6 @@ from saltern_states.contract import (
     Blocked,
     Change,
     Kind,
-    Sha256,
     Spec,
     Watch,
     WatchPath,
@@ -48,6 +48,7 @@ from saltern_states.started import (
     Record,
     drop_in,
     drop_in_path,
+    in_force,
     parse,
     record_path,
     reload_path,
@@ -65,6 +66,7 @@ from saltern_states.unit_changes import (
     UnitChange,
     UnmaskUnit,
     apply_unit,
+    flat,
     path_of,
 )
 
@@ -74,12 +76,23 @@ NOT_YET_ENABLED = ("disabled", "enabled-runtime", "linked", "linked-runtime", ""
 """What enabling changes. The others (static, alias, generated …) are started by what needs them."""
 
 
+TO_COME = "to come"
+"""The hash of a content that is yet to be written, and that nobody knows: it is like no other."""
+
+
 class LivesBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that the unit reads, its content, and what a new content asks for."""
+    """A file that the unit reads, its content, and what a new content asks for.
+
+    `sha256` "": whatever the file holds now, as long as one stands there.
+    """
 
     path: AbsolutePath
-    sha256: Sha256
+    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
     on_change: Literal["restart", "reload"] = "restart"
+
+    def declared(self, there: str) -> str:
+        """Give the hash that counts, `there` being that of what is on disk now; "": none does."""
+        return self.sha256 or there
 
 
 class Unit(Spec, frozen=True, kw_only=True, tag="unit/1"):
@@ -198,7 +211,7 @@ def not_ready(want: Unit, have: Observed) -> str:
     if not have.binary_there:
         return f"there is no {want.binary}"
     pairs = zip(want.files, have.on_disk, strict=True)
-    wrong = [file.path for file, sha256 in pairs if sha256 != file.sha256]
+    wrong = [file.path for file, found in pairs if not found or file.declared(found) != found]
     return f"not as declared: {', '.join(wrong)}" if wrong else ""
 
 
@@ -275,10 +288,10 @@ def reasons(want: Unit, have: Observed) -> tuple[tuple[str, ...], tuple[str, ...
         restart.append("it was started from an old copy of its unit file")
     if not have.runs_binary:
         restart.append(f"it does not run the {want.binary} that is there now")
-    for file in want.files:
+    for file, there in zip(want.files, have.on_disk, strict=True):
         again = file.on_change == "reload"
         found = in_force(file.path, started, reloaded if again else None)
-        if found == file.sha256:
+        if file.declared(there) in (found, ""):
             continue
         why = f"it runs with another {file.path}"
         if found is None:
@@ -291,12 +304,6 @@ def of_now(record: SmallFile, state: UnitState) -> Record | None:
     """Give a record if it is of the invocation that runs now."""
     found = parse(record.content)
     return found if found is not None and found.invocation == state.invocation else None
-
-
-def in_force(path: str, started: Record | None, reloaded: Record | None) -> str | None:
-    """Give the hash of the content that the process read last; None where nothing tells."""
-    last = reloaded.sha256(path) if reloaded else None
-    return last or (started.sha256(path) if started else None)
 
 
 def remove(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
@@ -348,17 +355,12 @@ def ahead(
             enabled="enabled" if packaged else have.state.enabled,
         ),
         runs_binary=have.runs_binary and not replaced,
+        on_disk=tuple(
+            TO_COME if not file.sha256 and file.path in written else found
+            for file, found in zip(want.files, have.on_disk, strict=True)
+        ),
     )
     return flat(diff(want, then))
-
-
-def flat(changes: tuple[UnitChange | Blocked, ...]) -> tuple[UnitChange, ...]:
-    """Give the changes, and in place of a hindrance what will be done without it."""
-    return tuple(
-        each
-        for change in changes
-        for each in (change.then if isinstance(change, Blocked) else (change,))
-    )
 
 
 def claims(want: Unit) -> tuple[Claim, ...]:

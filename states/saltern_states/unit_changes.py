@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from saltern_states.changes import RemovePath, SetAccess, WriteFile, apply_file
-from saltern_states.contract import Change, Impact
+from saltern_states.contract import Blocked, Change, Impact
 from saltern_states.ports import Host, HostError, MovedError
 
 RUNNING = ("active", "reloading", "refreshing")
@@ -180,3 +180,12 @@ def path_of(change: Change) -> Path | None:
     """Give the path that a change of any kind writes; None where it writes none."""
     path = getattr(change, "path", None)
     return path if isinstance(path, Path) else None
+
+
+def flat(changes: tuple[UnitChange | Blocked, ...]) -> tuple[UnitChange, ...]:
+    """Give the changes, and in place of a hindrance what will be done without it."""
+    return tuple(
+        each
+        for change in changes
+        for each in (change.then if isinstance(change, Blocked) else (change,))
+    )

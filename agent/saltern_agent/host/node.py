@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from saltern_states.body import Resource
 
 from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.blobs import DiskBlobs
+from saltern_agent.host.certificates import Issue, NodeCertificates, never_joined, no_master
 from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.docker import DockerImages
 from saltern_agent.host.dpkg import DebianPackages
@@ -21,15 +22,27 @@ from saltern_agent.host.iptables import Iptables
 from saltern_agent.host.kept_hashes import KeptHashes
 from saltern_agent.host.kernel import KernelModules, KernelSwaps, ProcSysctls
 from saltern_agent.host.netlink import NetlinkLinks
+from saltern_agent.host.sealed import CONFIG, SealedSecrets
 from saltern_agent.host.systemd import SystemdUnits
 from saltern_agent.host.trees import DiskTrees
 from saltern_agent.sources import Source
 
 
 class Node:
-    """All ports of this machine. One thread uses one Node; `hashes_kept`: see kept_hashes.py."""
+    """All ports of this machine. One thread uses one Node.
 
-    def __init__(self, blobs: Path, hashes_kept: Path) -> None:
+    `hashes_kept`: see kept_hashes.py. `config`: where the identity and the sealing key are.
+    `issue` and `unreached`: the way to the master, see certificates.py.
+    """
+
+    def __init__(
+        self,
+        blobs: Path,
+        hashes_kept: Path,
+        config: Path = CONFIG,
+        issue: Issue = no_master,
+        unreached: Callable[[], str] = never_joined,
+    ) -> None:
         hashes, accounts = Hashes(kept=KeptHashes(hashes_kept)), Accounts()
         self.blobs = DiskBlobs(blobs, hashes=hashes)
         self.files = DiskFiles(self.blobs, hashes=hashes, accounts=accounts)
@@ -42,6 +55,8 @@ class Node:
         self.units = SystemdUnits()
         self.packages = DebianPackages()
         self.images = DockerImages()
+        self.certificates = NodeCertificates(self.files, issue, unreached)
+        self.secrets = SealedSecrets(self.blobs, config)
 
     def sweep(self, owned: Iterable[Resource]) -> None:
         """Remove what an agent that was killed left half-made."""

@@ -3,6 +3,7 @@
 from saltern_states.testing.files import FakeBlobs, FakeFiles
 from saltern_states.testing.images import FakeImages
 from saltern_states.testing.kernel import FakeModules, FakeSwaps, FakeSysctls
+from saltern_states.testing.keys import FakeCertificates, FakeSecrets
 from saltern_states.testing.links import FakeLinks
 from saltern_states.testing.packages import FakePackages
 from saltern_states.testing.rules import FakeRules
@@ -11,6 +12,7 @@ from saltern_states.testing.units import FakeUnits
 
 __all__ = [
     "FakeBlobs",
+    "FakeCertificates",
     "FakeFiles",
     "FakeHost",
     "FakeImages",
@@ -18,6 +20,7 @@ __all__ = [
     "FakeModules",
     "FakePackages",
     "FakeRules",
+    "FakeSecrets",
     "FakeSwaps",
     "FakeSysctls",
     "FakeTrees",
@@ -40,3 +43,5 @@ class FakeHost:
         self.units = FakeUnits(self.files)
         self.packages = FakePackages()
         self.images = FakeImages()
+        self.certificates = FakeCertificates(self.files)
+        self.secrets = FakeSecrets(self.blobs)
