@@ -1,0 +1,126 @@
+"""The gate: answers libzmq's question who may in (ZAP, RFC 27), in a thread of its own.
+
+* Domain "link": the keys of the allow map, which is swapped whole. Domain "door": every key.
+* 400 is said only for a key that is known to be bad: after it a client of libzmq 4.3.5 never
+  tries again by itself. While there is no map yet, and when our own code fails, nothing is said;
+  the handshake then ends by HANDSHAKE_IVL and the client comes again.
+* One request's error ends that request and nothing else. What ends the thread all the same is
+  seen by watch(), which starts it anew; one that hangs cannot be ended from outside, so watch()
+  raises, the process ends, and core starts another.
+* It touches no file, no store and no other socket.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import zmq
+
+from saltern_master.errors import MasterError
+from saltern_master.front.log import Log
+
+ADDRESS: Final = "inproc://zeromq.zap.01"
+LINK: Final = b"link"
+DOOR: Final = b"door"
+HUNG_SECONDS: Final = 10.0
+_TURN_MS: Final = 200
+
+
+class GateError(MasterError):
+    """Strangers could not be told from peers, so nobody is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whom libzmq asks about."""
+
+    domain: bytes
+    mechanism: bytes
+    key: bytes
+
+
+Verdict = bytes | None
+"""b"200", b"400", or None: say nothing."""
+
+Decide = Callable[[frozenset[bytes] | None, Question], Verdict]
+
+
+def decide(allowed: frozenset[bytes] | None, question: Question) -> Verdict:
+    """Say whether a key may in. `allowed` is None while it is not known whom to let in."""
+    if question.mechanism != b"CURVE" or len(question.key) != 32:
+        return b"400"
+    if question.domain == DOOR:
+        return b"200"
+    if question.domain != LINK:
+        return b"400"
+    if allowed is None:
+        return None
+    return b"200" if question.key in allowed else b"400"
+
+
+class Gate:
+    """Runs the thread. Its map is replaced, never changed, so that no lock is needed."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], log: Log, decide: Decide) -> None:
+        self._context, self._log, self._decide = context, log, decide
+        self._allowed: frozenset[bytes] | None = None
+        self._ending = threading.Event()
+        self._turned_at = 0.0
+        self.refused = 0
+        self._thread = self._begin()
+
+    def allow(self, keys: frozenset[bytes]) -> None:
+        """Put this map in place of the one before."""
+        self._allowed = keys
+
+    def watch(self) -> None:
+        """Start the thread again if it ended; GateError if it hangs."""
+        if not self._thread.is_alive():
+            self._log.say("the gate's thread ended; starting it again")
+            self._thread = self._begin()
+        elif time.monotonic() - self._turned_at > HUNG_SECONDS:
+            raise GateError(f"cannot go on: the gate gave no sign for {HUNG_SECONDS:.0f} s")
+
+    def close(self) -> None:
+        """End the thread; nobody is let in after that."""
+        self._ending.set()
+        self._thread.join()
+
+    def _begin(self) -> threading.Thread:
+        self._turned_at = time.monotonic()
+        thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        with self._context.socket(zmq.ROUTER) as socket:
+            socket.linger = 0
+            socket.bind(ADDRESS)
+            while not self._ending.is_set():
+                self._turned_at = time.monotonic()
+                if socket.poll(_TURN_MS):
+                    self._turn(socket)
+
+    def _turn(self, socket: zmq.Socket[bytes]) -> None:
+        """Answer one request, or nobody: an error here must cost this request alone."""
+        try:
+            answer = self._answer(socket.recv_multipart(zmq.NOBLOCK))
+            if answer is not None:
+                socket.send_multipart(answer, zmq.NOBLOCK)
+        except Exception as error:  # noqa: BLE001  the thread must outlive whatever it was
+            self._log.say(f"cannot answer who may in: {type(error).__name__}: {error}")
+
+    def _answer(self, request: list[bytes]) -> list[bytes] | None:
+        route, empty, version, number, domain, _address, _identity, mechanism, *proof = request
+        key = proof[0] if proof else b""
+        verdict = self._decide(self._allowed, Question(domain, mechanism, key))
+        if verdict is None or version != b"1.0":
+            return None
+        if verdict == b"200":
+            return [route, empty, version, number, verdict, b"OK", key.hex().encode(), b""]
+        self.refused += 1
+        return [route, empty, version, number, verdict, b"unknown key", b"", b""]
