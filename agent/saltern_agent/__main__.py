@@ -20,7 +20,13 @@ USAGE = 2
 def main() -> None:
     """Run one command."""
     arguments = _parser().parse_args()
-    places = Places(Path(arguments.config), Path(arguments.state), Path(arguments.run))
+    root = Path(arguments.root).resolve()
+    places = Places(
+        root / (arguments.config or "etc/saltern"),
+        root / (arguments.state or "var/lib/saltern"),
+        root / (arguments.run or "run/saltern"),
+        root,
+    )
     try:
         code = arguments.command(places, arguments)
     except (SettingsError, commands.CommandError) as error:
@@ -47,9 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Brings this node to its declared state and keeps it there.",
         epilog="Exit codes: 0 well; 1 error or not converged; 2 usage, or plan: there are changes.",
     )
-    parser.add_argument("--config", default="/etc/saltern", help="identity (%(default)s)")
-    parser.add_argument("--state", default="/var/lib/saltern", help="journal (%(default)s)")
-    parser.add_argument("--run", default="/run/saltern", help="control socket (%(default)s)")
+    parser.add_argument(
+        "--root", default="/", help="hold the files below this directory, and nothing else"
+    )
+    below = "; below the root where not absolute"
+    parser.add_argument("--config", help=f"identity and keys (/etc/saltern{below})")
+    parser.add_argument("--state", help=f"journal and blobs (/var/lib/saltern{below})")
+    parser.add_argument("--run", help=f"control socket (/run/saltern{below})")
     which = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: commands.Command, text: str) -> argparse.ArgumentParser:
@@ -62,6 +72,20 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("pin", commands.pin, "tell this node who it is and which root it trusts")
     sub.add_argument("file", type=Path, metavar="IDENTITY")
+    sub = command("join", commands.join, "become a node of the master that a token names")
+    sub.add_argument(
+        "token",
+        metavar="TOKEN",
+        help="the token; @FILE reads it from a file, - from standard input: what stands in a "
+        "command line can be seen by every user of this machine",
+    )
+    sub.add_argument(
+        "--wait",
+        type=_count,
+        default=600,
+        metavar="SECONDS",
+        help="for an answer or an operator's approval, at most (%(default)s)",
+    )
     sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
     sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
     sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")

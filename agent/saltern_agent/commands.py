@@ -49,6 +49,20 @@ def pin(places: Places, arguments: Namespace) -> int:
     return 0
 
 
+def join(places: Places, arguments: Namespace) -> int:
+    """Become a node of a master."""
+    # Imported here: a node that holds what it has needs no enrolment, nor its memory.
+    from saltern_agent.enrolling import join_master
+
+    identity, news = join_master(
+        places, _token(arguments.token), arguments.wait, CLOCKS.monotonic, _print, _complain
+    )
+    _print(
+        f"this {news} node {identity.node} of cluster {identity.cluster}, as {identity.node_class}"
+    )
+    return 0
+
+
 def facts(_places: Places, _arguments: Namespace) -> int:
     """Print what compile needs to know."""
     _print(msgspec.json.format(msgspec.json.encode(read_facts()), indent=2).decode())
@@ -177,6 +191,16 @@ def _bring(places: Places, statement: bytes, source: Path | None) -> None:
         raise CommandError(f"cannot read the statement: {error}") from error
     except (HostError, OSError) as error:
         raise CommandError(f"cannot bring blobs from {source}: {error}") from error
+
+
+def _token(given: str) -> str:
+    if given == "-":
+        return sys.stdin.readline()
+    return _read(Path(given[1:])).decode(errors="replace") if given.startswith("@") else given
+
+
+def _complain(text: str) -> None:
+    print(f"saltern-agent: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,8 @@
-"""Where the agent keeps what, and the identity that an operator pinned there."""
+"""Where the agent keeps what; who this node is, and which master it speaks to.
+
+* The identity is what makes a node: it is put in place last, durably, and never replaced.
+* /etc/saltern/master is msgpack; it holds nothing secret, and is root's alone like the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,48 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Final
 
+from msgspec import Meta, Struct
+from saltern_protocol import wire
 from saltern_protocol.documents import Identity, decode_identity
 from saltern_protocol.errors import MalformedError, ProtocolError
+from saltern_protocol.token import Address, CurveKey, Port
 from saltern_protocol.trust import Trust
+
+MAX_MASTER_BYTES: Final = 16 * 1024
 
 
 class SettingsError(Exception):
     """The agent cannot begin; the text says what to do."""
 
 
+class Master(Struct, frozen=True, kw_only=True, tag_field="type", tag="master/1"):
+    """Where the master is, and the key that it proves to be it."""
+
+    addresses: Annotated[tuple[Address, ...], Meta(min_length=1, max_length=8)]
+    link_port: Port
+    server: CurveKey
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The agent's own directories."""
+    """The agent's own directories, and the root of the node that it holds."""
 
-    config: Path  # /etc/saltern: identity
+    config: Path  # /etc/saltern: identity, master, keys
     state: Path  # /var/lib/saltern: journal, blobs
     run: Path  # /run/saltern: control socket, mark of the boot, records of units, hashes
+    root: Path = Path("/")  # another one: only files and trees below it are held
 
     @property
     def identity(self) -> Path:
         """Who this node is, and the root of its trust."""
         return self.config / "identity"
+
+    @property
+    def master(self) -> Path:
+        """Where its master is; not there on a node that has none."""
+        return self.config / "master"
 
     @property
     def journal(self) -> Path:
@@ -77,23 +101,68 @@ def pin(places: Places, data: bytes) -> Identity:
         Trust.pin(identity)
     except ProtocolError as error:
         raise SettingsError(f"cannot pin this file: {error}") from error
-    places.config.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if places.identity.exists():
-        if places.identity.read_bytes() == data:
-            return identity
-        raise SettingsError(
-            f"cannot pin: this node has an identity already ({places.identity}); a node that is "
-            "to be somebody else starts anew: stop the agent, then remove that file and "
-            f"{places.state}"
-        )
-    temporary = places.config / ".saltern-identity"
-    with temporary.open("wb") as file:
-        temporary.chmod(0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(places.identity)
+    if not refuse_another(places, data):
+        _write(places.identity, data)
     return identity
+
+
+def refuse_another(places: Places, data: bytes) -> bool:
+    """Say whether this very identity is pinned already; SettingsError: another one is."""
+    try:
+        found = places.identity.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SettingsError(f"cannot read {places.identity}: {error.strerror}; be root") from error
+    if found == data:
+        return True
+    raise SettingsError(
+        f"cannot pin: this node has an identity already ({places.identity}); a node that is "
+        "to be somebody else starts anew: stop the agent, then remove that file and "
+        f"{places.state}"
+    )
+
+
+def read_master(places: Places) -> Master | None:
+    """Give where the master is; None: this node has none. SettingsError: nobody can read it."""
+    try:
+        return wire.unpack(places.master.read_bytes(), Master, MAX_MASTER_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"cannot read {places.master}: {error.strerror}; be root") from error
+    except MalformedError as error:
+        raise SettingsError(
+            f"cannot read {places.master}: {error}; `saltern-agent join TOKEN` writes it again"
+        ) from error
+
+
+def keep_master(places: Places, master: Master) -> None:
+    """Remember where the master is, in place of what was known before."""
+    _write(places.master, wire.pack_checked(master, MAX_MASTER_BYTES))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Put a whole file in place of what is there, durably, for this user alone."""
+    directory, temporary = path.parent, path.parent / f".saltern-{path.name}"
+    try:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # of a process that died
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write {path}: {error.strerror}; be root, and see that its disk has free space"
+        ) from error
 
 
 class Lock:
