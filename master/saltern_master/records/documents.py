@@ -18,6 +18,7 @@ class Issued(Record, frozen=True):
     document: str
     body: str
     envelope: bytes
+    blobs: tuple[str, ...] = ()  # what the body needs, its own not among them
 
 
 def document_key(node: str) -> str:
