@@ -86,7 +86,7 @@ def run_agent(places: Places) -> int:
     worker = Worker(lambda: _keeper(places, identity, hear))
     agent = Agent(
         worker,
-        event_sources(),
+        event_sources(places.root),
         CLOCKS,
         turns,
         ready=lambda: notify(os.environ, "READY=1"),
@@ -154,7 +154,7 @@ def _fault(error: Exception) -> End:
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) -> Keeper:
     journal = Journal(places.journal)  # first: without it there is nothing to hold the node to
-    node = Node(places.blobs, places.hashes)
+    node = Node(places.blobs, places.hashes, places.config, root=places.root)
     node.sweep(journal.owned().values())
     return Keeper(
         host=node,
