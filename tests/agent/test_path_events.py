@@ -34,6 +34,15 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("damage", damages.FILE_DAMAGES + damages.BOTH_DAMAGES)
+def test_below_another_root_paths_are_its_own(root: Path, damage: Damage) -> None:
+    source = PathSource(root)
+    watches = watched(source, Path("/") / damages.FILE)
+    damage(root)
+    assert drain(source) == Events(watches)
+    source.close()
+
+
 def watched(source: PathSource, *paths: Path) -> frozenset[Watch]:
     watches: frozenset[Watch] = frozenset(WatchPath(path) for path in paths)
     source.set_watches(watches)

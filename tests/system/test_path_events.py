@@ -135,3 +135,15 @@ def test_a_directory_that_may_not_be_read_is_trouble(tree: Path) -> None:
             assert source.trouble().endswith("Permission denied")
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize("at", ["", "etc", "etc/app"])
+def test_below_another_root_a_mount_over_the_way_is_told(root: Path, at: str) -> None:
+    source = PathSource(root)
+    watches: frozenset[Watch] = frozenset({WatchPath(Path("/") / damages.FILE)})
+    source.set_watches(watches)
+    mount("tmpfs", root / "elsewhere")
+    assert drain(source) == Events()
+    mount("tmpfs", root / at)
+    assert drain(source).touched == watches
+    source.close()

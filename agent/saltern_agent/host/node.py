@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from saltern_states.body import Resource
+from saltern_states.ports import HostError
 
 from saltern_agent.host.accounts import Accounts
+from saltern_agent.host.beneath import Root
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.certificates import Issue, NodeCertificates, never_joined, no_master
 from saltern_agent.host.disk import DiskFiles
@@ -27,12 +30,34 @@ from saltern_agent.host.systemd import SystemdUnits
 from saltern_agent.host.trees import DiskTrees
 from saltern_agent.sources import Source
 
+MACHINE: Final = Path("/")
+
+
+class Absent:
+    """A port of a machine, on a node that is a directory of one: whatever is asked is refused.
+
+    It must not reach the machine instead: many such nodes may share one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __getattr__(self, asked: str) -> Callable[..., NoReturn]:
+        def refuse(*_: object, **__: object) -> NoReturn:
+            raise HostError(
+                f"cannot {asked.replace('_', ' ')}: this node is the directory {self._root}, where "
+                "only files and trees are held; run the agent without --root"
+            )
+
+        return refuse
+
 
 class Node:
     """All ports of this machine. One thread uses one Node.
 
     `hashes_kept`: see kept_hashes.py. `config`: where the identity and the sealing key are.
     `issue` and `unreached`: the way to the master, see certificates.py.
+    `root`: the directory that stands for the machine's "/"; another one has files and trees only.
     """
 
     def __init__(
@@ -42,19 +67,22 @@ class Node:
         config: Path = CONFIG,
         issue: Issue = no_master,
         unreached: Callable[[], str] = never_joined,
+        root: Path = MACHINE,
     ) -> None:
-        hashes, accounts = Hashes(kept=KeptHashes(hashes_kept)), Accounts()
+        hashes, accounts, top = Hashes(kept=KeptHashes(hashes_kept)), Accounts(), Root(root)
+        absent: Any = Absent(root)
+        machine = root == MACHINE
         self.blobs = DiskBlobs(blobs, hashes=hashes)
-        self.files = DiskFiles(self.blobs, hashes=hashes, accounts=accounts)
-        self.trees = DiskTrees(self.blobs, hashes=hashes, accounts=accounts)
-        self.sysctls = ProcSysctls()
-        self.modules = KernelModules()
-        self.swaps = KernelSwaps()
-        self.links = NetlinkLinks()
-        self.rules = Iptables()
-        self.units = SystemdUnits()
-        self.packages = DebianPackages()
-        self.images = DockerImages()
+        self.files = DiskFiles(self.blobs, top, hashes, accounts)
+        self.trees = DiskTrees(self.blobs, top, hashes, accounts)
+        self.sysctls = ProcSysctls() if machine else absent
+        self.modules = KernelModules() if machine else absent
+        self.swaps = KernelSwaps() if machine else absent
+        self.links = NetlinkLinks() if machine else absent
+        self.rules = Iptables() if machine else absent
+        self.units = SystemdUnits() if machine else absent
+        self.packages = DebianPackages() if machine else absent
+        self.images = DockerImages() if machine else absent
         self.certificates = NodeCertificates(self.files, issue, unreached)
         self.secrets = SealedSecrets(self.blobs, config)
 
@@ -62,7 +90,8 @@ class Node:
         """Remove what an agent that was killed left half-made."""
         self.files.sweep(written_in(owned))
         self.blobs.sweep()
-        self.packages.sweep()
+        if not isinstance(self.packages, Absent):
+            self.packages.sweep()
 
 
 def written_in(owned: Iterable[Resource]) -> list[Path]:
@@ -70,6 +99,8 @@ def written_in(owned: Iterable[Resource]) -> list[Path]:
     return sorted({Path(path).parent for resource in owned for path in resource.paths})
 
 
-def event_sources() -> tuple[Source, ...]:
-    """Give everything that tells of changes on this machine."""
+def event_sources(root: Path = MACHINE) -> tuple[Source, ...]:
+    """Give everything that tells of changes on this machine, or below a directory of it."""
+    if root != MACHINE:
+        return (PathSource(root),)
     return (PathSource(), LinkSource(), ChainSource(), UnitSource())

@@ -9,6 +9,8 @@
 * A symlink is where the way ends: nothing is followed, as in the port Files.
 * A place is listened to anew before read() tells of it, so a look made then misses nothing.
 * /proc and /sys send no events.
+* Paths may be those below another root than "/"; what happens above that is not listened to,
+  but for mounts.
 """
 
 from __future__ import annotations
@@ -56,9 +58,13 @@ class Place:
 
 
 class PathSource:
-    """Tells when something may have changed at a path; HostError where inotify cannot be had."""
+    """Tells when something may have changed at a path; HostError where inotify cannot be had.
 
-    def __init__(self) -> None:
+    `root`: the directory, absolute and without symlinks, that stands for "/".
+    """
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._top = str(root).rstrip("/")
         self._inotify = _inotify()
         self._mounts = Mounts()
         self._epoll = select.epoll()
@@ -117,8 +123,11 @@ class PathSource:
 
     def _mounted(self, point: str, touched: set[Watch], moved: set[Place]) -> None:
         """A mount hides all below its point, and looks like an entry of the directory above."""
+        inside = self._inside(point)
+        if inside is None:
+            return
         place = self._root
-        names = Path(point).parts[1:]
+        names = Path(inside).parts[1:]
         for depth, name in enumerate(names, start=1):
             if depth == len(names) and place.watch:
                 touched.add(place.watch)
@@ -127,6 +136,15 @@ class PathSource:
                 return
             place = below
         moved.add(place)
+
+    def _inside(self, point: str) -> str | None:
+        """Give a mount point as the root's own path; what is mounted over the root is at "/"."""
+        if not self._top:
+            return point
+        if Path(self._top).is_relative_to(point):
+            return "/"
+        below = Path(point).is_relative_to(self._top)
+        return point.removeprefix(self._top) if below else None
 
     def _place(self, path: Path) -> Place:
         """Find the place of a path, making it and those on the way where they are new."""
@@ -168,7 +186,8 @@ class PathSource:
     def _add(self, place: Place, mask: int) -> int:
         """Add a watch; give 0 or the errno. What is no matter of being there is trouble."""
         try:
-            place.wd = self._inotify.add(place.path, mask | Mask.DONT_FOLLOW | Mask.MASK_ADD)
+            path = f"{self._top}{place.path}"
+            place.wd = self._inotify.add(path, mask | Mask.DONT_FOLLOW | Mask.MASK_ADD)
         except OSError as error:
             if error.errno not in NOT_THERE:
                 self._deaf[place] = _deafness(place.path, error)
