@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -22,7 +22,6 @@ from saltern_master.api.requests import ProblemEvent
 from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream
 from saltern_master.api.service import Service, ServiceError, View
 
-T = TypeVar("T")
 Row = Route | Stream
 
 
@@ -34,8 +33,10 @@ async def answer(service: Service, row: Row, request: Request, stop: asyncio.Eve
         body=None if row.body is None else await _body(request, row.body),
     )
     if isinstance(row, Stream):
-        lines = _lines(await row.begin(service, asked), stop)
-        return StreamingResponse(lines, row.status, media_type=NDJSON)
+        events = await row.begin(service, asked)
+        first = asyncio.create_task(_or_none(events))
+        await asyncio.sleep(0)  # it listens now, so what happens once the client hears us is told
+        return StreamingResponse(_lines(first, events, stop), row.status, media_type=NDJSON)
     value = await row.call(service, asked)
     return Response(msgspec.json.encode(value), row.status, media_type=JSON)
 
@@ -75,27 +76,29 @@ async def _body(request: Request, body: Body) -> Any:  # noqa: ANN401 - of the t
         raise ServiceError("invalid", f"cannot take the body: {error}") from error
 
 
-async def _lines(events: AsyncIterator[object], stop: asyncio.Event) -> AsyncIterator[bytes]:
+async def _lines(
+    waiting: asyncio.Task[object | None], events: AsyncIterator[object], stop: asyncio.Event
+) -> AsyncIterator[bytes]:
     stopping = asyncio.create_task(stop.wait())
     try:
-        while (event := await _next(events, stopping)) is not None:
+        while (event := await _or_stopped(waiting, stopping)) is not None:
             yield msgspec.json.encode(event) + b"\n"
+            waiting = asyncio.create_task(_or_none(events))
     except ServiceError as error:
         yield msgspec.json.encode(ProblemEvent(problem=problem_of(error))) + b"\n"
     finally:
         stopping.cancel()
-
-
-async def _next(events: AsyncIterator[T], stopping: asyncio.Task[Literal[True]]) -> T | None:
-    """Wait for the next event; None: there is none, or the master stops."""
-    waiting = asyncio.create_task(_or_none(events))
-    both: set[asyncio.Task[Any]] = {waiting, stopping}
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        return waiting.result() if waiting.done() else None
-    finally:
         waiting.cancel()
 
 
-async def _or_none(events: AsyncIterator[T]) -> T | None:
+async def _or_stopped(
+    waiting: asyncio.Task[object | None], stopping: asyncio.Task[Literal[True]]
+) -> object | None:
+    """Wait for the next event; None: there is none, or the master stops."""
+    both: set[asyncio.Task[Any]] = {waiting, stopping}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    return waiting.result() if waiting.done() else None
+
+
+async def _or_none(events: AsyncIterator[object]) -> object | None:
     return await anext(events, None)

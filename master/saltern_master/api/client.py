@@ -7,7 +7,7 @@ as one too (`unavailable`), with what to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -113,13 +113,13 @@ class Client:
         """Give an administrator's kubeconfig, without its key."""
         return self._ask("POST", "/v1/kubeconfig", Kubeconfig, content=csr, media=PEM).kubeconfig
 
-    def follow_turn(self, number: int, seconds: float | None) -> Iterator[NodeEvent | TurnEvent]:
-        """Give a turn's events as they come. TimeoutError: nothing came for `seconds`."""
-        return self._follow(f"/v1/turns/{number}/events", {}, seconds, _turn_event)
+    def follow_turn(self, number: int) -> AbstractContextManager[Iterator[NodeEvent | TurnEvent]]:
+        """Give a turn's events as they come, from the beginning."""
+        return self._follow(f"/v1/turns/{number}/events", {}, _turn_event)
 
-    def follow_drift(self, node: str) -> Iterator[DriftEvent]:
-        """Give drift as it comes, without end."""
-        return self._follow("/v1/drift/events", {"node": node}, None, _drift_event)
+    def follow_drift(self, node: str) -> AbstractContextManager[Iterator[DriftEvent]]:
+        """Give what is stored once this was entered, without end."""
+        return self._follow("/v1/drift/events", {"node": node}, _drift_event)
 
     def _ask(
         self,
@@ -140,14 +140,11 @@ class Client:
             _refuse(answer)
             return msgspec.json.decode(answer.content, type=kind)
 
+    @contextmanager
     def _follow(
-        self,
-        path: str,
-        query: dict[str, str],
-        seconds: float | None,
-        read: Callable[[str], T | ProblemEvent],
-    ) -> Iterator[T]:
-        timeout = httpx.Timeout(SECONDS, read=seconds)
+        self, path: str, query: dict[str, str], read: Callable[[str], T | ProblemEvent]
+    ) -> Iterator[Iterator[T]]:
+        timeout = httpx.Timeout(SECONDS, read=None)
         with (
             self._unreached(),
             self._http.stream("GET", path, params=query, timeout=timeout) as answer,
@@ -155,23 +152,23 @@ class Client:
             if not answer.is_success:
                 answer.read()
                 _refuse(answer)
-            for line in answer.iter_lines():
-                event = read(line)
-                if isinstance(event, ProblemEvent):
-                    raise error_of(event.problem)
-                yield event
+            yield map(_event, map(read, answer.iter_lines()))
 
     @contextmanager
     def _unreached(self) -> Iterator[None]:
         try:
             yield
-        except httpx.ReadTimeout as error:
-            raise TimeoutError(f"nothing came from {self._socket} in time") from error
         except httpx.HTTPError as error:
             raise ServiceError("unavailable", _nobody(self._socket, error)) from error
         except msgspec.DecodeError as error:
             text = f"cannot read the master's answer: {error}; is it of another release?"
             raise ServiceError("unavailable", text) from error
+
+
+def _event(event: T | ProblemEvent) -> T:
+    if isinstance(event, ProblemEvent):
+        raise error_of(event.problem)
+    return event
 
 
 def _refuse(answer: httpx.Response) -> None:

@@ -21,7 +21,7 @@ REFERENCE: Final = "#/components/schemas/{name}"
 def document(routes: Iterable[Route | Stream], release: str) -> dict[str, Any]:
     """Give the document for these routes."""
     table = tuple(routes)
-    schemas, components = msgspec.json.schema_components(_types(table), ref_template=REFERENCE)
+    schemas, components = _schemas(_types(table))
     known = dict(zip(map(_name, _types(table)), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
@@ -38,6 +38,17 @@ def document(routes: Iterable[Route | Stream], release: str) -> dict[str, Any]:
     }
     result: dict[str, Any] = _ecma(plain)
     return result
+
+
+def _schemas(kinds: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    return msgspec.json.schema_components(kinds, schema_hook=_anything, ref_template=REFERENCE)
+
+
+def _anything(kind: type) -> dict[str, Any]:
+    """Give the schema of a value of any shape, as facts are."""
+    if kind is object:
+        return {"description": "A value of any shape."}
+    raise NotImplementedError(kind)
 
 
 def _types(table: tuple[Route | Stream, ...]) -> list[Any]:
@@ -88,7 +99,7 @@ def _content(body: Body, known: dict[str, Any]) -> dict[str, Any]:
 def _parameters(kind: type[View] | None, place: str) -> list[dict[str, Any]]:
     if kind is None:
         return []
-    _, components = msgspec.json.schema_components([kind], ref_template=REFERENCE)
+    _, components = _schemas([kind])
     schema = components[kind.__name__]
     return [
         {

@@ -41,7 +41,6 @@ class Server(uvicorn.Server):
 
 async def serve(service: Service, path: Path, stop: asyncio.Event) -> None:
     """Answer on `path` until `stop` is set. It listens before anything is awaited; SocketError."""
-    listening = listen(path)
     config = uvicorn.Config(
         make_app(service, stop, version("saltern-master")),
         backlog=BACKLOG,
@@ -54,7 +53,7 @@ async def serve(service: Service, path: Path, stop: asyncio.Event) -> None:
         server_header=False,
         timeout_graceful_shutdown=LAST_SECONDS,
     )
-    server = Server(config)
+    server, listening = Server(config), listen(path)
     running = asyncio.ensure_future(server.serve([listening]))
     stopping = asyncio.ensure_future(stop.wait())
     try:

@@ -1,0 +1,338 @@
+"""What the HTTP API stands on: in memory, and whatever else STANDS names.
+
+A stand is a Service and the levers of the nodes that it speaks of. Another implementation is
+run through the same laws by one more entry in STANDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from base64 import b64decode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from ruamel.yaml import YAML
+from saltern_master.api.service import (
+    DriftView,
+    Result,
+    Service,
+    ServiceError,
+    TurnNode,
+    TurnView,
+)
+from saltern_master.testing.service import FakeService
+
+from tests.master.clusters import SMALL
+from tests.master.test_cluster_file import SIX_MISTAKES
+
+TWO = SMALL + "- {name: w2, address: 10.9.0.22}\n"
+SECONDS = 20
+
+
+class Stand(Protocol):
+    """A service, and what its nodes can be made to say."""
+
+    service: Service
+
+    def now(self) -> float:
+        """Give the service's own time."""
+        ...
+
+    async def join(self, token: str) -> str:
+        """Let a machine come with a token and, where it is let in, connect; its fingerprint."""
+        ...
+
+    async def report(self, turn: int, node: str, result: Result) -> None:
+        """Let a node say how a turn went."""
+        ...
+
+    async def deviate(self, node: str, resource: str) -> None:
+        """Let a node tell drift; returns when it is stored."""
+        ...
+
+    async def heal(self, node: str, resource: str) -> None:
+        """Let a node tell that it ended; returns when it is stored."""
+        ...
+
+
+class FakeStand:
+    """The service in memory, with its own levers."""
+
+    def __init__(self) -> None:
+        self.fake = FakeService(self.now)
+        self.service: Service = self.fake
+
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+    async def join(self, token: str) -> str:
+        await self.fake.join(token, f"key of {token}")
+        return f"key of {token}"
+
+    async def report(self, turn: int, node: str, result: Result) -> None:
+        await self.fake.report(turn, node, result, 0, "" if result == "converged" else "why")
+
+    async def deviate(self, node: str, resource: str) -> None:
+        await self.fake.deviate(node, resource)
+
+    async def heal(self, node: str, resource: str) -> None:
+        await self.fake.heal(node, resource)
+
+
+@asynccontextmanager
+async def fake(directory: Path) -> AsyncIterator[Stand]:
+    yield FakeStand()
+
+
+Factory = Callable[[Path], AbstractAsyncContextManager[Stand]]
+STANDS: tuple[Factory, ...] = (fake,)
+
+Run = Callable[[Callable[[Stand], Awaitable[None]]], None]
+
+
+@pytest.fixture(params=STANDS, ids=lambda factory: factory.__name__)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    """Run a law on a new stand, with a deadline."""
+
+    async def whole(law: Callable[[Stand], Awaitable[None]]) -> None:
+        async with asyncio.timeout(SECONDS), request.param(tmp_path) as stand:
+            await law(stand)
+
+    return lambda law: asyncio.run(whole(law))
+
+
+async def joined(stand: Stand, *names: str) -> None:
+    """Let nodes join."""
+    for name in names:
+        made = await stand.service.make_token(name, "worker", 60, False)
+        await stand.join(made.token)
+
+
+async def refused(asked: Awaitable[object]) -> ServiceError:
+    """Give what was refused."""
+    with pytest.raises(ServiceError) as caught:
+        await asked
+    return caught.value
+
+
+def test_a_token_is_told_once_and_used_once(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        before = stand.now()
+        made = await stand.service.make_token("w1", "worker", 60, False)
+        (listed,) = await stand.service.tokens()
+        fingerprint = await stand.join(made.token)
+        node = await stand.service.node("w1")
+
+        assert made.token != ""
+        assert before + 60 <= made.expires <= stand.now() + 60
+        assert (listed.id, listed.node, listed.token) == (made.id, "w1", "")
+        assert await stand.service.tokens() == ()
+        assert (node.state, node.node_class, node.fingerprint) == ("joined", "worker", fingerprint)
+        assert node.connected
+        assert [one.name for one in (await stand.service.status()).nodes] == ["w1"]
+
+    run(law)
+
+
+def test_there_is_no_token_for_a_node_that_has_joined(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1")
+
+        error = await refused(stand.service.make_token("w1", "worker", 60, False))
+        assert error.code == "conflict"
+
+    run(law)
+
+
+def test_without_a_secret_an_operator_approves_by_the_fingerprint(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        made = await stand.service.make_token("w1", "worker", 60, True)
+        fingerprint = await stand.join(made.token)
+        pending = await stand.service.node("w1")
+        wrong = await refused(stand.service.approve("w1", "another"))
+        approved = await stand.service.approve("w1", fingerprint)
+        again = await refused(stand.service.approve("w1", fingerprint))
+
+        assert (made.approval, pending.state, wrong.code) == (True, "pending", "conflict")
+        assert (approved.state, again.code) == ("joined", "conflict")
+
+    run(law)
+
+
+def test_a_revoked_node_is_known_and_not_connected(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1")
+        revoked = await stand.service.revoke("w1")
+
+        assert (revoked.state, revoked.connected) == ("revoked", False)
+        assert (await stand.service.node("w1")).state == "revoked"
+
+    run(law)
+
+
+def test_what_is_not_there_is_not_found(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        service = stand.service
+        for asked in (
+            service.node("w9"),
+            service.approve("w9", "x"),
+            service.revoke("w9"),
+            service.remove("w9"),
+            service.turn(99),
+        ):
+            error = await refused(asked)
+            assert (error.code, str(error)[:7]) == ("not-found", "cannot ")
+
+    run(law)
+
+
+def test_a_bad_file_is_refused_with_every_fault(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        error = await refused(stand.service.apply(SIX_MISTAKES.encode()))
+
+        assert error.code == "invalid"
+        assert len(error.faults) == 6
+        assert any(fault.startswith("cluster.domian: line ") for fault in error.faults)
+        assert (await stand.service.status()).revision == 0
+
+    run(law)
+
+
+def test_a_turn_is_followed_to_its_end(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        turn = await stand.service.apply(TWO.encode())
+        waiting = {one.node: one.result for one in turn.nodes}
+        events: list[TurnNode | TurnView] = []
+        async with aclosing(stand.service.follow_turn(turn.turn)) as news:  # type: ignore[type-var]
+            await stand.report(turn.turn, "w1", "converged")
+            events.append(await anext(news))
+            await stand.report(turn.turn, "w2", "failed")
+            events.extend([one async for one in news])
+
+        assert (waiting, turn.revision) == ({"w1": "waiting", "w2": "waiting"}, 1)
+        assert turn.ended == 0
+        ends = {one.node: one.result for one in events if isinstance(one, TurnNode)}
+        assert ends == {"w1": "converged", "w2": "failed"}
+        last = events[-1]
+        assert isinstance(last, TurnView)
+        assert {one.node: one.result for one in last.nodes} == ends
+        assert last.ended >= turn.began
+        assert await stand.service.turn(turn.turn) == last
+
+    run(law)
+
+
+def test_a_turn_that_has_ended_can_be_followed_too(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1")
+        turn = (await stand.service.apply(SMALL.encode())).turn
+        await stand.report(turn, "w1", "converged")
+        events = [one async for one in stand.service.follow_turn(turn)]
+
+        assert events[-1] == await stand.service.turn(turn)
+        assert [one.node for one in events if isinstance(one, TurnNode)] == ["w1"]
+
+    run(law)
+
+
+def test_a_node_that_is_not_there_is_named_and_the_others_go_on(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1")
+        turn = (await stand.service.apply(TWO.encode())).turn
+        await stand.report(turn, "w1", "converged")
+        *_, last = [one async for one in stand.service.follow_turn(turn)]
+
+        assert isinstance(last, TurnView)
+        ends = {one.node: one.result for one in last.nodes}
+        assert ends == {"w1": "converged", "w2": "unreachable"}
+        assert all(one.why for one in last.nodes if one.result == "unreachable")
+
+    run(law)
+
+
+def test_drift_is_listed_newest_first(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        await stand.deviate("w1", "a")
+        await stand.deviate("w2", "b")
+        await stand.deviate("w1", "c")
+        await stand.heal("w1", "a")
+        service = stand.service
+
+        async def listed(node: str, most: int, open_only: bool) -> list[str]:
+            return [one.resource for one in await service.drift(node, most, open_only)]
+
+        assert await listed("", 10, False) == ["c", "b", "a"]
+        assert await listed("w1", 10, False) == ["c", "a"]
+        assert await listed("", 2, False) == ["c", "b"]
+        assert await listed("", 10, True) == ["c", "b"]
+        (healed,) = [one for one in await service.drift("w1", 10, False) if one.resource == "a"]
+        assert healed.healed >= healed.since > 0
+
+    run(law)
+
+
+def test_drift_is_told_as_it_comes_and_as_it_ends(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        found: list[DriftView] = []
+
+        async def follow() -> None:
+            async for one in stand.service.follow_drift("w1"):
+                found.append(one)
+                if one.healed:
+                    return
+
+        following = asyncio.create_task(follow())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(following), 0)  # until it listens
+        await stand.deviate("w2", "b")
+        await stand.deviate("w1", "a")
+        await stand.heal("w1", "a")
+        await following
+
+        assert [(one.node, one.resource, one.healed > 0) for one in found] == [
+            ("w1", "a", False),
+            ("w1", "a", True),
+        ]
+
+    run(law)
+
+
+def test_a_kubeconfig_is_for_the_key_of_the_request(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        key = generate_private_key(SECP256R1())
+        request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, SHA256())
+        text = await stand.service.kubeconfig(request.public_bytes(Encoding.PEM))
+        plain = YAML(typ="safe", pure=True).load(text)
+        (user,) = plain["users"]
+        certificate = x509.load_pem_x509_certificate(
+            b64decode(user["user"]["client-certificate-data"])
+        )
+
+        def pem(public: object) -> bytes:
+            told: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+            return told
+
+        assert pem(certificate.public_key()) == pem(key.public_key())
+        assert plain["kind"] == "Config"
+        assert "client-key-data" not in text
+
+    run(law)
+
+
+@pytest.mark.parametrize("csr", [b"", b"nonsense", b"-----BEGIN CERTIFICATE REQUEST-----\n"])
+def test_what_is_no_request_gets_no_kubeconfig(run: Run, csr: bytes) -> None:
+    async def law(stand: Stand) -> None:
+        assert (await refused(stand.service.kubeconfig(csr))).code == "invalid"
+
+    run(law)
