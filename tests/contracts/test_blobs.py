@@ -96,3 +96,41 @@ def test_what_nothing_needs_any_more_goes(ground: Ground) -> None:
     ground.blobs.keep_only(frozenset({needed}), before=4e9)
     assert ground.blobs.has(needed)
     assert not ground.blobs.has(other)
+
+
+def test_a_blob_comes_in_pieces_and_is_here_when_it_is_whole(tmp_path: Path) -> None:
+    blobs = DiskBlobs(tmp_path / "own")
+    writer = blobs.begin(BLOB)
+    writer.write(CONTENT[:100])
+
+    assert blobs.sweep() == ()  # a living process is at work on it
+    assert blobs.names() == ()
+
+    writer.write(CONTENT[100:])
+    writer.finish()
+    assert writer.size == len(CONTENT)
+    assert blobs.has(BLOB)
+    assert os.listdir(tmp_path / "own") == [BLOB]
+
+
+def test_what_is_let_go_of_half_way_leaves_nothing(tmp_path: Path) -> None:
+    blobs = DiskBlobs(tmp_path / "own")
+    before = len(os.listdir("/proc/self/fd"))
+    writer = blobs.begin(BLOB)
+    writer.write(CONTENT[:100])
+    writer.drop()
+    writer.drop()
+
+    assert os.listdir(tmp_path / "own") == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_blob_that_leaves_the_node_no_room_is_refused_before_it_comes(tmp_path: Path) -> None:
+    found = os.statvfs(tmp_path)
+    free = found.f_bavail * found.f_frsize
+    size = min(free, (2 << 30) - 1)
+    blobs = DiskBlobs(tmp_path / "own")
+
+    blobs.room(1)
+    with pytest.raises(HostError, match="make room|are the most"):
+        blobs.room(free if size == free else (2 << 30) + 1)

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from saltern_agent.host.hashes import MAX_HASHED, Hashes
 from saltern_agent.host.reasons import reason, telling
 from saltern_agent.host.temporary import new_file, sweep_directory
 
+RESERVE: Final = 256 << 20  # bytes that blobs leave free: logs and journals need them
 NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -49,14 +50,34 @@ class DiskBlobs:
 
     def add(self, blob: str, chunks: Iterable[bytes]) -> None:
         """Keep a content that came in pieces. HostError, and nothing kept: it is not `blob`."""
+        writer = self.begin(blob)
+        try:
+            for chunk in chunks:
+                writer.write(chunk)
+            writer.finish()
+        finally:
+            writer.drop()
+
+    def begin(self, blob: str) -> BlobWriter:
+        """Begin to keep a content whose pieces come one by one; the caller must end it."""
         _check_name(blob)
         with telling("keep blob", blob):
             self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory = os.open(self._own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                _add(directory, blob, chunks)
-            finally:
-                os.close(directory)
+            return BlobWriter(self._own, blob)
+
+    def room(self, size: int) -> None:
+        """Raise HostError where so many bytes do not fit, or would leave the node hardly any."""
+        with telling("look at", self._own):
+            self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = os.statvfs(self._own)
+        free = found.f_bavail * found.f_frsize
+        if size > MAX_HASHED:
+            raise HostError(f"cannot keep a blob of {size} bytes: {MAX_HASHED} are the most")
+        if free - size < RESERVE:
+            raise HostError(
+                f"cannot keep {size} bytes more in {self._own}: {free} bytes are free, and "
+                f"{RESERVE} of them are left alone; make room"
+            )
 
     def names(self) -> tuple[str, ...]:
         """Give the blobs that the own directory holds, sorted, whole or not."""
@@ -110,23 +131,52 @@ class DiskBlobs:
             os.close(seen)
 
 
-def _add(directory: int, blob: str, chunks: Iterable[bytes]) -> None:
-    digest = sha256()
-    size = 0
-    with new_file(directory) as (name, handle), os.fdopen(os.dup(handle), "wb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > MAX_HASHED:
-                raise HostError(f"cannot keep blob {blob}: it is larger than {MAX_HASHED} bytes")
-            digest.update(chunk)
-            file.write(chunk)
-        if digest.hexdigest() != blob:
-            raise HostError(f"cannot keep blob {blob}: what came is {digest.hexdigest()}")
-        file.flush()
-        os.fchmod(handle, 0o400)  # secrets are blobs too
-        os.fsync(handle)
-        os.rename(name, blob, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)
+class BlobWriter:
+    """A blob that comes in pieces: a file of our temporary names until it is whole.
+
+    It holds the file open, so what has come stays as long as the process, and a sweep passes
+    over it. Every method: HostError.
+    """
+
+    def __init__(self, own: Path, blob: str) -> None:
+        self.blob, self.size = blob, 0
+        self._digest = sha256()
+        with ExitStack() as stack:
+            directory = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, directory)
+            self._name, self._handle = stack.enter_context(new_file(directory))
+            self._directory = directory
+            self._open = stack.pop_all()
+
+    def write(self, data: bytes) -> None:
+        """Add what came next."""
+        self.size += len(data)
+        if self.size > MAX_HASHED:
+            raise HostError(f"cannot keep blob {self.blob}: it is larger than {MAX_HASHED} bytes")
+        self._digest.update(data)
+        with telling("keep blob", self.blob):
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._handle, left) :]
+
+    def finish(self) -> None:
+        """Put it in its place, durably, if it is what it should be; nothing is kept otherwise."""
+        found = self._digest.hexdigest()
+        try:
+            if found != self.blob:
+                raise HostError(f"cannot keep blob {self.blob}: what came is {found}")
+            with telling("keep blob", self.blob):
+                os.fchmod(self._handle, 0o400)  # secrets are blobs too
+                os.fsync(self._handle)
+                at = self._directory
+                os.rename(self._name, self.blob, src_dir_fd=at, dst_dir_fd=at)
+                os.fsync(at)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of it: what is not in its place by now is removed."""
+        self._open.close()
 
 
 def _check_name(blob: str) -> None:

@@ -1,0 +1,399 @@
+"""The session: the node's side of the conversation, as a machine without socket, clock or disk.
+
+    away --(its time comes)--> opening --(handshake)--> greeting: Hello --(Lease believed)--> up
+
+* hear(input, now) gives what is to be done; due() says when to hear a Tick. `now` is monotonic
+  seconds; jitter and nonces are given from outside.
+* At most one Report is unacknowledged, at most one Fetch unanswered, nothing is fetched before a
+  Lease came, and no more parts of a blob come than were asked for.
+* What is out of turn, or cannot be read, is counted and passed over: no message of the master's
+  raises, and none but a believed document changes what the node holds.
+* A connection that does not lead to a lease within LEASE_WAIT, or on which something is left
+  without answer for ANSWER_WAIT, is given up; the next is tried after a pause drawn from
+  0 to 1, 2, 4 … LONGEST_PAUSE seconds, so that nodes that lost one master do not come back at once.
+* Of an offer that was cut off nothing is kept here: the next connection asks anew, and what had
+  come of a blob is still on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from saltern_protocol import messages
+from saltern_protocol.errors import MalformedError, ProtocolError, Reason, RefusedError, printable
+from saltern_protocol.lease import RENEW_SECONDS
+
+from saltern_agent.link import words
+from saltern_agent.link.fetching import Fetching
+from saltern_agent.link.reporting import Reporting
+from saltern_agent.outbox import Batch
+
+HEALTH_EVERY = 15.0  # seconds
+LEASE_WAIT = 60.0
+ANSWER_WAIT = 45.0
+LONGEST_PAUSE = 60.0
+REVOKED_PAUSE = 600.0
+AGAIN_WAIT = 1.0
+NEWER_ROOT = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
+"""What a lease is refused for that was signed under a root which this node has not seen yet."""
+
+
+class Session:
+    """One node's conversation with its master, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        about: words.About,
+        standing: words.Standing,
+        batch: Batch,
+        jitter: Callable[[], float],
+        nonce: Callable[[], bytes],
+    ) -> None:
+        self.state: words.State = "away"
+        self.why = "not tried yet"  # away, or why the last connection ended
+        self.since = 0.0  # when the state began
+        self.lease_until = 0.0
+        self.fetching: Fetching | None = None
+        self.ignored = 0  # messages out of turn
+        self.malformed = 0
+        self.reporting = Reporting(batch)
+        self._about, self._standing = about, standing
+        self._jitter, self._nonce = jitter, nonce
+        self._failures = 0
+        self._retry_at = 0.0
+        self._health_at = self._renew_at = 0.0
+        self._heard_at = 0.0
+        self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
+        self._may_fetch = False  # a lease came on this connection
+        self._again = False  # a poke came while a Fetch was unanswered
+        self._declined = b""  # a document, by its hash, that was not believed
+        self._awaited: dict[str, float] = {}  # what the master has to answer, and since when
+        self._certificates: set[int] = set()
+        self._out: list[words.Output] = []
+
+    def hear(self, given: words.Input, now: float) -> tuple[words.Output, ...]:
+        """Take an input; give what is to be done, in order."""
+        INPUTS[type(given)](self, given, now)
+        out, self._out = self._out, []
+        return tuple(out)
+
+    def due(self) -> float:
+        """Give when a Tick is due."""
+        if self.state == "away":
+            return self._retry_at
+        due = [at + ANSWER_WAIT for at in self._awaited.values()]
+        if self.state == "up":
+            return min(*due, self._health_at, self.lease_until, self._heard_at + ANSWER_WAIT)
+        return min((*due, self.since + LEASE_WAIT))
+
+    # What the node's side tells
+
+    def _tick(self, _given: words.Tick, now: float) -> None:
+        if self.state == "away":
+            if now >= self._retry_at:
+                self._enter("opening", now)
+                self._out.append(words.Open())
+            return
+        late = [what for what, at in self._awaited.items() if now >= at + ANSWER_WAIT]
+        if late:
+            self._give_up(f"no answer for {ANSWER_WAIT:.0f} s: {', '.join(sorted(late))}", now)
+        elif self.state != "up":
+            if now >= self.since + LEASE_WAIT:
+                self._give_up(f"no lease within {LEASE_WAIT:.0f} s", now)
+        elif now >= self._heard_at + ANSWER_WAIT:
+            self._give_up(f"nothing came for {ANSWER_WAIT:.0f} s", now)
+        elif now >= self.lease_until:
+            self._give_up("the lease ran out", now)
+        elif now >= self._health_at:
+            self._say_health(now)
+
+    def _opened(self, _given: words.Opened, now: float) -> None:
+        if self.state == "opening":
+            self._greet(now)
+
+    def _lost(self, given: words.Lost, now: float) -> None:
+        if self.state != "away":
+            self._give_up(given.why, now)
+
+    def _stands(self, given: words.Stands, now: float) -> None:
+        before, self._standing = self._standing, given.standing
+        newer = given.standing.trust.root.version != before.trust.root.version
+        if newer and self.state in ("greeting", "up"):
+            self._greet(now)  # a lease that could not be believed may be believed now
+
+    def _waits(self, given: words.Waits, now: float) -> None:
+        self.reporting.waits(given.batch)
+        self._report(now)
+
+    def _checked(self, given: words.Checked, now: float) -> None:
+        fetching = self.fetching
+        if fetching is None or given.offer != fetching.offer or fetching.wants:
+            return
+        if not given.wants:
+            self.fetching = None
+            self._out.append(words.Take(given.offer))
+        elif fetching.had.intersection(given.wants):
+            self._decline("not-kept", "what was fetched for it is not there any more")
+        else:
+            fetching.begin(given.wants, given.at)
+            self._ask(fetching, now)
+
+    def _unbelieved(self, given: words.Declined, _now: float) -> None:
+        if self.fetching is not None and given.offer == self.fetching.offer:
+            if isinstance(given.offer, messages.Doc):
+                self._declined = words.hash_of(
+                    given.offer
+                )  # a lease that names it says nothing new
+            self._decline(given.reason, given.why)
+
+    def _written(self, given: words.Written, now: float) -> None:
+        if self.fetching is not None and self.fetching.written(given.blob, given.size):
+            self._ask(self.fetching, now)
+
+    def _kept(self, given: words.Kept, now: float) -> None:
+        fetching = self.fetching
+        if fetching is None or not fetching.kept(given.blob):
+            return
+        if fetching.wants:
+            self._ask(fetching, now)
+        else:
+            self._out.append(words.Check(fetching.offer))
+
+    def _spoiled(self, given: words.Spoiled, _now: float) -> None:
+        if self.fetching is not None and given.blob == self.fetching.blob:
+            self._decline("blob", given.why)
+
+    def _say(self, given: words.Say, _now: float) -> None:
+        if self.state == "up":  # else the master asks anew: its turn has no answer yet
+            self._out.append(words.Send(given.message))
+
+    def _wanted(self, given: words.Wanted, now: float) -> None:
+        if self.state != "up":
+            self._out.append(
+                words.Give(given.request, b"", f"the master is not reached: {self.why}")
+            )
+            return
+        self._certificates.add(given.request)
+        self._awaited["a certificate"] = now
+        self._send(messages.Csr(request=given.request, resource=given.resource, csr=given.csr))
+
+    # What the master says
+
+    def _came(self, given: words.Came, now: float) -> None:
+        try:
+            message = messages.from_master(given.data)
+        except MalformedError:
+            self.malformed += 1
+            return
+        if self.state not in ("greeting", "up"):
+            self.ignored += 1
+            return
+        self._heard_at = now
+        MESSAGES[type(message)](self, message, now)
+
+    def _lease(self, message: messages.Lease, now: float) -> None:
+        if self._asked is None:
+            self.ignored += 1
+            return
+        (nonce, asked_at), identity = self._asked, self._about.identity
+        try:
+            lease = self._standing.trust.lease(message.lease, identity, nonce)
+        except ProtocolError as error:
+            self._doubt(error, now)
+            return
+        self._asked = None
+        self._awaited.pop("a lease", None)
+        self._may_fetch = True
+        self.lease_until, self._renew_at = asked_at + lease.life, asked_at + RENEW_SECONDS
+        if self.state == "greeting":
+            self._enter("up", now)
+            self.why, self._failures = "", 0
+            self._say_health(now)
+            self._report(now)
+        ours = (self._standing.epoch, self._standing.version)
+        if (lease.epoch, lease.version) > ours and lease.document != self._declined:
+            self._fetch(now)
+
+    def _doubt(self, error: ProtocolError, now: float) -> None:
+        """A lease is not believed; where a newer root may be the cause, ask for what brings it."""
+        self.ignored += 1
+        self.why = str(error)
+        newer = isinstance(error, RefusedError) and error.reason in NEWER_ROOT
+        if newer and not self._may_fetch:
+            self._may_fetch = True
+            self._fetch(now)
+
+    def _poke(self, _message: messages.Poke, now: float) -> None:
+        if self._may_fetch:
+            self._fetch(now)
+        else:
+            self.ignored += 1
+
+    def _offer(self, message: messages.Doc | messages.Proposal, now: float) -> None:
+        if not self._answered(now):
+            return
+        before = self.fetching
+        if before is not None and before.offer == message:
+            return  # it is on its way
+        if before is not None:
+            self._decline("superseded", "a newer one came before this one was here")
+        self.fetching = Fetching(message)
+        self._out.append(words.Check(message))
+
+    def _current(self, message: messages.Current, now: float) -> None:
+        if self._answered(now):
+            self._out.append(words.Look(message.turn))
+
+    def _part(self, message: messages.BlobPart, now: float) -> None:
+        fetching = self.fetching
+        if fetching is None or not fetching.take(message):
+            self.ignored += 1
+            return
+        if fetching.credit:
+            self._awaited["a blob"] = now
+        else:
+            self._awaited.pop("a blob", None)
+        self._out.append(words.Write(message.blob, message.offset, message.size, message.data))
+
+    def _cert(self, message: messages.Cert, _now: float) -> None:
+        if message.request not in self._certificates:
+            self.ignored += 1
+            return
+        self._certificates.discard(message.request)
+        if not self._certificates:
+            self._awaited.pop("a certificate", None)
+        why = message.why or ("" if message.chain else "the master gave none")
+        self._out.append(words.Give(message.request, message.chain, why))
+
+    def _ack(self, message: messages.Ack, _now: float) -> None:
+        if not self.reporting.ack(message.seq):
+            self.ignored += 1
+            return
+        self._awaited.pop("a report", None)
+        self._out.append(words.Acked(message.seq))
+
+    def _hello_again(self, _message: messages.Again, now: float) -> None:
+        if self.state != "up":
+            self.ignored += 1  # our Hello is on its way
+        elif now < self.since + AGAIN_WAIT:
+            self._give_up("the master does not keep what it is told", now)
+        else:
+            self._greet(now)
+
+    def _refused(self, message: messages.Refused, now: float) -> None:
+        why = f"the master refuses ({printable(message.reason)}): {printable(message.why)}"
+        if message.reason == "revoked":
+            self._give_up(why, now)
+            self._retry_at = now + REVOKED_PAUSE + self._jitter() * LONGEST_PAUSE
+        elif self.state == "greeting":
+            self._give_up(why, now)
+        elif self.fetching is not None and self.fetching.wants:
+            self._decline(printable(message.reason), why)
+        else:
+            self._awaited.pop("a document", None)
+            self.why = why
+
+    def _enter(self, state: words.State, now: float) -> None:
+        self.state, self.since = state, now
+
+    def _greet(self, now: float) -> None:
+        self._forget("the conversation began anew")
+        self._enter("greeting", now)
+        nonce = self._nonce()
+        self._asked = (nonce, now)
+        self._heard_at = now
+        self._send(words.hello(self._about, self._standing, nonce, self.reporting.batch.first))
+
+    def _give_up(self, why: str, now: float) -> None:
+        self.why = why
+        self._forget(why)
+        self._enter("away", now)
+        self._retry_at = now + self._jitter() * min(LONGEST_PAUSE, 2.0 ** min(self._failures, 16))
+        self._failures += 1
+        self._out.append(words.Close())
+
+    def _forget(self, why: str) -> None:
+        """What was said over a connection that is gone has no answer."""
+        self.fetching, self._asked = None, None
+        self.reporting.forget()
+        self._may_fetch = self._again = False
+        self._awaited.clear()
+        for request in sorted(self._certificates):
+            self._out.append(words.Give(request, b"", f"the master was lost: {why}"))
+        self._certificates.clear()
+
+    def _say_health(self, now: float) -> None:
+        self._health_at, nonce = now + HEALTH_EVERY, b""
+        if now >= self._renew_at and self._asked is None:
+            nonce = self._nonce()
+            self._asked, self._awaited["a lease"] = (nonce, now), now
+        self._out.append(words.SendHealth(nonce))
+
+    def _fetch(self, now: float) -> None:
+        if "a document" in self._awaited:
+            self._again = True
+            return
+        self._again = False
+        self._awaited["a document"] = now
+        self._send(messages.Fetch())
+
+    def _answered(self, now: float) -> bool:
+        """Say whether a Fetch was unanswered, which now is."""
+        if self._awaited.pop("a document", None) is None:
+            self.ignored += 1
+            return False
+        if self._again:
+            self._fetch(now)
+        return True
+
+    def _ask(self, fetching: Fetching, now: float) -> None:
+        self._awaited["a blob"] = now
+        self._send(fetching.ask())
+
+    def _decline(self, reason: str, why: str) -> None:
+        fetching, self.fetching = self.fetching, None
+        self._awaited.pop("a blob", None)
+        if fetching is not None:
+            self._out.append(words.Refuse(fetching.offer, reason, why))
+
+    def _report(self, now: float) -> None:
+        report = self.reporting.next() if self.state == "up" else None
+        if report is not None:
+            self._awaited["a report"] = now
+            self._send(report)
+
+    def _send(self, message: messages.Message) -> None:
+        self._out.append(words.Send(message))
+
+
+Hear = Callable[[Session, Any, float], None]
+
+INPUTS: Final[Mapping[type[Any], Hear]] = {
+    words.Tick: Session._tick,
+    words.Opened: Session._opened,
+    words.Lost: Session._lost,
+    words.Came: Session._came,
+    words.Stands: Session._stands,
+    words.Waits: Session._waits,
+    words.Checked: Session._checked,
+    words.Declined: Session._unbelieved,
+    words.Written: Session._written,
+    words.Kept: Session._kept,
+    words.Spoiled: Session._spoiled,
+    words.Say: Session._say,
+    words.Wanted: Session._wanted,
+}
+MESSAGES: Final[Mapping[type[Any], Hear]] = {
+    messages.Lease: Session._lease,
+    messages.Poke: Session._poke,
+    messages.Doc: Session._offer,
+    messages.Current: Session._current,
+    messages.Proposal: Session._offer,
+    messages.BlobPart: Session._part,
+    messages.Cert: Session._cert,
+    messages.Ack: Session._ack,
+    messages.Beat: lambda *_: None,  # that the master is there is all it says
+    messages.Again: Session._hello_again,
+    messages.Refused: Session._refused,
+}

@@ -1,0 +1,446 @@
+"""Conversations of a session, word for word, and laws for any of them.
+
+SALTERN_GOLDEN=write makes the files of tests/golden/session anew: read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from saltern_agent.link import words
+from saltern_agent.link.fetching import CREDIT
+from saltern_agent.link.session import HEALTH_EVERY, REVOKED_PAUSE, Session
+from saltern_agent.outbox import Batch
+from saltern_protocol import messages, testing
+from saltern_protocol.lease import LEASE_SECONDS, sign_lease
+
+from tests.agent.talk import ABOUT, NEW, Talk, doc, hash_of, lease, proposal, standing
+from tests.agent.test_journal import APPLIED
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "session"
+BODY, BLOB = testing.DOCUMENT.body, bytes(range(32))
+PART = b"p" * messages.MAX_PART
+
+
+def batch(first: int, items: int, waiting: int = 0) -> Batch:
+    return Batch(first, (APPLIED,) * items, waiting or items)
+
+
+def joining_in() -> Talk:
+    """A new node: its first document, whose body and one blob have to be fetched."""
+    talk = Talk()
+    talk.connect(version=1)
+    offer = doc(turn=5, version=1)
+    talk.say(offer, 0.1)
+    talk.give(words.Checked(offer, (BODY,)))
+    talk.say(messages.BlobPart(blob=BODY, offset=0, size=1, data=b"\x80"), 0.1)
+    talk.give(words.Kept(BODY))
+    talk.give(words.Checked(offer, (BLOB,)))
+    talk.say(messages.BlobPart(blob=BLOB, offset=0, size=3, data=b"abc"), 0.1)
+    talk.give(words.Kept(BLOB))
+    talk.give(words.Checked(offer, ()))
+    talk.give(words.Stands(standing(1)))
+    talk.give(words.Waits(batch(1, 1)))
+    talk.say(messages.Ack(seq=1), 0.1)
+    talk.give(words.Waits(Batch()))
+    return talk
+
+
+def a_new_document() -> Talk:
+    """Poked: a new document, of which nothing is missing."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Poke(), 5)
+    offer = doc(turn=6, version=2)
+    talk.say(offer, 0.1)
+    talk.give(words.Checked(offer, ()))
+    return talk
+
+
+def the_same_document() -> Talk:
+    """Poked: nothing is new, so everything is looked at."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Poke(), 5)
+    talk.say(messages.Current(turn=7), 0.1)
+    looked = messages.Looked(
+        turn=7, at_us=1, version=1, outcome=messages.Outcome.CONVERGED, changes=0, took_us=900
+    )
+    talk.give(words.Say(looked), 0.1)
+    return talk
+
+
+def a_plan() -> Talk:
+    """Poked: a proposal, which is planned."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Poke(), 5)
+    offer = proposal(turn=8, version=2)
+    talk.say(offer, 0.1)
+    talk.give(words.Checked(offer, ()))
+    talk.give(words.Say(messages.Plan(turn=8, page=0, last=True, lines=())), 0.2)
+    return talk
+
+
+def reports_that_were_not_acknowledged() -> Talk:
+    """The connection is lost with a Report unacknowledged: it is said again, then the next."""
+    talk = Talk(standing(1), batch(41, 2, waiting=3))
+    talk.connect(version=1)
+    talk.give(words.Lost("the connection was closed"), 1)
+    talk.give(words.Tick(), 0.5)
+    talk.give(words.Opened(), 0.1)
+    talk.say(lease(1, talk.nonce), 0.1)
+    talk.give(words.Waits(batch(41, 3)))
+    talk.say(messages.Ack(seq=42), 0.1)
+    talk.give(words.Waits(batch(41, 3)))  # read before the acknowledgement was kept
+    talk.give(words.Waits(batch(43, 1)))
+    talk.say(messages.Ack(seq=43), 0.1)
+    return talk
+
+
+def a_blob_cut_by_a_loss() -> Talk:
+    """A blob of eleven parts; the connection is lost after nine, and two are still missing."""
+    talk = Talk()
+    talk.connect(version=1)
+    offer = doc(turn=5, version=1)
+    size = 10 * len(PART) + 1
+    talk.say(offer)
+    talk.give(words.Checked(offer, (BLOB,)))
+    for number in range(9):
+        at = number * len(PART)
+        talk.say(messages.BlobPart(blob=BLOB, offset=at, size=size, data=PART))
+        talk.give(words.Written(BLOB, at + len(PART)))
+    talk.give(words.Lost("the connection was closed"), 1)
+    talk.give(words.Tick(), 0.5)
+    talk.give(words.Opened(), 0.1)
+    talk.say(lease(1, talk.nonce), 0.1)
+    talk.say(offer, 0.1)
+    talk.give(words.Checked(offer, (BLOB,), 9 * len(PART)))
+    talk.say(messages.BlobPart(blob=BLOB, offset=9 * len(PART), size=size, data=PART))
+    talk.give(words.Written(BLOB, 10 * len(PART)))
+    talk.say(messages.BlobPart(blob=BLOB, offset=10 * len(PART), size=size, data=b"e"))
+    talk.give(words.Kept(BLOB))
+    return talk
+
+
+def a_master_that_forgot() -> Talk:
+    """Again: the conversation begins anew over the same connection; but not without end."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Again(), 20)
+    talk.say(messages.Again(), 0.1)
+    talk.say(lease(1, talk.nonce), 0.1)
+    talk.say(messages.Again(), 0.1)
+    return talk
+
+
+def a_node_that_was_revoked() -> Talk:
+    """It goes on holding what it has, and asks seldom."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Refused(reason="revoked", why="by an operator"), 5)
+    talk.give(words.Tick(), REVOKED_PAUSE - 1)
+    talk.give(words.Tick(), 31)
+    return talk
+
+
+def bytes_that_are_no_message() -> Talk:
+    """They are passed over, as is what is out of turn."""
+    talk = Talk(standing(1))
+    talk.give(words.Tick())
+    talk.give(words.Opened(), 0.1)
+    talk.give(words.Came(b"\xc1"))
+    talk.give(words.Came(messages.encode(messages.Fetch())))
+    talk.say(messages.Poke())
+    talk.say(messages.Current(turn=1))
+    talk.say(doc(turn=1, version=9))
+    talk.say(messages.BlobPart(blob=BLOB, offset=0, size=1, data=b"x"))
+    talk.say(messages.Cert(request=1, chain=b"x"))
+    talk.say(messages.Ack(seq=1))
+    talk.say(lease(1, bytes(16)))
+    talk.say(lease(1, talk.nonce))
+    return talk
+
+
+def a_certificate() -> Talk:
+    """One is given, one is lost with the connection, one cannot be asked for any more."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.give(words.Wanted(1, "pki/apiserver", b"csr"))
+    talk.say(messages.Cert(request=1, chain=b"PEM"), 0.2)
+    talk.give(words.Wanted(2, "pki/apiserver", b"csr"))
+    talk.give(words.Lost("the connection was closed"), 0.1)
+    talk.give(words.Wanted(3, "pki/apiserver", b"csr"))
+    return talk
+
+
+def a_silent_master() -> Talk:
+    """First it gives no lease, then it stops answering; each time a longer pause follows."""
+    talk = Talk(standing(1))
+    talk.give(words.Tick())
+    talk.give(words.Opened(), 0.1)
+    talk.give(words.Tick(), 59)
+    talk.give(words.Tick(), 2)
+    talk.give(words.Tick(), 0.5)
+    talk.give(words.Lost("nobody answers there"))
+    talk.give(words.Tick(), 1)
+    talk.give(words.Opened(), 0.1)
+    talk.say(lease(1, talk.nonce), 0.1)
+    talk.say(messages.Beat(), HEALTH_EVERY)
+    talk.give(words.Tick(), 1)
+    talk.give(words.Tick(), 45)
+    return talk
+
+
+STORIES: tuple[Callable[[], Talk], ...] = (
+    joining_in,
+    a_new_document,
+    the_same_document,
+    a_plan,
+    reports_that_were_not_acknowledged,
+    a_blob_cut_by_a_loss,
+    a_master_that_forgot,
+    a_node_that_was_revoked,
+    bytes_that_are_no_message,
+    a_certificate,
+    a_silent_master,
+)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_a_conversation_goes_as_it_is_written(story: Callable[[], Talk]) -> None:
+    path, text = GOLDEN / f"{story.__name__}.txt", story().text
+    if os.environ.get("SALTERN_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_every_golden_file_is_looked_at() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {story.__name__ for story in STORIES}
+
+
+def test_a_lease_is_renewed_long_before_it_ends() -> None:
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    asked = 0
+    while talk.now < 4 * LEASE_SECONDS:
+        for done in talk.give(words.Tick(), max(0.0, talk.session.due() - talk.now)):
+            assert isinstance(done, words.SendHealth)
+            talk.say(messages.Beat())
+            if done.nonce:
+                asked += 1
+                talk.say(lease(1, done.nonce))
+    assert talk.session.state == "up"
+    assert asked in (11, 12)
+
+
+def test_a_lease_under_a_newer_root_lets_the_node_ask_for_that_root() -> None:
+    talk = Talk(standing(1))
+    talk.give(words.Tick())
+    talk.give(words.Opened())
+    payload = testing.LEASE
+    strange = messages.Lease(lease=sign_lease(payload, (testing.STRANGER,)))
+
+    assert words.Send(messages.Fetch()) in talk.say(strange)
+    assert talk.session.state == "greeting"
+    assert talk.say(strange) == ()
+
+
+def test_a_document_that_was_refused_is_not_fetched_again_unless_somebody_asks() -> None:
+    talk = Talk(standing(1))
+    talk.connect(version=2)
+    offer = doc(turn=0, version=2)
+    talk.say(offer)
+    (refused,) = talk.give(words.Declined(offer, "outside-policy", "no"))
+    assert isinstance(refused, words.Refuse)
+
+    while talk.now < 305:
+        talk.give(words.Tick(), HEALTH_EVERY)
+        talk.say(messages.Beat())
+    assert talk.say(lease(2, talk.nonce)) == ()
+    assert talk.session.ignored == 0
+    assert talk.say(messages.Poke()) == (words.Send(messages.Fetch()),)
+
+
+def test_a_newer_document_takes_the_place_of_one_that_is_on_its_way() -> None:
+    talk = Talk()
+    talk.connect(version=1)
+    first, second = doc(turn=1, version=1), doc(turn=2, version=2)
+    talk.say(first)
+    talk.give(words.Checked(first, (BODY,)))
+    talk.say(messages.Poke())
+
+    refuse, check = talk.say(second)
+    assert isinstance(refuse, words.Refuse)
+    assert refuse.reason == "superseded"
+    assert check == words.Check(second)
+    assert talk.give(words.Checked(first, ())) == ()  # an answer to what is of no interest
+
+
+def test_a_poke_while_a_fetch_has_no_answer_is_not_forgotten() -> None:
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    assert talk.say(messages.Poke()) == (words.Send(messages.Fetch()),)
+    assert talk.say(messages.Poke()) == ()
+
+    assert words.Send(messages.Fetch()) in talk.say(messages.Current(turn=1))
+
+
+def test_what_was_kept_and_is_wanted_again_is_not_fetched_without_end() -> None:
+    talk = Talk()
+    talk.connect(version=1)
+    offer = doc(turn=1, version=1)
+    talk.say(offer)
+    talk.give(words.Checked(offer, (BODY,)))
+    talk.say(messages.BlobPart(blob=BODY, offset=0, size=1, data=b"x"))
+    talk.give(words.Kept(BODY))
+
+    (refuse,) = talk.give(words.Checked(offer, (BODY,)))
+    assert isinstance(refuse, words.Refuse)
+
+
+# Laws
+
+
+MESSAGES: st.SearchStrategy[messages.Message] = st.one_of(
+    st.just(messages.Poke()),
+    st.just(messages.Again()),
+    st.just(messages.Beat()),
+    st.builds(messages.Current, turn=st.integers(0, 2)),
+    st.builds(doc, turn=st.integers(0, 2), version=st.integers(1, 3)),
+    st.builds(proposal, turn=st.integers(0, 2), version=st.integers(1, 3)),
+    st.builds(messages.Ack, seq=st.integers(0, 6)),
+    st.builds(messages.Cert, request=st.integers(0, 3), chain=st.binary(max_size=2)),
+    st.builds(
+        messages.Refused, reason=st.sampled_from(["revoked", "no-blob", "x"]), why=st.just("")
+    ),
+    st.builds(
+        messages.BlobPart,
+        blob=st.sampled_from([BODY, BLOB]),
+        offset=st.integers(0, 3),
+        size=st.integers(0, 4),
+        data=st.binary(max_size=2),
+    ),
+)
+LEASE = "lease"  # stands for one that answers the last nonce
+STEPS = st.one_of(
+    st.just(words.Tick()),
+    st.just(words.Opened()),
+    st.just(words.Lost("lost")),
+    st.just(LEASE),
+    st.just("part"),
+    st.builds(words.Came, st.binary(max_size=8)),
+    MESSAGES,
+    st.builds(lambda version: words.Stands(standing(version)), st.integers(1, 3)),
+    st.builds(lambda first: words.Waits(batch(first, 2)), st.integers(1, 5)),
+    st.just("checked"),
+    st.just("kept"),
+    st.builds(words.Written, st.sampled_from([BODY, BLOB]), st.integers(0, 4)),
+    st.builds(words.Spoiled, st.sampled_from([BODY, BLOB]), st.just("full")),
+    st.builds(words.Wanted, st.integers(0, 3), st.just("a"), st.just(b"csr")),
+)
+
+
+class Laws:
+    """Sees every step of a session, and says when a law is broken."""
+
+    def __init__(self) -> None:
+        self.nonce = b""
+        self.numbers = iter(range(1, 10_000))
+        self.session = Session(ABOUT, NEW, Batch(), lambda: 0.5, self.next_nonce)
+        self.reports = self.fetches = self.credit = 0
+        self.leased = self.open = False
+        self.offer: words.Offer | None = None
+        self.blob, self.at = b"", 0
+
+    def next_nonce(self) -> bytes:
+        self.nonce = next(self.numbers).to_bytes(16, "big")
+        return self.nonce
+
+    def step(self, given: object, now: float) -> None:
+        given = self.real(given)
+        if isinstance(given, messages.Message):
+            self.heard(given)
+            given = words.Came(messages.encode(given))
+        for done in self.session.hear(given, now):  # type: ignore[arg-type]
+            self.done(done)
+        assert self.session.due() > now - 1e9
+
+    def real(self, given: object) -> object:
+        if given == LEASE:
+            return lease(2, self.nonce or bytes(16))
+        if given == "part":
+            size = 20
+            return messages.BlobPart(blob=self.blob or BLOB, offset=self.at, size=size, data=b"x")
+        if given == "checked":
+            return words.Checked(self.offer, (BODY, BLOB), 0) if self.offer else words.Tick()
+        return words.Kept(self.blob or BLOB) if given == "kept" else given
+
+    def heard(self, message: messages.Message) -> None:
+        self.leased = self.leased or isinstance(message, messages.Lease)
+        if isinstance(message, messages.Ack):
+            self.reports = 0
+        if isinstance(message, messages.Doc | messages.Proposal | messages.Current):
+            self.fetches = 0
+        if isinstance(message, messages.Refused):
+            self.fetches = 0
+
+    def done(self, done: words.Output) -> None:
+        if isinstance(done, words.Open):
+            assert not self.open, "two connections"
+            self.open = True
+        elif isinstance(done, words.Close):
+            assert self.open, "closed what is not open"
+            self.open = False
+            self.reset()
+        elif isinstance(done, words.Check):
+            self.offer = done.offer
+        elif isinstance(done, words.Write):
+            self.credit -= 1
+            self.at = done.offset + len(done.data)
+            assert self.credit >= 0, "more parts than were asked for"
+            assert done.offset + len(done.data) <= done.size
+        elif isinstance(done, words.Send):
+            self.said(done.message)
+
+    def reset(self) -> None:
+        self.reports = self.fetches = self.credit = 0
+        self.leased = False
+
+    def said(self, message: messages.Message) -> None:
+        assert self.open, "said without a connection"
+        messages.encode(message)
+        if isinstance(message, messages.Hello):
+            self.reset()
+        elif isinstance(message, messages.Report):
+            self.reports += 1
+            assert self.reports == 1, "two Reports in flight"
+        elif isinstance(message, messages.Fetch):
+            self.fetches += 1
+            assert self.fetches == 1, "two Fetches unanswered"
+            assert self.leased, "a Fetch before a Lease"
+        elif isinstance(message, messages.BlobAsk):
+            self.credit, self.blob, self.at = message.credit, message.blob, message.offset
+            assert message.credit == CREDIT
+
+
+@given(
+    st.lists(st.tuples(STEPS, st.floats(0, 50)), max_size=60),
+    st.booleans(),
+)
+def test_laws_hold_whatever_comes(steps: list[tuple[object, float]], up: bool) -> None:
+    laws, now = Laws(), 0.0
+    begin: list[tuple[object, float]] = [(words.Tick(), 0), (words.Opened(), 0), (LEASE, 0)]
+    for given_step, later in (begin if up else []) + steps:
+        now += later / 10
+        laws.step(given_step, now)
+    assert laws.session.state in ("away", "opening", "greeting", "up")
+
+
+def test_a_document_is_named_as_the_lease_names_it() -> None:
+    assert words.hash_of(doc(1, 2)) == hash_of(2)
