@@ -20,6 +20,7 @@ import msgspec
 from saltern_master.cluster.load import load
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, compile_cluster
+from saltern_master.compile.facts import read_facts
 from saltern_master.lab import Machine, rootfs
 from saltern_master.lab.trial import INCOMING, Trial
 from saltern_master.library import Library
@@ -166,8 +167,8 @@ class Held:
         file = load(wish.text(str(self.machine.node.address)).encode())
 
         def compiled(allocation: Allocation) -> Compilation:
-            facts = self.home.facts("w1")
-            assert facts is not None
+            path = self.home.facts_file("w1")
+            facts = read_facts(path.read_bytes(), str(path))
             stock = Library(self.trial.home).list()
             return compile_cluster(file, {"w1": facts}, allocation, stock)
 

@@ -9,6 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 from saltern_master.cli import app
 from saltern_master.library import Binary, Library
+from saltern_master.signing.home import Home
+from saltern_master.signing.recorded import open_store
 from typer.testing import CliRunner, Result
 
 from tests.master.clusters import FULL, SMALL
@@ -54,7 +56,7 @@ def test_init_shows_the_keys_and_never_a_secret(tmp_path: Path) -> None:
     home = tmp_path / "home"
     result = run("init", home, "--cluster", "demo", "--output", "json")
     assert result.exit_code == 0
-    assert [key["role"] for key in json.loads(result.stdout)] == ["root", "policy", "state"]
+    assert [key["role"] for key in json.loads(result.stdout)] == ["root", "policy", "state", "link"]
     for path in (home / "keys").iterdir():
         assert path.read_text().strip() not in result.output
     again = run("init", home)
@@ -89,7 +91,8 @@ def test_compile_shows_nodes_and_records_nothing(stocked: Path, tmp_path: Path) 
     as_yaml = run("compile", file, "--home", stocked, "--output", "yaml").stdout
     assert [node["node"] for node in as_json] == ["b1", "w1", "w2"]
     assert YAML(typ="safe", pure=True).load(as_yaml) == as_json
-    assert not (stocked / "allocation.json").exists()
+    with open_store(Home(stocked)) as store:
+        assert store.list("") == ()
 
 
 def test_compile_says_what_the_library_lacks(home: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from saltern_protocol.keys import fingerprint
 from saltern_states.body import write_body
 
 from saltern_master.cli.binaries import DEFAULT_HOME
@@ -24,6 +25,7 @@ from saltern_master.library import Library
 from saltern_master.signing.home import Home, write_whole
 from saltern_master.signing.init import init as make_home
 from saltern_master.signing.init import sign_policy
+from saltern_master.signing.recorded import known_facts, read_recorded, recorded_allocation
 from saltern_master.signing.sign import sign as sign_bodies
 
 HomePath = Annotated[
@@ -62,7 +64,8 @@ def init(
     """Make the keys, the root and the policy of a new cluster."""
     with faults_told():
         made = make_home(Home(home), cluster, _now(), secrets.token_bytes)
-        rows = [KeyRow(role, str(key), key.fingerprint) for role, key in made.keys.items()]
+        rows = [KeyRow(role, str(key), fingerprint(key.raw)) for role, key in made.keys.items()]
+        rows.append(KeyRow("link", f"curve25519:{made.link.hex()}", fingerprint(made.link)))
         show(rows, ("role", "fingerprint", "public"), output)
         say(f"made {home}; edit {home}/policy.yaml for resources of your own")
 
@@ -84,7 +87,10 @@ def compile_file(
 ) -> None:
     """Show what each node shall be. Nothing is signed and nothing is recorded."""
     with faults_told():
-        compilation = _compile(load(read_bytes(file)), home, Home(home).allocation())
+        read = load(read_bytes(file))
+        with read_recorded(Home(home)) as store:
+            ranges = recorded_allocation(store)
+        compilation = _compile(read, home, ranges)
         if out is not None:
             _write_bodies(compilation, out)
         if output is Format.TABLE:
@@ -123,7 +129,8 @@ def sign(
 def _compile(file: ClusterFile, path: Path, allocation: Allocation) -> Compilation:
     home = Home(path)
     names = [node.name for node in file.cluster.nodes]
-    facts = {name: found for name in names if (found := home.facts(name)) is not None}
+    with read_recorded(home) as store:
+        facts = known_facts(home, store, names)
     compilation = compile_cluster(file, facts, allocation, Library(path).list())
     for note in compilation.notes:
         say(f"note: {note}")

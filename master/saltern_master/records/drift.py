@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import merge
 from itertools import islice
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 from saltern_protocol.messages import DriftEnded, DriftSeen
@@ -64,6 +66,7 @@ class Drift(Record, frozen=True):
 
 Open = Mapping[str, Drift]
 """The open drift of one node, by resource."""
+NOTHING: Final[Open] = MappingProxyType({})
 
 
 def seen(node: str, incarnation: str, item: DriftSeen, now: float) -> Drift:

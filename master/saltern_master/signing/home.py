@@ -1,14 +1,16 @@
 """HOME: what signing needs to remember, on disk.
 
-    HOME/                    0700
-      keys/{root,policy,state}.key   0600, a seed in hexadecimal
+    HOME/                    0711: the front, which is nobody, opens blobs by name and lists nothing
+      keys/                  0700
+        {root,policy,state}.key   0600, a seed in hexadecimal
+        link.key             0600, the master's CURVE key: what nodes know it by
+      pki/                   0700, what certificates are issued with (saltern_master/pki)
       root.envelope          the first root, signed by itself
       policy.yaml            what a person says of each class of nodes
       policy.envelope        the last policy that was signed
-      allocation.json        which range of pod addresses each node has
-      facts/NODE.json        what saltern-agent facts printed there
-      nodes/NODE.json        incarnation, last version, last document's hash
-      library.json, blobs/   the library (saltern_master/library)
+      facts/NODE.json        what saltern-agent facts printed there, brought by a person
+      store.db               0600, all else that is remembered (saltern_master/records)
+      library.json, blobs/   the library (saltern_master/library); blobs/ is 0711
 
 Laws:
 
@@ -25,29 +27,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
-from saltern_protocol.errors import MalformedError
-from saltern_protocol.keys import PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from saltern_protocol.keys import KEY_BYTES, PrivateKey
 
-from saltern_master.compile.allocation import Allocation
-from saltern_master.compile.facts import Facts, read_facts
 from saltern_master.errors import MasterError
 
-T = TypeVar("T")
+PRIVATE = ("keys", "pki", "facts")
 
 
 class HomeError(MasterError):
     """HOME lacks something, or it cannot be read or written."""
-
-
-class NodeRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was last signed for a node. `document`: its hash in hexadecimal, "" for none."""
-
-    incarnation: str
-    version: int = 0
-    document: str = ""
 
 
 class Home:
@@ -63,12 +53,13 @@ class Home:
                 f"cannot make a new home in {self.path}: it holds keys; take another directory"
             )
         try:
-            for directory in (
-                self.path,
-                *(self.path / name for name in ("keys", "nodes", "facts")),
+            for directory, mode in (
+                (self.path, 0o711),
+                *((self.path / name, 0o700) for name in PRIVATE),
+                (self.path / "blobs", 0o711),
             ):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                directory.chmod(0o700)
+                directory.mkdir(mode=mode, parents=True, exist_ok=True)
+                directory.chmod(mode)  # it may be there already, and umask may have taken from it
         except OSError as error:
             raise HomeError(f"cannot make {self.path}: {error.strerror}") from error
 
@@ -87,14 +78,19 @@ class Home:
         finally:
             os.close(lock)
 
-    def add_key(self, role: str, key: PrivateKey) -> None:
-        """Keep a new key; HomeError where one of that role is there."""
+    @property
+    def is_made(self) -> bool:
+        """Tell whether `saltern init` was here."""
+        return (self.path / "keys").is_dir()
+
+    def add_key(self, role: str, secret: bytes) -> None:
+        """Keep the 32 bytes of a new key; HomeError where one of that role is there."""
         path = self._key_path(role)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(path, flags, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(key.seed().hex().encode() + b"\n")
+                file.write(secret.hex().encode() + b"\n")
                 file.flush()
                 os.fsync(descriptor)
         except OSError as error:
@@ -103,15 +99,17 @@ class Home:
 
     def key(self, role: str) -> PrivateKey:
         """Give a key; HomeError where it is not here, or others can read it."""
-        path = self._key_path(role)
-        text = self._read(path, f"it signs as {role}; bring the key here, or sign where it is")
-        if path.stat().st_mode & 0o077:
-            raise HomeError(f"cannot use the key {path}: others can read it; run: chmod 600 {path}")
-        try:
-            return PrivateKey.from_seed(bytes.fromhex(text.decode().strip()))
-        except (ValueError, MalformedError):
-            pass  # what the file holds is not repeated: it may be half a key
-        raise HomeError(f"cannot use the key {path}: it is not 64 hexadecimal digits")
+        return PrivateKey.from_seed(
+            self._secret(role, f"it signs as {role}; bring the key here, or sign where it is")
+        )
+
+    def link_key(self) -> bytes:
+        """Give the secret of the master's CURVE key, 32 bytes; HomeError as key()."""
+        return self._secret(
+            "link",
+            "nodes know the master by it; bring it back from a backup, or, where no node has "
+            "joined yet, make a new home with saltern init",
+        )
 
     def envelope(self, name: str) -> bytes:
         """Give the signed root or policy."""
@@ -126,26 +124,24 @@ class Home:
         """Where a person writes the policy."""
         return self.path / "policy.yaml"
 
-    def allocation(self) -> Allocation:
-        """Give the recorded ranges; none where nothing was signed yet."""
-        return self._json(self.path / "allocation.json", Allocation) or Allocation()
+    @property
+    def store_file(self) -> Path:
+        """Where the store is (signing/recorded.py opens it)."""
+        return self.path / "store.db"
 
-    def write_allocation(self, allocation: Allocation) -> None:
-        """Record the ranges."""
-        write_whole(self.path / "allocation.json", pretty(allocation))
+    def facts_file(self, node: str) -> Path:
+        """Where a person puts the facts of a node."""
+        return self.path / "facts" / f"{node}.json"
 
-    def facts(self, node: str) -> Facts | None:
-        """Give the facts of a node, or None where none were brought."""
-        path = self.path / "facts" / f"{node}.json"
-        return read_facts(path.read_bytes(), str(path)) if path.is_file() else None
-
-    def node(self, name: str) -> NodeRecord | None:
-        """Give what was last signed for a node, or None."""
-        return self._json(self.path / "nodes" / f"{name}.json", NodeRecord)
-
-    def write_node(self, name: str, record: NodeRecord) -> None:
-        """Record what is about to be signed for a node."""
-        write_whole(self.path / "nodes" / f"{name}.json", pretty(record))
+    def _secret(self, role: str, otherwise: str) -> bytes:
+        path = self._key_path(role)
+        text = self._read(path, otherwise)
+        if path.stat().st_mode & 0o077:
+            raise HomeError(f"cannot use the key {path}: others can read it; run: chmod 600 {path}")
+        secret = _unhex(text)
+        if len(secret) != KEY_BYTES:
+            raise HomeError(f"cannot use the key {path}: it is not 64 hexadecimal digits")
+        return secret
 
     def _key_path(self, role: str) -> Path:
         return self.path / "keys" / f"{role}.key"
@@ -156,18 +152,18 @@ class Home:
         except OSError as error:
             raise HomeError(f"cannot read {path}: {error.strerror}; {otherwise}") from error
 
-    def _json(self, path: Path, kind: type[T]) -> T | None:
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise HomeError(f"cannot read {path}: {error}; restore it from a backup") from error
+
+def link_public(secret: bytes) -> bytes:
+    """Give the public half of a CURVE key: CURVE's keys are those of X25519 (RFC 7748)."""
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
-def pretty(value: object) -> bytes:
-    """Give JSON that a person can read."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+def _unhex(text: bytes) -> bytes:
+    """Give what hexadecimal digits stand for; nothing where they are none: it may be half a key."""
+    try:
+        return bytes.fromhex(text.decode().strip())
+    except ValueError:
+        return b""
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:

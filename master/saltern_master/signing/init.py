@@ -1,7 +1,7 @@
 """saltern init: keys, the first root and the default policy of a new cluster.
 
-All three keys lie in HOME then. Root and policy keys belong off line: move them away once
-the policy is signed; only keys/state.key is needed to sign documents.
+All keys lie in HOME then. Root and policy keys belong off line: move them away once the policy is
+signed; keys/state.key signs documents, and keys/link.key is what nodes know the master by.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from saltern_protocol import envelope
 from saltern_protocol.documents import PayloadType
-from saltern_protocol.keys import PublicKey, generate
+from saltern_protocol.keys import KEY_BYTES, PublicKey, generate
 from saltern_protocol.policy import Policy, decode_policy, encode_policy
 from saltern_protocol.root import Role, Roles, Root, decode_root, encode_root
 
-from saltern_master.signing.home import Home, HomeError, write_whole
+from saltern_master.signing.home import Home, HomeError, link_public, write_whole
 from saltern_master.signing.policy_file import default_policy, read_policy
+from saltern_master.signing.recorded import open_store
 
 DAY = 24 * 3600
 ROOT_LIFE = 365 * DAY
@@ -30,6 +31,8 @@ class Made:
 
     cluster: str
     keys: dict[str, PublicKey]
+    link: bytes
+    """The public half of the master's CURVE key."""
 
 
 def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> Made:
@@ -37,14 +40,19 @@ def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> 
     keys = {role: generate(random) for role in ROLES}
     roles = {role: Role(keys=(key.public,), threshold=1) for role, key in keys.items()}
     root = Root(cluster=cluster, version=1, epoch=1, expires=now + ROOT_LIFE, roles=Roles(**roles))
+    link = random(KEY_BYTES)
     signed = envelope.sign(PayloadType.ROOT, encode_root(root), [keys["root"]])
     home.make()
     for role, key in keys.items():
-        home.add_key(role, key)
+        home.add_key(role, key.seed())
+    home.add_key("link", link)
     home.write_envelope("root", signed)
     write_whole(home.policy_file, default_policy().encode())
     sign_policy(home, now)
-    return Made(cluster, {role: key.public for role, key in keys.items()})
+    with open_store(home):  # made now, so that nobody finds a home without it
+        pass
+    public = {role: key.public for role, key in keys.items()}
+    return Made(cluster, public, link_public(link))
 
 
 def sign_policy(home: Home, now: int) -> Policy:

@@ -8,45 +8,46 @@ Laws:
 
 * What is outside policy is told for all nodes at once, by resource, before anything is signed.
 * Every statement is first believed here, by the very steps that the node will take.
-* A version is recorded durably before the statement that has it appears: after a crash
-  a version may be missing, and none is ever given twice.
-* A node's incarnation is made once, 128 random bits, and kept.
+* A document is recorded durably before the statement that has it appears: after a crash the
+  statement may be missing, and no version is ever given to two documents.
+* A node that never joined gets its incarnation here: made once, 128 random bits, and kept.
+* The documents of all nodes, the ranges and the facts that were compiled with are one commit.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from saltern_protocol import envelope
-from saltern_protocol.documents import (
-    Document,
-    Identity,
-    PayloadType,
-    Statement,
-    body_hash,
-    document_hash,
-    encode_document,
-    encode_identity,
-    encode_statement,
-)
+from msgspec.structs import replace
+from saltern_protocol.documents import Statement, encode_identity, encode_statement
 from saltern_protocol.policy import outside
-from saltern_protocol.trust import Trust
 from saltern_states.body import write_body
 from saltern_states.kinds import kind_of
 
+from saltern_master.cluster.model import Node as Wanted
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled
 from saltern_master.errors import MasterError
 from saltern_master.library import Library
-from saltern_master.signing.home import Home, NodeRecord, write_whole
-from saltern_master.signing.init import DAY, policy_of, root_of
+from saltern_master.records.codec import Held
+from saltern_master.records.documents import Issued, hold_document
+from saltern_master.records.nodes import Node, hold_node
+from saltern_master.records.revisions import hold_allocation, put_allocation
+from saltern_master.signing.documents import (
+    believe,
+    document_writes,
+    identity_of,
+    next_document,
+)
+from saltern_master.signing.home import Home, write_whole
+from saltern_master.signing.init import policy_of, root_of
 from saltern_master.signing.policy_file import read_policy
-
-DOCUMENT_LIFE = 30 * DAY
+from saltern_master.signing.recorded import brought_facts, open_store
+from saltern_master.store import Store, Write
 
 
 class SignError(MasterError):
@@ -68,11 +69,10 @@ class Signed:
 class _Ready:
     """All that is written for one node."""
 
-    compiled: Compiled
-    record: NodeRecord
-    document: Document
+    issued: Issued
     identity: bytes
     statement: bytes
+    writes: tuple[Write, ...]
 
 
 def sign(
@@ -88,22 +88,48 @@ def sign(
     It is compiled under the lock, from the ranges as they are recorded then: of two who sign
     at once, neither gives a range away that the other has given.
     """
-    with home.locked():
+    with home.locked(), open_store(home) as store:
         root = root_of(home)
         if root.cluster != cluster:
             raise SignError(
                 f'cannot sign for cluster "{cluster}": {home.path} is the home of '
                 f'"{root.cluster}"; take the home that belongs to the cluster file'
             )
-        compilation = compile_with(home.allocation())
+        ranges = hold_allocation(store)
+        compilation = compile_with(ranges.value or Allocation())
         _refuse_outside_policy(home, compilation)
-        ready = [_prepare(home, one, now, random) for one in compilation.nodes]
+        held = [hold_node(store, one.node.name) for one in compilation.nodes]
+        _refuse_unfit(compilation, held)
+        ready = [
+            _prepare(home, store, one, node, now, random)
+            for one, node in zip(compilation.nodes, held, strict=True)
+        ]
         blobs = _blobs(home, compilation)
-        home.write_allocation(compilation.allocation)
-        for one in ready:
-            home.write_node(one.compiled.node.name, one.record)
+        store.commit(
+            *put_allocation(ranges, compilation.allocation),
+            *(write for one in ready for write in one.writes),
+        )
         _lay_out(blobs, out)
         return tuple(_publish(one, out) for one in ready)
+
+
+def _refuse_unfit(compilation: Compilation, held: Iterable[Held[Node]]) -> None:
+    """Refuse to sign for who was shut out, or is to be what its enrolment does not let it be."""
+    faults = []
+    for one, node in zip(compilation.nodes, held, strict=True):
+        known = node.value
+        if known is None:
+            continue
+        if known.state in {"revoked", "removing"}:
+            faults.append(f"{known.name}: it is {known.state}; take it out of the cluster file")
+        elif known.state == "joined" and known.node_class != one.node.node_class:
+            faults.append(
+                f"{known.name}: it joined as {known.node_class}, and its roles ask for "
+                f"{one.node.node_class}; remove it, and let it join by a token of that class"
+            )
+    if faults:
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise SignError(f"cannot sign for nodes that are not let in so\n{listed}")
 
 
 def _refuse_outside_policy(home: Home, compilation: Compilation) -> None:
@@ -128,47 +154,41 @@ def _refuse_outside_policy(home: Home, compilation: Compilation) -> None:
     raise SignError(f"cannot sign what policy {policy.version} does not allow ({advice})\n{listed}")
 
 
-def _prepare(home: Home, compiled: Compiled, now: int, random: Callable[[int], bytes]) -> _Ready:
-    node = compiled.node
-    before = home.node(node.name) or NodeRecord(incarnation=random(16).hex())
+def _prepare(
+    home: Home,
+    store: Store,
+    compiled: Compiled,
+    held: Held[Node],
+    now: int,
+    random: Callable[[int], bytes],
+) -> _Ready:
     root, body = root_of(home), write_body(compiled.body)
-    identity = Identity(
-        cluster=root.cluster,
-        node=node.name,
-        incarnation=before.incarnation,
-        node_class=node.node_class,
-        root=home.envelope("root"),
-    )
-    document = Document(
-        cluster=root.cluster,
-        node=node.name,
-        incarnation=before.incarnation,
-        epoch=root.epoch,
-        version=before.version + 1,
-        issued=now,
-        expires=now + DOCUMENT_LIFE,
-        previous=bytes.fromhex(before.document) if before.document else None,
-        body=body_hash(body),
-    )
-    payload = encode_document(document)
+    node = _node(home, held.value, compiled.node, random)
+    before = hold_document(store, node.name)
+    issued = next_document(node, before.value, body, root, home.key("state"), now)
+    identity = identity_of(node, root.cluster, home.envelope("root"))
     statement = Statement(
         roots=(home.envelope("root"),),
         policy=home.envelope("policy"),
-        document=envelope.sign(PayloadType.DOCUMENT, payload, [home.key("state")]),
+        document=issued.envelope,
         body=body,
     )
-    _believe(identity, statement, compiled, now)
-    record = NodeRecord(before.incarnation, document.version, document_hash(payload).hex())
-    return _Ready(
-        compiled, record, document, encode_identity(identity), encode_statement(statement)
-    )
+    believe(identity, statement, (one for r in compiled.body.resources for one in r.claims), now)
+    writes = document_writes(held, before, node, issued)
+    return _Ready(issued, encode_identity(identity), encode_statement(statement), writes)
 
 
-def _believe(identity: Identity, statement: Statement, compiled: Compiled, now: int) -> None:
-    """Take the statement as the node will; RefusedError where it would not."""
-    trust = Trust.pin(identity).follow(statement)
-    trust.accept(statement.document, statement.body, identity, None, now)
-    trust.permit(identity, (one for r in compiled.body.resources for one in r.claims))
+def _node(home: Home, known: Node | None, wanted: Wanted, random: Callable[[int], bytes]) -> Node:
+    """Give the record of a node that is signed for, with the facts that it was compiled with."""
+    if known is None or known.state == "removed":
+        known = Node(
+            name=wanted.name,
+            node_class=wanted.node_class,
+            state="offline",
+            incarnation=random(16).hex(),
+        )
+    facts = brought_facts(home, known.name) or known.facts
+    return replace(known, node_class=wanted.node_class, facts=facts)
 
 
 def _blobs(home: Home, compilation: Compilation) -> dict[str, Path]:
@@ -195,7 +215,8 @@ def _blobs(home: Home, compilation: Compilation) -> dict[str, Path]:
 def _lay_out(blobs: dict[str, Path], out: Path) -> None:
     directory = out / "blobs"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)  # HOME lets others pass, to the blobs
+        directory.mkdir(exist_ok=True)
         for name in sorted(set(blobs) - _names(directory)):
             _link_or_copy(blobs[name], directory / name)
     except OSError as error:
@@ -216,9 +237,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _publish(ready: _Ready, out: Path) -> Signed:
-    name = ready.compiled.node.name
-    statement = out / f"{name}.statement"
-    write_whole(out / f"{name}.identity", ready.identity, 0o644)
+    issued = ready.issued
+    statement = out / f"{issued.node}.statement"
+    write_whole(out / f"{issued.node}.identity", ready.identity, 0o644)
     write_whole(statement, ready.statement, 0o644)
-    document = ready.document
-    return Signed(name, document.version, document.expires, document.body.hex(), statement)
+    return Signed(issued.node, issued.version, issued.expires, issued.body, statement)
