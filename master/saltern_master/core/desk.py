@@ -1,0 +1,235 @@
+"""The desk: frames from the front, a batch at a time.
+
+    take all that is there -> decide on each (pure) -> one commit -> answers, Acks, followers
+
+* No answer is sent before what it speaks of is durable. A commit that failed sends nothing and
+  leaves everything as it was: nodes say it again, to a desk that then has room to write.
+* Another process (`saltern sign`) may have changed a record: then it is read again and the same
+  frames are taken once more.
+* A message that cannot be handled costs its sender that message; it is counted and logged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from saltern_protocol import messages
+from saltern_protocol.errors import MalformedError, printable
+from saltern_protocol.messages import Cert, Csr, Message
+
+from saltern_master.api.service import DriftView
+from saltern_master.core.batch import Batch
+from saltern_master.core.conversation import Said, hear
+from saltern_master.core.follow import Followers
+from saltern_master.core.front import Line, Log
+from saltern_master.core.kept_turns import turn_writes
+from saltern_master.core.known import Known
+from saltern_master.core.peer import Peer
+from saltern_master.core.signer import Signer
+from saltern_master.core.turns import Turn, end, progressed
+from saltern_master.core.views import drift_view
+from saltern_master.errors import MasterError
+from saltern_master.front.frames import (
+    Answer,
+    Frame,
+    Heard,
+    Knock,
+    Load,
+    Ready,
+    Silent,
+    Tell,
+    ToCore,
+    Up,
+)
+from saltern_master.store import ConflictError, Store, StoreError, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What comes of a knock: what is stored, what the stranger is told, whether it is one now."""
+
+    answer: Message
+    writes: tuple[Write, ...] = ()
+    joined: str = ""  # the node that it became
+
+
+class Clerk(Protocol):
+    """What the desk leaves to others, each with its own records."""
+
+    def welcome(self, key: bytes, enrol: messages.Enrol, now: float) -> Welcome:
+        """Decide on a stranger."""
+        ...
+
+    def certify(self, peer: Peer, csr: Csr, now: float) -> tuple[Cert, tuple[Write, ...]]:
+        """Answer a node that wants a certificate."""
+        ...
+
+    def joined(self, names: Sequence[str]) -> None:
+        """These became nodes; it is in the store."""
+        ...
+
+
+class Deed:
+    """What one batch of frames comes to."""
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.frames: list[Frame] = []
+        self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
+        self.drift: list[DriftView] = []
+        self.joined: dict[str, None] = {}
+
+    def add_turn(self, turn: Turn, nodes: Iterable[str]) -> None:
+        """Note a turn in which these nodes stand otherwise."""
+        _, before = self.turns.get(turn.number, (turn, {}))
+        changed = before | dict.fromkeys(nodes)
+        self.turns[turn.number] = (turn, changed)
+        self.batch.add(turn_writes(turn, changed))
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the desk saw of its front and of those who speak through it."""
+
+    ready: Ready | None = None
+    load: Load | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Desk:
+    """Takes frames; the one place that writes what nodes say."""
+
+    def __init__(
+        self,
+        store: Store,
+        known: Known,
+        line: Line,
+        followers: Followers,
+        clerk: Clerk,
+        signer: Callable[[], Signer],
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self.seen = Seen()
+        self._store, self._known, self._line = store, known, line
+        self._followers, self._clerk, self._signer = followers, clerk, signer
+        self._clock, self._log = clock, log
+
+    def heard(self, frames: Sequence[ToCore]) -> None:
+        """Take all frames that came together. Each knock is a commit of its own.
+
+        A token is good for one of two strangers who knock at once: the second decision has to
+        see the first in the store.
+        """
+        parts: list[list[ToCore]] = [[one for one in frames if not isinstance(one, Knock)]]
+        parts += [[one] for one in frames if isinstance(one, Knock)]
+        for together in parts:
+            try:
+                self._twice(together)
+            except StoreError as error:
+                self.seen.counts["unwritten"] += len(together)
+                self._log(f"{len(together)} messages are not answered: {error}")
+
+    def finish(self, deed: Deed) -> None:
+        """Commit what was decided, then tell everybody. StoreError: nothing was done or told."""
+        revision = deed.batch.commit(self._store)
+        self._known.settled(deed.batch.changes, revision)
+        self._line.send(deed.frames)
+        for turn, nodes in deed.turns.values():
+            self._followers.tell_turn(turn, nodes)
+        for drift in deed.drift:
+            self._followers.tell_drift(drift)
+        if deed.joined:
+            self._clerk.joined(tuple(deed.joined))
+
+    def _twice(self, frames: Sequence[ToCore]) -> None:
+        try:
+            self._take_all(frames)
+        except ConflictError:
+            self._known.refresh(self._store, self._clock())
+            self._take_all(frames)
+
+    def _take_all(self, frames: Sequence[ToCore]) -> None:
+        snapshot, deed = self._known.snapshot(), Deed()
+        now = self._clock()
+        for frame in frames:
+            try:
+                self._take(frame, deed, now)
+            except (MasterError, MalformedError) as error:
+                self._failed(frame, error)
+            except Exception as error:  # noqa: BLE001  one node's message ends nobody else's
+                self._failed(frame, error)
+        try:
+            self.finish(deed)
+        except StoreError:
+            self._known.restore(snapshot)
+            raise
+
+    def _failed(self, frame: ToCore, error: Exception) -> None:
+        self.seen.counts[f"failed {type(frame).__name__}"] += 1
+        key = getattr(frame, "key", b"").hex()[:12]
+        self._log(f"dropped from {key}: {type(error).__name__}: {printable(str(error))}")
+
+    def _take(self, frame: ToCore, deed: Deed, now: float) -> None:
+        match frame:
+            case Heard():
+                self._heard(frame, deed, now)
+            case Up() | Silent():
+                self._comes_or_goes(frame, now)
+            case Knock():
+                self._knock(frame, deed, now)
+            case Ready():
+                self.seen.ready = frame
+            case Load():
+                self.seen.load = frame
+
+    def _comes_or_goes(self, frame: Up | Silent, now: float) -> None:
+        peer = self._known.peer_of(frame.key)
+        if peer is None:
+            return
+        if isinstance(frame, Up):
+            self._known.connected(peer.node.name, now)
+        else:
+            self._known.disconnected([peer.node.name], now)
+
+    def _heard(self, frame: Heard, deed: Deed, now: float) -> None:
+        peer = self._known.peer_of(frame.key)
+        if peer is None:
+            self.seen.counts["of no node"] += 1
+            return
+        message = messages.from_node(frame.data)
+        if isinstance(message, Csr) and peer.session.greeted:
+            cert, writes = self._clerk.certify(peer, message, now)
+            said = Said(peer, writes, (cert,), progress=True)
+        else:
+            said = hear(peer, message, self._signer(), now)
+        answers = [Tell(key=frame.key, data=messages.encode(one)) for one in said.answers]
+        self._known.put(said.peer)
+        self._known.gone.pop(peer.node.name, None)
+        deed.batch.add(said.writes)
+        deed.frames += answers
+        deed.drift += map(drift_view, said.drift)
+        self._turn(said, deed, now)
+
+    def _turn(self, said: Said, deed: Deed, now: float) -> None:
+        """Let a node's word count in the turns that wait for it."""
+        name = said.peer.node.name
+        for ended in said.ends:
+            turn = self._known.turns.get(ended.turn)
+            after = end(turn, name, ended.standing, now) if turn is not None else None
+            if after is not None and after is not turn:
+                self._known.put_turn(after)
+                deed.add_turn(after, [name])
+        turn = self._known.turns.get(said.peer.turn)
+        if said.progress and turn is not None:
+            self._known.put_turn(progressed(turn, name, now))
+
+    def _knock(self, frame: Knock, deed: Deed, now: float) -> None:
+        welcome = self._clerk.welcome(frame.key, messages.from_stranger(frame.data), now)
+        deed.batch.add(welcome.writes)
+        deed.frames.append(Answer(route=frame.route, data=messages.encode(welcome.answer)))
+        if welcome.joined:
+            deed.joined[welcome.joined] = None

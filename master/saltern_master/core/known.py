@@ -1,0 +1,146 @@
+"""What core holds in memory: a view of the store, and who is connected.
+
+* It is loaded at start and follows every commit. A commit that failed is taken back: snapshot()
+  before, restore() after; what others changed in the store meanwhile is read by refresh().
+* Values are frozen, so a snapshot is a copy of a few maps.
+* Turns stay here while a node's word would still change them; the others are in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from saltern_master.core.kept_turns import recent_turns
+from saltern_master.core.peer import Peer, Session
+from saltern_master.core.turns import Turn, progressed
+from saltern_master.records import documents, nodes, reports
+from saltern_master.records.codec import Held, holds
+from saltern_master.records.drift import Drift, open_drift
+from saltern_master.store import Store, Write
+
+RECENT_TURNS: Final = 50
+"""Turns that are looked through at a start for nodes whose word they still want."""
+SPEAKING: Final = ("joined", "removing")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is restored after a commit that failed."""
+
+    peers: Mapping[str, Peer]
+    turns: Mapping[int, Turn]
+
+
+class Known:
+    """Peers by name, names by key, turns by number, and since when nodes are gone."""
+
+    def __init__(self) -> None:
+        self.peers: dict[str, Peer] = {}
+        self.names: dict[bytes, str] = {}
+        self.turns: dict[int, Turn] = {}
+        self.gone: dict[str, float] = {}
+        self.newest_turn = 0
+
+    def peer_of(self, key: bytes) -> Peer | None:
+        """Give the node that a key stands for, if it may speak."""
+        name = self.names.get(key)
+        return self.peers.get(name) if name is not None else None
+
+    def put(self, peer: Peer) -> None:
+        """Take what a peer is now."""
+        self.peers[peer.node.name] = peer
+
+    def put_turn(self, turn: Turn) -> None:
+        """Take what a turn is now; its nodes wait for it, or no longer."""
+        self.newest_turn = max(self.newest_turn, turn.number)
+        wants = False
+        for name in turn.nodes:
+            wants = turn.wants(name) or wants
+            peer = self.peers.get(name)
+            if peer is None:
+                continue
+            if turn.wants(name) and peer.turn < turn.number:
+                self.put(replace(peer, turn=turn.number))
+            elif not turn.wants(name) and peer.turn == turn.number:
+                self.put(replace(peer, turn=0))
+        if wants:
+            self.turns[turn.number] = turn
+        else:
+            self.turns.pop(turn.number, None)
+
+    def connected(self, name: str, now: float) -> None:
+        """A node's session begins."""
+        self.gone.pop(name, None)
+        self.put(replace(self.peers[name], session=Session(), heard=now))
+
+    def disconnected(self, names: Iterable[str], now: float) -> None:
+        """These nodes' sessions ended."""
+        for name in names:
+            if name in self.peers:
+                self.gone.setdefault(name, now)
+                self.put(replace(self.peers[name], session=Session()))
+
+    def snapshot(self) -> Snapshot:
+        """Give what restore() takes."""
+        return Snapshot(dict(self.peers), dict(self.turns))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to what was before a commit that failed."""
+        self.peers = dict(snapshot.peers)
+        self.turns = dict(snapshot.turns)
+
+    def settled(self, writes: Iterable[Write], revision: int) -> None:
+        """These were committed: nodes' records have this revision now."""
+        for one in writes:
+            peer = self.peers.get(one.key.removeprefix(nodes.PREFIX))
+            if peer is not None and peer.held.key == one.key:
+                self.put(replace(peer, held=replace(peer.held, revision=revision)))
+
+    def load(self, store: Store, now: float) -> None:
+        """Read everything; nobody is connected yet. StoreError."""
+        self.peers, self.names, self.turns = {}, {}, {}
+        self.refresh(store, now)
+        drifts: dict[str, dict[str, Drift]] = {}
+        for drift in open_drift(store):
+            drifts.setdefault(drift.node, {})[drift.resource] = drift
+        for name, peer in list(self.peers.items()):
+            held = reports.hold_reported(store, name, peer.node.incarnation).value
+            reported = held.seq if held is not None else 0
+            self.put(replace(peer, drift=drifts.get(name, {}), reported=reported))
+        for turn in recent_turns(store, RECENT_TURNS):
+            for name in turn.nodes:
+                turn = progressed(turn, name, now)  # nobody could tell us anything until now
+            self.put_turn(turn)
+
+    def refresh(self, store: Store, now: float) -> None:
+        """Read nodes and documents anew: another process may have signed, or let one in."""
+        issued = {
+            one.value.node: one.value
+            for one in holds(store, "documents/", documents.Issued)
+            if one.value is not None
+        }
+        found: dict[str, Peer] = {}
+        for held in holds(store, nodes.PREFIX, nodes.Node):
+            node = held.value
+            if node is None or node.state not in SPEAKING:
+                continue
+            document = issued.get(node.name)
+            if document is not None and document.incarnation != node.incarnation:
+                document = None
+            found[node.name] = self._same_peer(held, document)
+            if node.name not in self.peers:
+                self.gone.setdefault(node.name, now)
+        self.peers = found
+        self.names = {bytes.fromhex(one.node.key): name for name, one in found.items()}
+        self.gone = {name: since for name, since in self.gone.items() if name in found}
+
+    def _same_peer(self, held: Held[nodes.Node], document: documents.Issued | None) -> Peer:
+        """Give the peer with a newer record: what its session told stays, if it is the same."""
+        before = self.peers.get(held.value.name) if held.value is not None else None
+        if before is None or held.value is None:
+            return Peer(held=held, document=document)
+        if before.node.incarnation != held.value.incarnation:
+            return Peer(held=held, document=document)
+        return replace(before, held=held, document=document)

@@ -1,0 +1,65 @@
+"""A peer: a node that may speak, what is wanted of it, and what its connection has told. Frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from saltern_protocol.messages import Health
+
+from saltern_master.core.signer import Subject
+from saltern_master.records.codec import Held
+from saltern_master.records.documents import Issued
+from saltern_master.records.drift import Open
+from saltern_master.records.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a node said of itself since it connected. A new connection starts afresh."""
+
+    greeted: bool = False  # its Hello fits what its key stands for
+    root: int = 1  # the newest root that it believes
+    held: int = 0  # the version on its disk
+    document: bytes = b""  # and that document's hash; empty: none, or not known
+    boot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One node. `held`: its record, with the revision that it was read or written at."""
+
+    held: Held[Node]
+    document: Issued | None = None  # the one that it shall have
+    turn: int = 0  # the newest turn that waits for its word, or would still take it; 0: none
+    session: Session = Session()
+    health: Health | None = None
+    heard: float = 0.0
+    health_kept: float = 0.0
+    reported: int = 0  # up to which item its word is kept
+    drift: Open = field(default_factory=dict)  # by resource
+
+    @property
+    def node(self) -> Node:
+        """Its record."""
+        if self.held.value is None:
+            raise AssertionError("a peer has a record")
+        return self.held.value
+
+    @property
+    def subject(self) -> Subject:
+        """Whom to sign for."""
+        return Subject(self.node.name, self.node.node_class, self.node.incarnation)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is a newer document than it has."""
+        return self.document is not None and self.document.version > self.session.held
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has what this store does not know: the store is an older copy."""
+        held, document = self.session.held, self.document
+        if document is None:
+            return held > 0
+        other = self.session.document not in (b"", bytes.fromhex(document.document))
+        return held > document.version or (held == document.version and other)

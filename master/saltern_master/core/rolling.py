@@ -1,0 +1,276 @@
+"""Rolling out: a cluster file, or what of it changed, to the nodes that it names.
+
+* One at a time. What is slow (compile, sign, write bodies) is done in a thread from frozen
+  values; where a node's record changed meanwhile, it is done again from the new one.
+* Bodies are on the disk before the documents that name them are in the store; documents, the
+  versions that they use up, the ranges, the revision and the turn are one commit; only after it
+  anybody is poked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+import msgspec
+from saltern_protocol.errors import ProtocolError
+from saltern_protocol.messages import Poke, encode
+from saltern_states.body import Body, write_body
+
+from saltern_master.api.service import ServiceError
+from saltern_master.cluster.load import load
+from saltern_master.cluster.model import Cluster
+from saltern_master.compile.allocation import Allocation
+from saltern_master.core import rollout
+from saltern_master.core.desk import Deed, Desk
+from saltern_master.core.kept_turns import outlived
+from saltern_master.core.known import Known
+from saltern_master.core.peer import Peer
+from saltern_master.core.prepare import Prepared, Preparing, Question
+from saltern_master.core.rollout import NewDocument, Rollout, Signed
+from saltern_master.core.signer import DOCUMENT_LIFE, Signer, read_signer
+from saltern_master.core.turns import Standing, Turn, begin, supersede
+from saltern_master.front.frames import Frame, Grant, Tell
+from saltern_master.library import Library
+from saltern_master.records import nodes, revisions
+from saltern_master.signing.home import Home
+from saltern_master.store import ConflictError, Store, StoreError, Write
+
+TRIES = 3
+LEAVING = ("removing", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was applied last."""
+
+    revision: int = 0
+    cluster: Cluster | None = None
+    allocation: Allocation = field(default_factory=Allocation)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a thread made: all that is committed for a turn."""
+
+    prepared: Prepared
+    rollout: Rollout
+    signed: tuple[Signed, ...]
+
+
+class Rolling:
+    """The one who makes documents."""
+
+    def __init__(
+        self, home: Home, store: Store, known: Known, desk: Desk, clock: Callable[[], float]
+    ) -> None:
+        self.applied = Applied()
+        self.signer = read_signer(home)
+        self._home, self._store, self._known, self._desk = home, store, known, desk
+        self._clock = clock
+        self._library = Library(home.path)
+        self._preparing = Preparing(home.path)
+        self._one = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read what was applied last; MasterError where this release cannot read it any more."""
+        number = revisions.newest_revision(self._store)
+        allocation = revisions.hold_allocation(self._store).value or Allocation()
+        self.applied = Applied(number, None, allocation)
+        file = revisions.revision_file(self._store, number)
+        if file is not None:
+            cluster = (await asyncio.to_thread(load, file)).cluster
+            self.applied = Applied(number, cluster, allocation)
+
+    async def apply(self, file: bytes) -> Turn:
+        """Roll out a cluster file to all that it names; ServiceError."""
+        async with self._one:
+            work = await self._settled_work(file)
+            same = {name: self._known.peers[name].node.version for name in work.rollout.same}
+            notes = (*work.prepared.notes, *work.rollout.notes)
+            return self._commit_work(file, work, same, notes, work.rollout.settled)
+
+    async def again(self) -> Turn | None:
+        """Roll out what of the applied file changed: a node came or left. None: nothing did."""
+        file = revisions.revision_file(self._store, self.applied.revision)
+        if file is None:
+            return None
+        async with self._one:
+            work = await self._settled_work(file)
+            if not work.signed:
+                return None
+            return self._commit_work(file, work, {}, work.prepared.notes)
+
+    async def empty(self, name: str) -> Turn:
+        """Give a node a document without any resource; the turn waits for it."""
+        async with self._one:
+            body = write_body(Body(()))
+            self.signer = read_signer(self._home)
+            peer = self._known.peers[name]
+            version = rollout.next_version(peer, self.signer.root.epoch)
+            new = (NewDocument(peer, version, body),)
+            signed = await asyncio.to_thread(self._sign, new, self.signer)
+            turn = msgspec.structs.replace(self._begin({name: version}), purpose="remove")
+            self._commit(turn, signed, ())
+            return turn
+
+    async def renew(self) -> int:
+        """Sign anew what is past half its life; give how many were."""
+        async with self._one:
+            self.signer = read_signer(self._home)
+            new = tuple(self._old(self._clock()))
+            signed = await asyncio.to_thread(self._sign, new, self.signer)
+            if signed:
+                self._commit(None, signed, ())
+            return len(signed)
+
+    async def _settled_work(self, file: bytes) -> Work:
+        """Do the slow part until no record changed under it."""
+        for _ in range(TRIES):
+            self._known.refresh(self._store, self._clock())
+            self.signer = read_signer(self._home)
+            question = self._question(file)
+            peers = dict(self._known.peers)
+            try:
+                work = await asyncio.to_thread(self._work, question, self.signer, peers)
+            except ProtocolError as error:
+                raise ServiceError("invalid", str(error)) from error
+            if all(self._is_current(one) for one in work.signed):
+                return work
+        raise ServiceError(
+            "conflict", "cannot roll out: nodes' records change all the time; try again"
+        )
+
+    def _is_current(self, signed: Signed) -> bool:
+        peer = self._known.peers.get(signed.issued.node)
+        return peer is not None and peer.held == signed.peer.held
+
+    def _question(self, file: bytes) -> Question:
+        facts = {name: rollout.facts_of(peer.node) for name, peer in self._known.peers.items()}
+        leaving = (one for one in nodes.every_node(self._store) if one.state in LEAVING)
+        return Question(
+            file=file,
+            facts=tuple(sorted((name, one) for name, one in facts.items() if one is not None)),
+            allocation=revisions.hold_allocation(self._store).value or Allocation(),
+            library=self._preparing.library_state(),
+            policy=self.signer.policy_envelope,
+            without=frozenset(one.name for one in leaving),
+        )
+
+    def _work(self, question: Question, signer: Signer, peers: Mapping[str, Peer]) -> Work:
+        """In a thread: compile, compare, write bodies, sign."""
+        prepared = self._preparing.prepare(question, signer)
+        plan = rollout.plan(prepared.nodes, peers, signer.root.epoch, self._clock())
+        return Work(prepared, plan, self._sign(plan.new, signer))
+
+    def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
+        signed = []
+        for one in new:
+            self._library.add_bytes(one.body)
+            signed.append(rollout.sign(one, signer, int(self._clock())))
+        return tuple(signed)
+
+    def _old(self, now: float) -> Iterator[NewDocument]:
+        """Give what is past half its life and still the right one, with its body as it stands."""
+        epoch = self.signer.root.epoch
+        for peer in self._known.peers.values():
+            document = peer.document
+            if document is not None and document.expires - now <= DOCUMENT_LIFE / 2:
+                body = self._library.path(document.body).read_bytes()
+                version = rollout.next_version(peer, epoch)
+                yield NewDocument(peer, version, body, document.blobs)
+
+    def _commit_work(
+        self,
+        file: bytes,
+        work: Work,
+        same: Mapping[str, int],
+        notes: tuple[str, ...],
+        settled: Mapping[str, Standing] | None = None,
+    ) -> Turn:
+        number, writes = self._revision(file, work, notes)
+        wanted = {one.issued.node: one.issued.version for one in work.signed}
+        turn = self._begin({**same, **wanted}, settled or {}, notes, number)
+        ranges = revisions.hold_allocation(self._store)
+        writes = (*writes, *revisions.put_allocation(ranges, work.prepared.allocation))
+        self._commit(turn, work.signed, writes)
+        self.applied = Applied(number, work.prepared.cluster, work.prepared.allocation)
+        return turn
+
+    def _revision(
+        self, file: bytes, work: Work, notes: tuple[str, ...]
+    ) -> tuple[int, tuple[Write, ...]]:
+        """Give the revision's number, and what to write where it is a new one."""
+        last = revisions.hold_revision(self._store, self.applied.revision).value
+        bodies = {name: one.hash for name, one in sorted(work.prepared.nodes.items())}
+        name = sha256(file).hexdigest()
+        if last is not None and (last.file, last.bodies) == (name, bodies):
+            return last.number, ()
+        number = revisions.newest_revision(self._store) + 1
+        revision = revisions.Revision(
+            number=number, at=self._clock(), file=name, bodies=bodies, notes=notes
+        )
+        return number, revisions.add_revision(revision, file)
+
+    def _begin(
+        self,
+        wanted: Mapping[str, int],
+        settled: Mapping[str, Standing] | None = None,
+        notes: tuple[str, ...] = (),
+        revision: int | None = None,
+    ) -> Turn:
+        number = self._known.newest_turn + 1
+        at = self.applied.revision if revision is None else revision
+        return begin(number, at, self._clock(), wanted, settled or {}, notes)
+
+    def _commit(self, turn: Turn | None, signed: Iterable[Signed], more: Iterable[Write]) -> None:
+        """Write all of it, tell those whom it is about. StoreError: nothing of it happened."""
+        snapshot, deed = self._known.snapshot(), Deed()
+        deed.batch.add(more)
+        for one in signed:
+            self._take(one, deed)
+        if turn is not None:
+            self._take_turn(turn, deed)
+        told = turn.nodes if turn is not None else [one.issued.node for one in signed]
+        deed.frames += self._pokes(told)
+        try:
+            self._desk.finish(deed)
+        except ConflictError as error:
+            self._known.restore(snapshot)
+            raise ServiceError("conflict", f"cannot roll out: {error}; apply again") from error
+        except StoreError as error:
+            self._known.restore(snapshot)
+            raise ServiceError("unavailable", str(error)) from error
+
+    def _take(self, signed: Signed, deed: Deed) -> None:
+        deed.batch.add(signed.writes())
+        peer = self._known.peers[signed.issued.node]
+        held = replace(peer.held, value=signed.node)
+        self._known.put(replace(peer, held=held, document=signed.issued))
+        deed.frames.append(grant(self._known.peers[signed.issued.node]))
+
+    def _take_turn(self, turn: Turn, deed: Deed) -> None:
+        for older in tuple(self._known.turns.values()):
+            names = [name for name in turn.nodes if older.wants(name)]
+            after = supersede(older, names, turn.began)
+            if after is not older:
+                self._known.put_turn(after)
+                deed.add_turn(after, names)
+        self._known.put_turn(turn)
+        deed.add_turn(turn, turn.nodes)
+        deed.batch.add(outlived(self._store, turn.number))
+
+    def _pokes(self, names: Iterable[str]) -> Iterator[Frame]:
+        for name in names:
+            peer = self._known.peers.get(name)
+            if peer is not None and peer.session.greeted:
+                yield Tell(key=bytes.fromhex(peer.node.key), data=encode(Poke()))
+
+
+def grant(peer: Peer) -> Grant:
+    """Give the blobs that a node may ask for: its body, and what that needs."""
+    document = peer.document
+    named = () if document is None else (document.body, *document.blobs)
+    return Grant(key=bytes.fromhex(peer.node.key), blobs=tuple(map(bytes.fromhex, named)))

@@ -1,0 +1,176 @@
+"""Bodies that nodes shall have, and what they have -> which documents are new. Pure.
+
+* The same body keeps its document, until that is past half its life: its node looks, that is all.
+* A version is above every one that the store or the node itself has seen, so a store that was
+  brought back from a copy gives none twice.
+* A node that cannot take its body is settled at once, with the reason, and the others go on: one
+  that has not joined, whose agent is too old, that joined under another class, that leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from saltern_master.compile.facts import Facts
+from saltern_master.core.peer import Peer
+from saltern_master.core.prepare import Wanted
+from saltern_master.core.signer import DOCUMENT_LIFE, Made, Signer
+from saltern_master.core.turns import Standing
+from saltern_master.records.codec import put
+from saltern_master.records.documents import Issued, document_key
+from saltern_master.records.nodes import Node
+from saltern_master.store import Write
+
+MOST_AHEAD = 1_000_000
+"""What a node may claim to be ahead of the store: none makes its numbers run out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document to be signed: the body of a node, and the version that it gets."""
+
+    peer: Peer
+    version: int
+    body: bytes
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What an apply comes to."""
+
+    new: tuple[NewDocument, ...]
+    same: tuple[str, ...]
+    settled: Mapping[str, Standing]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A document that was signed, and what its node's record is with it."""
+
+    peer: Peer  # as it was when it was signed for
+    issued: Issued
+
+    @property
+    def node(self) -> Node:
+        """Its node's record with it."""
+        return msgspec.structs.replace(
+            self.peer.node,
+            version=self.issued.version,
+            document=self.issued.document,
+            body=self.issued.body,
+        )
+
+    def writes(self) -> tuple[Write, ...]:
+        """Give the writes; a conflict where somebody else signed for this node since."""
+        key = document_key(self.issued.node)
+        return (*self.peer.held.replaced(self.node), put(key, self.issued))
+
+
+def plan(
+    wanted: Mapping[str, Wanted], peers: Mapping[str, Peer], epoch: int, now: float
+) -> Rollout:
+    """Compare what is wanted with what there is."""
+    new: list[NewDocument] = []
+    same: list[str] = []
+    settled: dict[str, Standing] = {}
+    for name, one in wanted.items():
+        peer = peers.get(name)
+        standing = hindrance(name, one, peer)
+        if peer is None or standing is not None:
+            settled[name] = standing or Standing()
+        elif keeps(peer, one.hash, epoch, now):
+            same.append(name)
+        else:
+            new.append(NewDocument(peer, next_version(peer, epoch), one.body, one.blobs))
+    notes = tuple(
+        f"{name} is not in the cluster file: it keeps what it has; to take that back: "
+        f"saltern node remove {name}"
+        for name, peer in sorted(peers.items())
+        if name not in wanted and peer.node.state == "joined"
+    )
+    return Rollout(tuple(new), tuple(same), settled, notes)
+
+
+def hindrance(name: str, wanted: Wanted, peer: Peer | None) -> Standing | None:
+    """Say why a node cannot have its body, or None."""
+    if peer is None:
+        why = f"it has not joined; make a token for it: saltern node token {name}"
+        return Standing(result="unreachable", why=why)
+    node = peer.node
+    if node.state == "removing":
+        return Standing(result="superseded", why="it is being removed")
+    if node.node_class != wanted.node_class:
+        why = (
+            f"it joined as {node.node_class} and its roles make it {wanted.node_class}; change "
+            f"its roles, or revoke it and join it again with a token of class {wanted.node_class}"
+        )
+        return Standing(result="refused", why=why)
+    if facts_of(node) is None:
+        why = "what it told of its machine when it joined cannot be used; join it again"
+        return Standing(result="blocked", why=why)
+    unknown = sorted(wanted.kinds - set(node.kinds))
+    if unknown:
+        why = (
+            f"its agent {node.release or '(of an unknown release)'} is too old: it does not know "
+            f"{', '.join(unknown)}; install the agent of this master's release there"
+        )
+        return Standing(result="blocked", why=why)
+    return None
+
+
+def facts_of(node: Node) -> Facts | None:
+    """Give a node's pinned facts as compile knows them; None where they cannot be used."""
+    try:
+        return msgspec.convert(node.facts, Facts)
+    except msgspec.ValidationError:
+        return None
+
+
+def keeps(peer: Peer, body: str, epoch: int, now: float) -> bool:
+    """Tell whether the document that a node has been given is still the right one."""
+    document = peer.document
+    return (
+        document is not None
+        and document.body == body
+        and document.epoch == epoch
+        and document.version == peer.node.version
+        and document.expires - now > DOCUMENT_LIFE / 2
+        and not peer.is_ahead
+    )
+
+
+def next_version(peer: Peer, epoch: int) -> int:
+    """Give a version that nobody has seen: epochs start afresh, nodes' own words count."""
+    document = peer.document
+    if document is not None and document.epoch < epoch:
+        return 1
+    ours, told = peer.node.version, peer.session.held
+    return max(ours, told if told <= ours + MOST_AHEAD else 0) + 1
+
+
+def sign(new: NewDocument, signer: Signer, now: int) -> Signed:
+    """Sign one; RefusedError where its node would not believe it."""
+    peer, document = new.peer, new.peer.document
+    previous = bytes.fromhex(document.document) if document is not None else None
+    made = signer.document(peer.subject, new.version, previous, new.body, now)
+    return Signed(peer, _issued(new, made, signer.root.epoch))
+
+
+def _issued(new: NewDocument, made: Made, epoch: int) -> Issued:
+    return Issued(
+        node=new.peer.node.name,
+        incarnation=new.peer.node.incarnation,
+        epoch=epoch,
+        version=made.version,
+        issued=made.issued,
+        expires=made.expires,
+        document=made.document.hex(),
+        body=made.body.hex(),
+        envelope=made.envelope,
+        blobs=new.blobs,
+    )
