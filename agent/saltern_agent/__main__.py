@@ -20,15 +20,8 @@ USAGE = 2
 def main() -> None:
     """Run one command."""
     arguments = _parser().parse_args()
-    root = Path(arguments.root).resolve()
-    places = Places(
-        root / (arguments.config or "etc/saltern"),
-        root / (arguments.state or "var/lib/saltern"),
-        root / (arguments.run or "run/saltern"),
-        root,
-    )
     try:
-        code = arguments.command(places, arguments)
+        code = arguments.command(_places(arguments), arguments)
     except (SettingsError, commands.CommandError) as error:
         print(f"saltern-agent: {error}", file=sys.stderr)  # noqa: T201
         code = 1
@@ -38,6 +31,18 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def _places(arguments: argparse.Namespace) -> Places:
+    root = Path(arguments.root).resolve()
+    if not root.is_dir():
+        raise SettingsError(f"cannot use --root {root}: it is no directory; make it")
+    return Places(
+        Path(arguments.config or root / "etc/saltern"),
+        Path(arguments.state or root / "var/lib/saltern"),
+        Path(arguments.run or root / "run/saltern"),
+        root,
+    )
 
 
 def _count(text: str) -> int:
@@ -56,10 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", default="/", help="hold the files below this directory, and nothing else"
     )
-    below = "; below the root where not absolute"
-    parser.add_argument("--config", help=f"identity and keys (/etc/saltern{below})")
-    parser.add_argument("--state", help=f"journal and blobs (/var/lib/saltern{below})")
-    parser.add_argument("--run", help=f"control socket (/run/saltern{below})")
+    parser.add_argument("--config", help="identity and keys (etc/saltern below the root)")
+    parser.add_argument("--state", help="journal and blobs (var/lib/saltern below the root)")
+    parser.add_argument("--run", help="control socket (run/saltern below the root)")
     which = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: commands.Command, text: str) -> argparse.ArgumentParser:

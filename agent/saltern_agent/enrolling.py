@@ -22,7 +22,7 @@ from saltern_protocol.token import JoinToken
 from saltern_states.kinds import KINDS
 
 from saltern_agent import __version__
-from saltern_agent.host.door import CurveDoor
+from saltern_agent.host.door import ANSWER_SECONDS, CurveDoor
 from saltern_agent.host.facts import read_facts
 from saltern_agent.host.link_keys import NodeKeys
 from saltern_agent.join import JoinError, Surroundings, join
@@ -53,7 +53,8 @@ def join_master(
     keys = NodeKeys.make(places.config, secrets.token_bytes)
     say(f"this machine's key: {fingerprint(keys.link_public)}")
     around = Surroundings(monotonic, time.sleep, random.random, tell)
-    with CurveDoor(zmq.Context(), token, keys.link, monotonic) as door:
+    seconds = min(ANSWER_SECONDS, patience)
+    with CurveDoor(zmq.Context(), token, keys.link, monotonic, seconds) as door:
         granted = join(token, enrol(token, keys), door, around, patience)
     known = refuse_another(places, granted.data)
     keep_master(

@@ -305,6 +305,24 @@ def test_where_nothing_listens_it_says_so(machine: Machine) -> None:
     assert f"nothing answers at 127.0.0.1:{port}" in done.stderr
 
 
+def test_a_master_that_says_nothing_is_told_and_not_waited_for_without_end(
+    machine: Machine,
+) -> None:
+    with fake_door(lambda _key, _enrol: None) as door:
+        done = machine.join(token_for(door.port).text(), "--wait", "1")
+    assert done.returncode == 1
+    assert len(door.knocks) == 1
+    assert "is there, but has not answered" in done.stderr
+
+
+@pytest.mark.parametrize("answer", [b"nonsense", encode(ENROL)])
+def test_nonsense_from_the_door_is_told(machine: Machine, answer: bytes) -> None:
+    with fake_door(lambda _key, _enrol: answer) as door:
+        done = machine.join(token_for(door.port).text())
+    assert done.returncode == 1
+    assert "this release does not know" in done.stderr
+
+
 def test_a_door_that_refuses_the_connection_is_told(machine: Machine) -> None:
     with fake_door(granting, zap_status=b"400") as door:
         done = machine.join(token_for(door.port).text(), "--wait", "1")

@@ -8,12 +8,22 @@ import pytest
 from msgspec.structs import replace
 from saltern_agent.control import AskPlan
 from saltern_agent.events import End
-from saltern_agent.places import Lock, Places, SettingsError, pin, read_identity
+from saltern_agent.places import (
+    Lock,
+    Master,
+    Places,
+    SettingsError,
+    keep_master,
+    pin,
+    read_identity,
+    read_master,
+)
 from saltern_agent.running import run_agent, work_here
 from saltern_protocol import testing
 from saltern_protocol.documents import encode_identity
 
 IDENTITY = encode_identity(testing.IDENTITY)
+MASTER = Master(addresses=("10.0.0.1",), link_port=6555, server=bytes(range(32)))
 
 
 @pytest.fixture
@@ -50,6 +60,36 @@ def test_what_is_no_identity_is_refused(places: Places, data: bytes) -> None:
     with pytest.raises(SettingsError, match="cannot pin this file"):
         pin(places, data)
     assert not places.identity.exists()
+
+
+def test_where_the_master_is_can_change(places: Places) -> None:
+    assert read_master(places) is None
+    keep_master(places, MASTER)
+    moved = replace(MASTER, addresses=("10.0.0.2", "master.example"))
+    keep_master(places, moved)
+    assert read_master(places) == moved
+    assert places.master.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in places.config.iterdir()] == ["master"]
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", IDENTITY, bytes(20_000)])
+def test_a_master_that_nobody_can_read_is_told(places: Places, data: bytes) -> None:
+    places.config.mkdir()
+    places.master.write_bytes(data)
+    with pytest.raises(SettingsError, match="join TOKEN"):
+        read_master(places)
+
+
+def test_nothing_is_written_through_a_symlink_that_stands_in_the_way(
+    places: Places, tmp_path: Path
+) -> None:
+    places.config.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (places.config / ".saltern-identity").symlink_to(victim)
+    pin(places, IDENTITY)
+    assert victim.read_text() == "untouched"
+    assert not places.identity.is_symlink()
 
 
 def test_without_an_identity_it_says_how_to_get_one(places: Places) -> None:

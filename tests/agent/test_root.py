@@ -129,3 +129,11 @@ def test_every_port_of_the_machine_is_absent(tmp_path: Path, port: str) -> None:
     with pytest.raises(HostError, match="cannot look at: this node is the directory"):
         getattr(node, port).look_at("anything")
     node.sweep(())
+
+
+def test_a_root_that_is_not_there_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path / "missing", "run"), capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 1
+    assert "it is no directory; make it" in done.stderr

@@ -109,4 +109,7 @@ def _silence(seen: int, place: str) -> str:
             f"something listens at {place}, but it is not the master that the token names "
             "(or it is too busy): see that the address is right"
         )
-    return f"nothing answers at {place}: see that the master runs and that no firewall is between"
+    return (
+        f"nothing answers at {place}: see that the address is right, that the master runs, and "
+        "that no firewall is between"
+    )
