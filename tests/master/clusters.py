@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from saltern_master.compile.pki import Pki, SealedSecret
 from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet
+from saltern_states.certificate import EXAMPLE_AUTHORITY
 
 SMALL = """\
 apiVersion: saltern/v1
@@ -89,6 +91,42 @@ def deb(package: str, version: str, sha256: str) -> Deb:
     return Deb(package=package, version=version, architecture="amd64", sha256=sha256, size=1000)
 
 
+PROXY = Binary(
+    version="1.20.2",
+    component="kube-proxy",
+    architecture="amd64",
+    sha256="b2" * 32,
+    size=39_000_000,
+    origin="directory",
+)
+
+
+def program_image(component: str, digit: str) -> Image:
+    tag = "3.4.23" if component == "etcd" else "v1.20.2"
+    return Image(
+        name=f"saltern/{component}:{tag}",
+        config_digest=f"c{digit}" * 32,
+        archive_sha256=f"a{digit}" * 32,
+        size=100_000_000,
+    )
+
+
+CONTROL_PLANE = tuple(
+    program_image(component, digit)
+    for component, digit in (
+        ("etcd", "3"),
+        ("kube-apiserver", "4"),
+        ("kube-controller-manager", "5"),
+        ("kube-scheduler", "6"),
+    )
+)
+PKI = Pki(
+    kubernetes=EXAMPLE_AUTHORITY,
+    etcd=EXAMPLE_AUTHORITY.replace("MIIB", "MIIE"),
+    front_proxy=EXAMPLE_AUTHORITY.replace("MIIB", "MIIF"),
+    token_public="-----BEGIN PUBLIC KEY-----\nMIIBIjAN\n-----END PUBLIC KEY-----\n",
+    token_keys={"cp1": SealedSecret(generation=1, blob="e1" * 32)},
+)
 DOCKER = PackageSet(
     name="docker.io",
     debs=(
@@ -96,4 +134,4 @@ DOCKER = PackageSet(
         deb("docker.io", "20.10.24+dfsg1-1+deb12u1", "d2" * 32),
     ),
 )
-STOCK = Index(binaries=(KUBELET,), images=(PAUSE, ECHO), packages=(DOCKER,))
+STOCK = Index(binaries=(KUBELET, PROXY), images=(PAUSE, ECHO, *CONTROL_PLANE), packages=(DOCKER,))

@@ -27,7 +27,16 @@ from saltern_master.versions import minor_of
 from saltern_protocol.policy import Policy, outside
 from saltern_states.body import Body, read_body, write_body
 
-from tests.master.clusters import DOCKER, FULL, KUBELET, PAUSE, SMALL, STOCK
+from tests.master.clusters import (
+    CONTROLLED,
+    DOCKER,
+    FULL,
+    KUBELET,
+    PAUSE,
+    PKI,
+    SMALL,
+    STOCK,
+)
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "compile"
 FACTS = {"w1": Facts(mtu=1450, iptables_backend="legacy")}
@@ -35,7 +44,9 @@ MORE = "- {name: w0, address: 10.9.0.20}\n"
 
 
 def compiled(text: str, before: Allocation | None = None, stock: Index = STOCK) -> Compilation:
-    return compile_cluster(load(text.encode()), FACTS, before or Allocation(), stock)
+    file = load(text.encode())
+    pki = PKI if file.cluster.control_plane else None
+    return compile_cluster(file, FACTS, before or Allocation(), stock, pki)
 
 
 def bodies(compilation: Compilation) -> dict[str, Body]:
@@ -55,6 +66,9 @@ def faults(text: str, stock: Index = STOCK) -> list[str]:
         ("full-b1", FULL, "b1"),
         ("full-w1", FULL, "w1"),
         ("full-w2", FULL, "w2"),
+        ("controlled-cp1", CONTROLLED, "cp1"),
+        ("controlled-w1", CONTROLLED, "w1"),
+        ("controlled-w2", CONTROLLED, "w2"),
     ],
 )
 def test_bodies_are_as_they_were_read(name: str, text: str, node: str) -> None:
@@ -65,13 +79,13 @@ def test_bodies_are_as_they_were_read(name: str, text: str, node: str) -> None:
     assert found == path.read_text()
 
 
-@pytest.mark.parametrize("text", [SMALL, FULL])
+@pytest.mark.parametrize("text", [SMALL, FULL, CONTROLLED])
 def test_a_node_reads_what_was_compiled(text: str) -> None:
     for body in bodies(compiled(text)).values():
         assert read_body(write_body(body)) == body
 
 
-@pytest.mark.parametrize("text", [SMALL, FULL])
+@pytest.mark.parametrize("text", [SMALL, FULL, CONTROLLED])
 def test_every_after_stands_before(text: str) -> None:
     for body in bodies(compiled(text)).values():
         seen: set[str] = set()
@@ -113,7 +127,7 @@ def test_another_node_changes_no_other_body() -> None:
     assert all(write_body(after[name]) == write_body(body) for name, body in before.items())
 
 
-@pytest.mark.parametrize("text", [SMALL, FULL])
+@pytest.mark.parametrize("text", [SMALL, FULL, CONTROLLED])
 def test_the_policy_of_a_new_cluster_covers_every_expansion(text: str) -> None:
     policy = Policy(
         cluster="demo",

@@ -8,7 +8,7 @@ cluster file, for all nodes at once. What is good but worth knowing is a note.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from saltern_protocol.documents import MAX_BODY_BYTES
@@ -19,11 +19,15 @@ from saltern_master.cluster.load import ClusterFile, located
 from saltern_master.cluster.model import Cluster, Node
 from saltern_master.compile import settings
 from saltern_master.compile.allocation import Allocation, allocate
+from saltern_master.compile.certificates import certificates
 from saltern_master.compile.docker import docker
 from saltern_master.compile.facts import Facts
+from saltern_master.compile.kube_proxy import kube_proxy
 from saltern_master.compile.kubelet import PROGRAM, TOOLS, images_of, kubelet
 from saltern_master.compile.network import network, ready
-from saltern_master.compile.node import NodeInput, binary, image
+from saltern_master.compile.node import Control, NodeInput, Peer, binary, image
+from saltern_master.compile.pki import Pki
+from saltern_master.compile.pod_routes import pod_routes
 from saltern_master.library.values import Index
 from saltern_master.versions import minor_of
 
@@ -50,17 +54,27 @@ class Compilation:
 
 
 def compile_cluster(
-    file: ClusterFile, facts: Mapping[str, Facts], before: Allocation, stock: Index
+    file: ClusterFile,
+    facts: Mapping[str, Facts],
+    before: Allocation,
+    stock: Index,
+    pki: Pki | None = None,
+    leave_out: Collection[str] = (),
 ) -> Compilation:
-    """Compile for every node; ClusterFileError tells all that stands against it."""
+    """Compile for every node; ClusterFileError tells all that stands against it.
+
+    `pki`: what a cluster with a control plane cannot do without. `leave_out`: nodes that get
+    no body now, and are part of the cluster all the same.
+    """
     cluster = file.cluster
     names = tuple(node.name for node in cluster.nodes)
     allocation = allocate(cluster.network.pods, cluster.network.per_node, names, before)
     inputs = [
-        _input(cluster, node, facts.get(node.name, Facts()), allocation, stock)
+        _input(cluster, node, facts.get(node.name, Facts()), allocation, stock, pki)
         for node in cluster.nodes
+        if node.name not in leave_out
     ]
-    faults: dict[tuple[Path, str], None] = {}
+    faults: dict[tuple[Path, str], None] = dict.fromkeys(_unknown_keys(cluster, pki, leave_out))
     nodes: list[Compiled] = []
     for given in inputs:
         found = _compile_node(cluster, given)
@@ -75,7 +89,12 @@ def compile_cluster(
 
 
 def _input(
-    cluster: Cluster, node: Node, facts: Facts, allocation: Allocation, stock: Index
+    cluster: Cluster,
+    node: Node,
+    facts: Facts,
+    allocation: Allocation,
+    stock: Index,
+    pki: Pki | None,
 ) -> NodeInput:
     minor = minor_of(cluster.kubernetes.version)
     if minor is None:
@@ -92,12 +111,53 @@ def _input(
         stock=stock,
         kubelet_config=settings.kubelet_config(cluster, node),
         static_pods=settings.static_pods(cluster, node),
+        peers=tuple(
+            Peer(other.name, other.address, allocation.ranges[other.name])
+            for other in cluster.nodes
+            if other != node
+        ),
+        control=_control(cluster, node, pki),
     )
+
+
+def _control(cluster: Cluster, node: Node, pki: Pki | None) -> Control | None:
+    if cluster.control_plane is None or pki is None:
+        return None
+    return Control(
+        cluster=cluster.cluster.name,
+        endpoint=cluster.endpoint,
+        pki=pki,
+        kube_proxy_config=settings.kube_proxy_config(cluster, node),
+    )
+
+
+def _unknown_keys(
+    cluster: Cluster, pki: Pki | None, leave_out: Collection[str]
+) -> Iterator[tuple[Path, str]]:
+    """Tell of the control plane that is lacking what no expansion can make up."""
+    for number, node in enumerate(cluster.nodes):
+        if "control-plane" not in node.roles or node.name in leave_out:
+            continue
+        if pki is None:
+            text = "a control plane needs the certificate authorities of a master's home"
+            yield ("nodes", number, "roles"), f"{text}; run: saltern init"
+        elif node.name not in pki.token_keys:
+            text = f"{node.name} has not joined, so no secret can be sealed to it"
+            advice = f"run: saltern node token {node.name} --class control-plane"
+            yield ("nodes", number, "name"), f"{text}; {advice}"
 
 
 def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path, str], ...]:
     net = network(given)
-    expanded = (*net, *docker(given, ready(net)), *kubelet(given))
+    usable = ready(net)
+    expanded = (
+        *net,
+        *pod_routes(given),
+        *docker(given, usable),
+        *certificates(given),
+        *kubelet(given),
+        *kube_proxy(given, usable),
+    )
     own = tuple(settings.own_resources(cluster, given.node))
     origin: dict[int, Path] = {len(expanded) + n: one.path for n, one in enumerate(own)}
     faults = [*_missing(given), *_too_long(expanded)]
@@ -114,10 +174,11 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
 
 
 def _missing(given: NodeInput) -> Iterator[tuple[Path, str]]:
-    if binary("kubelet", given, PROGRAM) is None:
-        wanted = f"kubelet {given.version} for {given.facts.go_architecture}"
-        text = f"there is no {wanted} in the library; run: saltern binaries add {given.version}"
-        yield ("kubernetes", "version"), text
+    for component in ("kubelet", "kube-proxy") if given.control else ("kubelet",):
+        if binary(component, given, PROGRAM) is None:
+            wanted = f"{component} {given.version} for {given.facts.go_architecture}"
+            text = f"there is no {wanted} in the library; run: saltern binaries add {given.version}"
+            yield ("kubernetes", "version"), text
 
 
 def _too_long(expanded: tuple[Resource, ...]) -> Iterator[tuple[Path, str]]:

@@ -1,8 +1,11 @@
-"""kubelet: on its own, without an API server, running the static pods of its node.
+"""kubelet: running the static pods of its node, and what an API server gives it, if there is one.
 
-Nobody can ask it anything over the network: no anonymous access, no certificate authority to
-know anybody by, no read-only port; its health is on the loopback. Authorization is AlwaysAllow
-since the other mode needs an API server to ask.
+On its own nobody can ask it anything over the network: no anonymous access, no certificate
+authority to know anybody by, no read-only port; its health is on the loopback. Authorization is
+AlwaysAllow since the other mode needs an API server to ask.
+
+With an API server it is known by a certificate of its own, knows others by theirs, and asks who
+may do what (kubelet_connected.py).
 
 It may run whatever lies in the manifest directory, so that directory holds the declared
 manifests and nothing else.
@@ -10,7 +13,7 @@ manifests and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from saltern_states.artifact import Artifact
 from saltern_states.body import Resource
@@ -20,9 +23,16 @@ from saltern_states.swap import Swap
 from saltern_states.unit import Unit
 
 from saltern_master.cluster.static_pod import pod_images, pod_name
+from saltern_master.compile.control_plane import control_plane, pods
 from saltern_master.compile.docker import SERVICE as DOCKER
+from saltern_master.compile.kubelet_connected import (
+    CONNECTED,
+    connected_flags,
+    connection,
+    service_lines,
+)
 from saltern_master.compile.node import NodeInput, binary, image, lives_by, package, resource
-from saltern_master.compile.settings import merged
+from saltern_master.compile.settings import in_order, merged
 from saltern_master.compile.yaml_text import to_yaml
 
 PART = "kubelet"
@@ -38,6 +48,7 @@ TOOLS = ("conntrack", "ebtables", "ethtool", "socat")
 def kubelet(given: NodeInput) -> tuple[Resource, ...]:
     """Give the kubelet, what it needs, its static pods and their images."""
     program = binary("kubelet", given, PROGRAM) or LACKING
+    connected = connection(given, (PROGRAM, *flags(given)))
     tools = [resource(PART, name, package(name, given.stock)) for name in TOOLS]
     swap = resource(PART, "swap", Swap())
     artifact = resource(PART, "kubelet", program)
@@ -50,15 +61,21 @@ def kubelet(given: NodeInput) -> tuple[Resource, ...]:
     )
     images = tuple(_images(given))
     directories = _directories(given)
-    manifests = tuple(_manifests(given, directories[-1], images))
+    manifests = (
+        *control_plane(given, MANIFESTS, _ready(directories[-1], images)),
+        *_manifests(given, directories[-1], images),
+    )
     unit = Unit(
-        unit="kubelet.service", files=(lives_by(config), lives_by(unit_file)), binary=PROGRAM
+        unit="kubelet.service",
+        files=(lives_by(config), lives_by(unit_file), *connected.lives_by),
+        binary=PROGRAM,
     )
     # Images and manifests come first too, but what is wrong with one pod keeps no other waiting.
-    needs = (*tools, swap, artifact, *files, *directories)
-    before = (*(one.id for one in needs), DOCKER)
+    needs = (*tools, swap, artifact, *files, *directories, *connected.resources)
+    before = (*(one.id for one in needs), DOCKER, *connected.after)
     service = resource(PART, "kubelet.service", unit, before)
-    return (*tools, swap, artifact, state, *files, *directories, *images, *manifests, service)
+    first = (*tools, swap, artifact, state, *files, *directories, *connected.resources)
+    return (*first, *images, *manifests, service)
 
 
 def pause_image(given: NodeInput) -> str:
@@ -68,7 +85,7 @@ def pause_image(given: NodeInput) -> str:
 
 def images_of(given: NodeInput) -> tuple[str, ...]:
     """Name every image that the node's pods need."""
-    named = {name for pod in given.static_pods for name in pod_images(pod)}
+    named = {name for pod in (*pods(given), *given.static_pods) for name in pod_images(pod)}
     return (pause_image(given), *sorted(named - {pause_image(given)}))
 
 
@@ -85,21 +102,27 @@ def config_yaml(given: NodeInput) -> str:
         "readOnlyPort": 0,
         "staticPodPath": MANIFESTS,
     }
+    if given.control is not None:
+        ours |= CONNECTED
     known = {name: value for name, value in ours.items() if name in given.minor.kubelet.fields}
     head = {"apiVersion": given.minor.kubelet.api_version, "kind": "KubeletConfiguration"}
-    return to_yaml({**head, **_sorted(merged(known, given.kubelet_config))})
+    return to_yaml({**head, **in_order(merged(known, given.kubelet_config))})
 
 
-def unit_text(given: NodeInput) -> str:
-    """Give the unit file. The kubelet tells systemd when it is ready, so Type is notify."""
-    flags = (
+def flags(given: NodeInput) -> tuple[str, ...]:
+    """Give the command line that the kubelet has with and without an API server."""
+    return (
         f"--config={CONFIG}",
         "--container-runtime=docker",
         f"--hostname-override={given.node.name}",
         f"--node-ip={given.node.address}",
         f"--pod-infra-container-image={pause_image(given)}",
     )
-    command = " \\\n  ".join((PROGRAM, *flags))
+
+
+def unit_text(given: NodeInput) -> str:
+    """Give the unit file. The kubelet tells systemd when it is ready, so Type is notify."""
+    command = " \\\n  ".join((PROGRAM, *flags(given), *connected_flags(given)))
     return f"""\
 [Unit]
 Description=kubelet {given.version}
@@ -110,7 +133,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-ExecStart={command}
+{service_lines(given)}ExecStart={command}
 Restart=always
 RestartSec=2
 
@@ -120,15 +143,17 @@ WantedBy=multi-user.target
 
 
 def _images(given: NodeInput) -> Iterable[Resource]:
+    taken = {name for pod in pods(given) for name in pod_images(pod)}  # by the control plane
     for name in images_of(given):
         spec = image(name, given.stock)
-        if spec is not None:
+        if spec is not None and name not in taken:
             yield resource(PART, f"images/{name}", spec, [DOCKER])
 
 
 def _directories(given: NodeInput) -> tuple[Resource, Resource]:
     etc = resource(PART, "etc", Directory(path="/etc/kubernetes"))
-    names = tuple(sorted(f"{pod_name(pod)}.yaml" for pod in given.static_pods))
+    all_pods = (*pods(given), *given.static_pods)
+    names = tuple(sorted(f"{pod_name(pod)}.yaml" for pod in all_pods))
     manifests = Directory(path=MANIFESTS, mode="0700", only=names)
     return etc, resource(PART, "manifests", manifests, [etc.id])
 
@@ -145,8 +170,6 @@ def _manifests(
         yield resource(PART, f"manifests/{name}", file, [directory.id, *needs])
 
 
-def _sorted(config: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: _sorted(value) if isinstance(value, Mapping) else value
-        for name, value in sorted(config.items())
-    }
+def _ready(directory: Resource, images: tuple[Resource, ...]) -> tuple[str, ...]:
+    """Name what any static pod waits for: the directory, and the image that holds its network."""
+    return (directory.id, *(one.id for one in images[:1]))

@@ -19,13 +19,33 @@ from saltern_states.unit import LivesBy
 
 from saltern_master.cluster.model import Docker, Network, Node
 from saltern_master.compile.facts import Facts
+from saltern_master.compile.pki import Pki
 from saltern_master.library.values import Index
 from saltern_master.versions import KubernetesMinor
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Another node of the cluster: what this one must know to send packets to its pods."""
+
+    name: str
+    address: str
+    pods: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the nodes of a cluster with a control plane know beside the rest."""
+
+    cluster: str
+    endpoint: str  # the address of the API server
+    pki: Pki
+    kube_proxy_config: Mapping[str, object]  # the groups' fields
+
+
+@dataclass(frozen=True, slots=True)
 class NodeInput:
-    """One node, and all that decides what it becomes."""
+    """One node, and all that decides what it becomes. `control` None: a kubelet on its own."""
 
     node: Node
     domain: str
@@ -38,6 +58,13 @@ class NodeInput:
     stock: Index  # what the library holds
     kubelet_config: Mapping[str, object]
     static_pods: tuple[Mapping[str, object], ...]
+    peers: tuple[Peer, ...] = ()
+    control: Control | None = None
+
+    @property
+    def runs_control_plane(self) -> bool:
+        """Whether the control plane is on this node."""
+        return self.control is not None and "control-plane" in self.node.roles
 
 
 def resource(part: str, name: str, spec: Spec, after: Iterable[str] = ()) -> Resource:
@@ -81,3 +108,8 @@ def binary(component: str, given: NodeInput, path: str) -> Artifact | None:
 def lives_by(file: File) -> LivesBy:
     """Say that a unit has to be started anew when this file changes."""
     return LivesBy(path=file.path, sha256=sha256(file.text.encode()).hexdigest())
+
+
+def program_image(component: str, given: NodeInput) -> str:
+    """Name the image of a Kubernetes program of the node's version."""
+    return f"saltern/{component}:v{given.version}"

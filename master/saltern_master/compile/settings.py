@@ -36,6 +36,14 @@ def kubelet_config(cluster: Cluster, node: Node) -> dict[str, object]:
     return config
 
 
+def kube_proxy_config(cluster: Cluster, node: Node) -> dict[str, object]:
+    """Give the fields of KubeProxyConfiguration that the groups set for a node."""
+    config: dict[str, object] = {}
+    for _, group in groups_of(cluster, node):
+        config = merged(config, group.kube_proxy.config)
+    return config
+
+
 def static_pods(cluster: Cluster, node: Node) -> tuple[Mapping[str, object], ...]:
     """Give the manifests of a node's static pods."""
     return tuple(pod for _, group in groups_of(cluster, node) for pod in group.kubelet.static_pods)
@@ -64,6 +72,14 @@ def merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         result[name] = merged(below, value) if both else value  # type: ignore[arg-type]
     return result
+
+
+def in_order(config: Mapping[str, object]) -> dict[str, object]:
+    """Give a configuration with its fields by name, on every level."""
+    return {
+        name: in_order(value) if isinstance(value, Mapping) else value
+        for name, value in sorted(config.items())
+    }
 
 
 def _own(one: OwnResource, path: Path) -> Own:

@@ -38,6 +38,8 @@ HEAD = """\
 # images     null: any image; else the SHA-256 of each one's config
 # links      a bridge's name, and the names of the links that it may take for its ports
 # modules    as the kernel calls them: with _ where modprobe takes - too
+# routes     a range, and all in it; those below are private ones (RFC 1918, RFC 6598), and where
+#            clouds answer for a machine's credentials: leave what holds network.pods and the last
 # In all else * stands for any run of characters.
 #
 # packages is * since what a package needs comes along under its own name. A .deb or an
@@ -50,18 +52,29 @@ NODE = Allow(
         "/etc/docker",
         "/etc/kubernetes",
         "/etc/systemd/system/docker.service.d",
+        "/etc/systemd/system/kube-proxy.service",
         "/etc/systemd/system/kubelet.service",
+        "/usr/local/bin/kube-proxy",
         "/usr/local/bin/kubelet",
+        "/var/lib/kube-proxy",
         "/var/lib/kubelet",
     ),
-    units=("docker.service", "kubelet.service"),
+    units=("docker.service", "kube-proxy.service", "kubelet.service"),
     sysctls=("net.*", "vm.*", "fs.inotify.*"),
     chains=("filter/SALTERN-*", "nat/SALTERN-*"),
     links=("cbr0", "veth*"),
     modules=("br_netfilter", "overlay"),
     packages=("*",),
+    routes=(
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "169.254.169.254/32",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+    ),
     swap=True,
 )
+CONTROL_PLANE = msgspec.structs.replace(NODE, paths=tuple(sorted((*NODE.paths, "/var/lib/etcd"))))
 
 
 class PolicyFile(Part, frozen=True):
@@ -73,8 +86,11 @@ class PolicyFile(Part, frozen=True):
 
 def default_policy() -> str:
     """Give the policy.yaml of a new cluster."""
-    allowed = msgspec.to_builtins(NODE)
-    plain = {"apiVersion": "saltern/v1", "classes": {"worker": allowed, "control-plane": allowed}}
+    classes = {"worker": NODE, "control-plane": CONTROL_PLANE}
+    plain = {
+        "apiVersion": "saltern/v1",
+        "classes": {name: msgspec.to_builtins(allow) for name, allow in classes.items()},
+    }
     return HEAD + to_yaml(plain)
 
 
