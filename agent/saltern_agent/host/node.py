@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from saltern_states.body import Resource
-from saltern_states.ports import HostError
 
+from saltern_agent.host.absent import Absent
 from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.beneath import Root
 from saltern_agent.host.blobs import DiskBlobs
@@ -31,25 +31,6 @@ from saltern_agent.host.trees import DiskTrees
 from saltern_agent.sources import Source
 
 MACHINE: Final = Path("/")
-
-
-class Absent:
-    """A port of a machine, on a node that is a directory of one: whatever is asked is refused.
-
-    It must not reach the machine instead: many such nodes may share one.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def __getattr__(self, asked: str) -> Callable[..., NoReturn]:
-        def refuse(*_: object, **__: object) -> NoReturn:
-            raise HostError(
-                f"cannot {asked.replace('_', ' ')}: this node is the directory {self._root}, where "
-                "only files and trees are held; run the agent without --root"
-            )
-
-        return refuse
 
 
 class Node:
