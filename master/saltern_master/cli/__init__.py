@@ -2,14 +2,27 @@
 
 Results go to standard output, progress, notes and errors to standard error.
 Exit statuses: 0 done; 1 it could not be done; 2 the command line or a file that a person
-wrote is wrong (every fault is told).
+wrote is wrong (every fault is told); 3 some node was not reached, or not all were done in time.
 """
 
 from __future__ import annotations
 
 import typer
 
-from saltern_master.cli import binaries, blobs, cluster, images, lab, packages, show
+from saltern_master.cli import (
+    apply,
+    binaries,
+    blobs,
+    cluster,
+    images,
+    kubeconfig,
+    lab,
+    master,
+    node,
+    packages,
+    show,
+    status,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +31,12 @@ app = typer.Typer(
     help="Turns bare Linux machines into a Kubernetes cluster and holds them there.",
 )
 app.command("init")(cluster.init)
+app.add_typer(master.app, name="master")
+app.add_typer(node.app, name="node")
+app.command("apply")(apply.apply)
+app.command("status")(status.status)
+app.command("drift")(status.drift)
+app.command("kubeconfig")(kubeconfig.kubeconfig)
 app.command("policy")(cluster.policy)
 app.command("compile")(cluster.compile_file)
 app.command("sign")(cluster.sign)

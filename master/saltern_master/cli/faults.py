@@ -3,6 +3,7 @@
 0   done
 1   it could not be done; the text says why and what to do
 2   the command line, or a file that a person wrote, is wrong; every fault is told
+3   some node was not reached, or not all were done in time (apply, node remove, status)
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import typer
 from saltern_protocol.errors import ProtocolError
 from saltern_states.body import BodyError
 
+from saltern_master.api.service import ServiceError
+from saltern_master.cli.moments import SpanError
 from saltern_master.cli.output import errors_told, say
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.errors import MasterError
@@ -24,13 +27,20 @@ class FileError(MasterError):
     """A file that was named on the command line cannot be used."""
 
 
+class UsageError(MasterError):
+    """The command line asks for what cannot be meant."""
+
+
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Turn errors for people into their text and exit status 1 or 2."""
     with errors_told():
         try:
             yield
-        except ClusterFileError as error:
+        except ServiceError as error:
+            say("\n  ".join([f"saltern: {error}", *error.faults]))
+            raise typer.Exit(2 if error.code in ("invalid", "too-large") else 1) from error
+        except (ClusterFileError, UsageError, SpanError) as error:
             say(f"saltern: {error}")
             raise typer.Exit(2) from error
         except BodyError as error:

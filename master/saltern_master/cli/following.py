@@ -1,0 +1,150 @@
+"""A turn followed to its end: live lines where a person looks, plain ones else, NDJSON on request.
+
+* Progress goes to standard error, what came of it to standard output; with --output json every
+  event is a line on standard output and nothing else is.
+* Exit status: 0 all well; 1 some node failed; 3 some node was not reached, or is not done in
+  time. What was begun goes on without us.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import msgspec
+import typer
+
+from saltern_master.api.requests import NodeEvent, TurnEvent
+from saltern_master.api.service import ServiceError, TurnNode, TurnView
+from saltern_master.cli.listing import Output, write, write_line
+from saltern_master.cli.output import say
+from saltern_master.cli.tables import standing_line, summary_line, turn_lines
+
+if TYPE_CHECKING:
+    from saltern_master.api.client import Client
+
+FAILED = frozenset({"failed", "blocked", "refused", "expired"})
+WELL = frozenset({"converged", "changed"})
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Begin it and leave.")]
+Timeout = Annotated[str, typer.Option(help="How long to wait for the nodes: 90s, 10m, 1h.")]
+Event = NodeEvent | TurnEvent
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def show(self, nodes: Iterable[TurnNode], news: TurnNode | None) -> None:
+        """Show how the nodes stand; `news` is what changed."""
+        ...
+
+
+class Lines:
+    """Progress as lines, one for each thing that happens."""
+
+    def show(self, nodes: Iterable[TurnNode], news: TurnNode | None) -> None:
+        """Say what is new."""
+        if news is not None:
+            say(standing_line(news))
+
+
+class Silence:
+    """No progress: standard output has every event."""
+
+    def show(self, nodes: Iterable[TurnNode], news: TurnNode | None) -> None:
+        """Show nothing."""
+
+
+def follow_turn(client: Client, turn: TurnView, seconds: float, output: Output) -> None:
+    """Follow a turn for so long (0: not at all), tell what came of it, and exit accordingly."""
+    for note in turn.notes:
+        say(f"note: {note}")
+    if seconds:
+        turn = _followed(client, turn, seconds, output)
+    if output is Output.JSON:
+        if not seconds:
+            write_line(TurnEvent(turn=turn))
+    else:
+        write(turn, output, turn_lines(turn) if seconds else [summary_line(turn)])
+    if not seconds:
+        say("it goes on; see: saltern status")
+        return
+    say(summary_line(turn))
+    status = status_of(turn)
+    if not turn.ended:
+        say(f"not all are done after {seconds:g} s; it goes on without us; see: saltern status")
+    if status:
+        raise typer.Exit(status)
+
+
+def status_of(turn: TurnView) -> int:
+    """Give the exit status that a turn means. Pure."""
+    results = {one.result for one in turn.nodes}
+    if results & FAILED:
+        return 1
+    return 0 if results <= WELL and turn.ended else 3
+
+
+def _followed(client: Client, turn: TurnView, seconds: float, output: Output) -> TurnView:
+    with _screen(output) as screen:
+        screen.show(turn.nodes, None)
+        for event in _events(client, turn.turn, time.monotonic() + seconds):
+            if output is Output.JSON:
+                write_line(event)
+            if isinstance(event, TurnEvent):
+                return event.turn
+            turn = _with(turn, event.node)
+            screen.show(turn.nodes, event.node)
+    return turn
+
+
+def _with(turn: TurnView, news: TurnNode) -> TurnView:
+    nodes = tuple(news if one.node == news.node else one for one in turn.nodes)
+    return msgspec.structs.replace(turn, nodes=nodes)
+
+
+def _events(client: Client, turn: int, deadline: float) -> Iterator[Event]:
+    """Give events until the turn or the time ends. They are read apart, so that time can end."""
+    read: queue.SimpleQueue[Event | ServiceError | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(client, turn, read), daemon=True).start()
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            event = read.get(timeout=left)
+        except queue.Empty:
+            return
+        if isinstance(event, ServiceError):
+            raise event
+        if event is None:
+            text = "cannot follow it any further: the master stopped; it goes on when it is back"
+            raise ServiceError("unavailable", text)
+        yield event
+        if isinstance(event, TurnEvent):
+            return
+
+
+def _read(client: Client, turn: int, into: queue.SimpleQueue[Event | ServiceError | None]) -> None:
+    try:
+        with client.follow_turn(turn) as events:
+            for event in events:
+                into.put(event)
+        into.put(None)
+    except ServiceError as error:
+        into.put(error)
+
+
+@contextmanager
+def _screen(output: Output) -> Iterator[Screen]:
+    """Give the screen that suits whoever looks."""
+    if output is Output.JSON:
+        yield Silence()
+    elif not sys.stderr.isatty():
+        yield Lines()
+    else:
+        from saltern_master.cli.live import live_screen
+
+        with live_screen() as screen:
+            yield screen

@@ -1,0 +1,71 @@
+"""saltern master: the process that nodes speak with."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address
+from typing import Annotated
+
+import typer
+
+from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.faults import UsageError, faults_told
+from saltern_master.cli.remote import HomePath
+
+app = typer.Typer(no_args_is_help=True, help="The process that nodes speak with.")
+
+ANY = "0.0.0.0"
+ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: what leads there is the default route
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")]
+
+
+@app.callback()
+def group() -> None:
+    """Keep `run` a command of its own."""
+
+
+@app.command()
+def run(
+    home: HomePath = DEFAULT_HOME,
+    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="Where nodes come to.")] = ANY,
+    link_port: Port = 6555,
+    door_port: Port = 6556,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="What tokens say; --listen, or the address that the default route leaves by.",
+        ),
+    ] = None,
+) -> None:
+    """Run the master until it is told to stop (SIGTERM, Ctrl-C)."""
+    with faults_told():
+        from saltern_master.core.run import run_core
+
+        run_core(
+            home,
+            listen=str(_address(listen)),
+            link_port=link_port,
+            door_port=door_port,
+            advertise=advertise or _advertised(listen),
+        )
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError as error:
+        raise UsageError(f"cannot listen on {text!r}: it is no IPv4 address") from error
+
+
+def _advertised(listen: str) -> str:
+    """Give what nodes shall be told: where we listen, or how this machine is reached."""
+    if listen != ANY:
+        return listen
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(ELSEWHERE)  # sends nothing: the kernel only looks up the route
+        except OSError as error:
+            text = "cannot tell this machine's address: it has no default route; give --advertise"
+            raise UsageError(text) from error
+        return str(asking.getsockname()[0])

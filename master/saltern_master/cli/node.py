@@ -1,0 +1,113 @@
+"""saltern node: which machines are nodes, and how they become and cease to be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.faults import UsageError, faults_told
+from saltern_master.cli.following import NoWait, Timeout, follow_turn
+from saltern_master.cli.listing import Output, write
+from saltern_master.cli.moments import clock, moment, span, zone
+from saltern_master.cli.output import say
+from saltern_master.cli.remote import HomePath, NodeName, reach
+from saltern_master.cli.tables import NO_NODES, node_lines, node_page, token_lines
+
+app = typer.Typer(no_args_is_help=True, help="The cluster's machines: tokens, approval, removal.")
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the node shall be called.")],
+    node_class: Annotated[
+        str, typer.Option("--class", help="What policy lets it be: worker or control-plane …")
+    ] = "worker",
+    ttl: Annotated[str, typer.Option(help="How long it can be used: 90s, 15m, 12h, 2d.")] = "1h",
+    approval: Annotated[
+        bool,
+        typer.Option("--approval", help="Put no secret in it; you approve the machine yourself."),
+    ] = False,
+    home: HomePath = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """Make a token with which one machine can become this node, once."""
+    with faults_told(), reach(home) as client:
+        from saltern_master.api.requests import NewToken
+
+        wanted = NewToken(node=name, node_class=node_class, seconds=span(ttl), approval=approval)
+        made = client.make_token(wanted)
+        write(made, output, [made.token])
+        say(f"it can be used until {moment(made.expires, clock(), zone())}; on {name}, run:")
+        say("  saltern-agent join TOKEN")
+        if approval:
+            say("then here, with what it prints:")
+            say(f"  saltern node approve {name} FINGERPRINT")
+
+
+@app.command()
+def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+    """List the tokens that can still be used. None is shown again."""
+    with faults_told(), reach(home) as client:
+        found = client.tokens()
+        write(found, output, token_lines(found, clock(), zone()))
+
+
+@app.command("list")
+def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+    """List the nodes."""
+    with faults_told(), reach(home) as client:
+        found = client.status().nodes
+        write(found, output, node_lines(found, clock(), output))
+        if not found:
+            say(NO_NODES)
+
+
+@app.command()
+def show(name: NodeName, home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+    """Show all that is known of a node."""
+    with faults_told(), reach(home) as client:
+        found = client.node(name)
+        write(found, output, node_page(found, clock(), zone()))
+
+
+@app.command()
+def approve(
+    name: NodeName,
+    fingerprint: Annotated[str, typer.Argument(help="As the machine itself prints it.")],
+    home: HomePath = DEFAULT_HOME,
+) -> None:
+    """Let a machine in that came without a secret."""
+    with faults_told(), reach(home) as client:
+        client.approve(name, fingerprint)
+        say(f"{name} is a node now")
+
+
+@app.command()
+def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
+    """Stop listening to a node, at once. It keeps what it has; a new token lets it join anew."""
+    with faults_told(), reach(home) as client:
+        client.revoke(name)
+        say(f"nothing that {name} says is heard any more; for good: saltern node remove {name}")
+
+
+@app.command()
+def remove(
+    name: NodeName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = "10m",
+    home: HomePath = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """Drain a node, take back what stands on it, and forget it.
+
+    Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
+    """
+    with faults_told(), reach(home) as client:
+        seconds = span(timeout)
+        client.node(name)
+        if not yes and typer.prompt(f"Type {name} to remove it", err=True) != name:
+            raise UsageError(f"cannot remove {name}: another name was typed; nothing was done")
+        follow_turn(client, client.remove(name), 0 if no_wait else seconds, output)

@@ -1,0 +1,83 @@
+"""saltern status and saltern drift: how the whole stands, and what was not as declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saltern_master.api.service import ClusterView, DriftView
+from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.faults import faults_told
+from saltern_master.cli.listing import Output, write, write_line
+from saltern_master.cli.moments import clock, zone
+from saltern_master.cli.remote import HomePath, node_names, reach
+from saltern_master.cli.tables import WELL, cluster_lines, drift_line, drift_lines
+
+
+def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+    """Show how the cluster and every node stand.
+
+    Exit status: 0 all well; 1 some node is not as declared; 3 some node is not connected, or
+    not yet where it shall be.
+    """
+    with faults_told(), reach(home) as client:
+        found = client.status()
+        write(found, output, cluster_lines(found, clock(), output))
+        means = status_of(found)
+        if means:
+            raise typer.Exit(means)
+
+
+def status_of(view: ClusterView) -> int:
+    """Give the exit status that a cluster's state means. Pure."""
+    nodes = [one for one in view.nodes if one.state in ("joined", "removing")]
+    if any(one.health not in WELL or one.drift for one in nodes):
+        return 1
+    return 3 if any(not one.connected or one.version < one.wanted for one in nodes) else 0
+
+
+def drift(
+    node: Annotated[
+        str, typer.Argument(metavar="[NODE]", help="Only of this one.", autocompletion=node_names)
+    ] = "",
+    open_only: Annotated[bool, typer.Option("--open", help="Only what has not ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then tell what comes, until stopped.")
+    ] = False,
+    most: Annotated[
+        int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")
+    ] = 100,
+    home: HomePath = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """List what was found not to be as declared, newest first, with the nodes' own times.
+
+    With --follow: oldest first, then what comes; with --output json a line of JSON for each.
+    """
+    with faults_told():
+        if follow:
+            _follow(home, node, most, open_only, output)
+            return
+        with reach(home) as client:
+            found = client.drift(node, most, open_only)
+            write(found, output, drift_lines(found, zone(), output))
+
+
+def _follow(home: Path, node: str, most: int, open_only: bool, output: Output) -> None:
+    """Follow first and list then, so that nothing falls between."""
+    with reach(home) as client, client.follow_drift(node) as events:
+        told = client.drift(node, most, open_only)
+        for one in reversed(told):
+            _tell(one, output)
+        for event in events:
+            if event.drift not in told and not (open_only and event.drift.healed):
+                _tell(event.drift, output)
+
+
+def _tell(one: DriftView, output: Output) -> None:
+    if output in (Output.JSON, Output.YAML):
+        write_line(one)
+    else:
+        typer.echo(drift_line(one, zone()))
