@@ -211,7 +211,10 @@ class BlobPart(Message, frozen=True, tag=10):
 
 
 class Csr(Message, frozen=True, tag=11):
-    """A certificate is wanted for a resource of the node's own body. DER of PKCS#10."""
+    """A certificate is wanted for a resource of the node's own body. DER of PKCS#10.
+
+    `resource` is the path of the certificate, which no two resources share, or the resource's id.
+    """
 
     request: Natural
     resource: ShortText

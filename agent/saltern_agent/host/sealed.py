@@ -4,7 +4,7 @@
   since needs no restart.
 * No error quotes the key, nor a content.
 
-Layout: /etc/saltern/sealing.key (64 hexadecimal digits, 0600) and /etc/saltern/identity.
+Layout: /etc/saltern/sealing.key (link_keys.py) and /etc/saltern/identity.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from saltern_protocol.errors import ProtocolError
 from saltern_protocol.sealed import MAX_PLAIN, OVERHEAD, Context, open_sealed
 from saltern_states.ports import Blobs, HostError
 
+from saltern_agent.host.link_keys import NodeKeys
 from saltern_agent.host.reasons import reason
+from saltern_agent.places import SettingsError
 
 CONFIG = Path("/etc/saltern")
 MAX_SEALED = MAX_PLAIN + OVERHEAD
@@ -66,9 +68,7 @@ class SealedSecrets:
             raise HostError(f"{told}: {self._config / name}: {reason(error)}") from error
 
     def _private(self, told: str) -> bytes:
-        text = self._own("sealing.key", told)
         try:
-            return bytes.fromhex(text.decode("ascii").strip())
-        except ValueError:
-            pass  # what the file holds is not repeated: it may be half a key
-        raise HostError(f"{told}: {self._config / 'sealing.key'} is not 64 hexadecimal digits")
+            return NodeKeys.read(self._config).sealing
+        except SettingsError as error:
+            raise HostError(f"{told}: {error}") from None

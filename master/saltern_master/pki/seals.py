@@ -7,6 +7,9 @@
   sealed is remembered and given again.
 * A new content, or a node with a new key, is a new generation; no generation is given twice.
 * The record holds a SHA-256 of the content. Contents are keys and tokens, which nobody guesses.
+
+The ids in use: compile.pki.TOKEN_KEY and, where static tokens are asked for, KNOWN_TOKENS; both
+are for nodes of the control plane.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ from saltern_master.library.blobs import add_bytes, blob_path
 from saltern_master.pki.authorities import PkiError
 from saltern_master.signing.home import write_whole
 
-TOKEN_KEY = "service-account"  # signs tokens: sa.key, for nodes of the control plane
 KNOWN_TOKENS = "known-tokens"  # known_tokens.csv, for nodes of the control plane
 
 Random = Callable[[int], bytes]
