@@ -9,7 +9,7 @@ import typer
 
 from saltern_master.cli.output import Output, errors_told, say, show
 from saltern_master.images import read_image
-from saltern_master.images.programs import add_program_image, choose_images
+from saltern_master.images.recipes import choose
 from saltern_master.library import Image, Library
 
 app = typer.Typer(no_args_is_help=True, help="Container images, as archives.")
@@ -25,7 +25,11 @@ DEFAULT_HOME = Path("/var/lib/saltern")
 def add(
     program: Annotated[
         list[str] | None,
-        typer.Argument(help="Images of our own: pause, echo. All, if nothing is named."),
+        typer.Argument(
+            help="Images that are made here: pause, echo, ask, etcd, kube-apiserver, "
+            "kube-controller-manager, kube-scheduler. All that the library has the programs "
+            "of, if nothing is named."
+        ),
     ] = None,
     archive: Annotated[
         list[Path] | None,
@@ -34,16 +38,16 @@ def add(
     home: Home = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
-    """Add images: our own are compiled here, others come as archives."""
+    """Add images: some are made here, others come as archives."""
     with errors_told():
         library = Library(home)
         # read first: an archive that is wrong is told before anything is added
         archives = [(path, read_image(path)) for path in archive or ()]
         added = [_add_archive(library, path, image) for path, image in archives]
         if program or not archives:
-            for chosen in choose_images(program or ()):
+            for chosen in choose(program or (), library, say):
                 say(f"{chosen.name} …")
-                added.append(add_program_image(library, chosen))
+                added.append(chosen.add())
         show(added, COLUMNS, output)
 
 

@@ -10,7 +10,6 @@ machine or the moment, so that the same compiler and libc give the same image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -42,16 +41,6 @@ PROGRAM_IMAGES = (
     ProgramImage("saltern/echo:1", "echo", user="65534:65534"),  # nobody, on Debian and others
     ProgramImage("saltern/ask:1", "ask", user="65534:65534"),
 )
-
-
-def choose_images(names: Iterable[str]) -> tuple[ProgramImage, ...]:
-    """Give the images of these programs (pause, echo, ask); all if none is named."""
-    wanted = set(names)
-    unknown = sorted(wanted - {image.program for image in PROGRAM_IMAGES})
-    if unknown:
-        known = ", ".join(image.program for image in PROGRAM_IMAGES)
-        raise ImageError(f"cannot make an image of {', '.join(unknown)}; known are {known}")
-    return tuple(image for image in PROGRAM_IMAGES if not wanted or image.program in wanted)
 
 
 def compile_program(name: str, target: Path) -> None:
