@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,14 +46,30 @@ async def serving(service: FakeService, socket: Path) -> AsyncIterator[asyncio.E
 class Master:
     """A master in another thread: its home, its service, and a way to pull its levers."""
 
-    def __init__(self, home: Path, loop: asyncio.AbstractEventLoop, fake: FakeService) -> None:
+    def __init__(
+        self,
+        home: Path,
+        loop: asyncio.AbstractEventLoop,
+        fake: FakeService,
+        stop: asyncio.Event,
+    ) -> None:
         self.home = home
         self.fake = fake
         self._loop = loop
+        self._stop = stop
+        self.pulled: list[Future[None]] = []
 
     def do(self, lever: Coroutine[Any, Any, T]) -> T:
         """Pull a lever, and wait for what it gives."""
         return asyncio.run_coroutine_threadsafe(lever, self._loop).result(SECONDS)
+
+    def meanwhile(self, levers: Coroutine[Any, Any, None]) -> None:
+        """Let levers be pulled while the caller goes on; what they raise is raised at the end."""
+        self.pulled.append(asyncio.run_coroutine_threadsafe(levers, self._loop))
+
+    async def halt(self) -> None:
+        """Let the master stop."""
+        self._stop.set()
 
 
 @contextmanager
@@ -79,7 +96,11 @@ def master(home: Path) -> Iterator[Master]:
     thread.start()
     try:
         assert ready.wait(SECONDS)
-        yield Master(home, loop, made[0])
+        here = Master(home, loop, made[0], stop)
+        yield here
+        for one in here.pulled:
+            one.result(SECONDS)
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
         thread.join(SECONDS)

@@ -6,6 +6,7 @@ as one too (`unavailable`), with what to do.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -41,12 +42,16 @@ SECONDS: Final = 60.0  # that compiling and signing a cluster may take
 
 
 class Client:
-    """The questions of the API, each as a method; ServiceError where one is refused."""
+    """The questions of the API, each as a method; ServiceError where one is refused.
 
-    def __init__(self, socket: Path, seconds: float = SECONDS) -> None:
-        self._socket = socket
+    It is one, too, to make a client where nobody listens.
+    """
+
+    def __init__(self, path: Path, seconds: float = SECONDS) -> None:
+        _knock(path)
+        self._path = path
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
+            transport=httpx.HTTPTransport(uds=str(path)),
             base_url="http://master",
             timeout=seconds,
             trust_env=False,
@@ -159,7 +164,7 @@ class Client:
         try:
             yield
         except httpx.HTTPError as error:
-            raise ServiceError("unavailable", _nobody(self._socket, error)) from error
+            raise ServiceError("unavailable", _nobody(self._path, error)) from error
         except msgspec.DecodeError as error:
             text = f"cannot read the master's answer: {error}; is it of another release?"
             raise ServiceError("unavailable", text) from error
@@ -180,11 +185,22 @@ def _refuse(answer: httpx.Response) -> None:
     raise ServiceError("unavailable", f"cannot do it: the master answered {answer.status_code}")
 
 
-def _nobody(socket: Path, error: httpx.HTTPError) -> str:
-    home = socket.parent.parent
+def _knock(path: Path) -> None:
+    """Say at once, and in the system's own words, that nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError as error:
+            raise ServiceError("unavailable", _nobody(path, error)) from error
+
+
+def _nobody(path: Path, error: OSError | httpx.HTTPError) -> str:
+    if isinstance(error, PermissionError):
+        return f"cannot reach the master on {path}: permission denied; be its user or in its group"
+    why = error.strerror if isinstance(error, OSError) else error
     return (
-        f"cannot reach the master on {socket}: {error}; "
-        f"if it does not run: saltern master run --home {home}"
+        f"cannot reach the master on {path}: {why}; "
+        f"if it does not run: saltern master run --home {path.parent.parent}"
     )
 
 

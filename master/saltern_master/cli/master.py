@@ -40,15 +40,10 @@ def run(
 ) -> None:
     """Run the master until it is told to stop (SIGTERM, Ctrl-C)."""
     with faults_told():
+        address, told = str(_address(listen)), advertise or _advertised(listen)
         from saltern_master.core.run import run_core
 
-        run_core(
-            home,
-            listen=str(_address(listen)),
-            link_port=link_port,
-            door_port=door_port,
-            advertise=advertise or _advertised(listen),
-        )
+        run_core(home, listen=address, link_port=link_port, door_port=door_port, advertise=told)
 
 
 def _address(text: str) -> IPv4Address:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from saltern_master.api.service import ClusterView, DriftView
+from saltern_master.api.service import ClusterView, DriftView, ServiceError
 from saltern_master.cli.binaries import DEFAULT_HOME
 from saltern_master.cli.faults import faults_told
 from saltern_master.cli.listing import Output, write, write_line
@@ -66,14 +66,20 @@ def drift(
 
 
 def _follow(home: Path, node: str, most: int, open_only: bool, output: Output) -> None:
-    """Follow first and list then, so that nothing falls between."""
+    """Follow first and list then, so that nothing falls between and nothing is told twice."""
     with reach(home) as client, client.follow_drift(node) as events:
-        told = client.drift(node, most, open_only)
-        for one in reversed(told):
+        listed = client.drift(node, most, open_only)
+        told = {(one.node, one.number): one for one in listed}
+        for one in reversed(listed):
             _tell(one, output)
         for event in events:
-            if event.drift not in told and not (open_only and event.drift.healed):
-                _tell(event.drift, output)
+            new = event.drift
+            before = told.get((new.node, new.number))
+            stale = before is not None and (before == new or before.healed > new.healed)
+            if not stale and not (open_only and new.healed):
+                _tell(new, output)
+    text = "cannot follow any further: the master stopped; when it is back, follow again"
+    raise ServiceError("unavailable", text)
 
 
 def _tell(one: DriftView, output: Output) -> None:

@@ -41,6 +41,7 @@ class FakeService:
         self._told: list[tuple[int | str, TurnNode | DriftView]] = []
         self._cluster = ("demo", "1.20.2")
         self._authority = FakeAuthority()
+        self._following = 0
         self._moved = asyncio.Condition()
 
     async def status(self) -> ClusterView:
@@ -150,6 +151,9 @@ class FakeService:
     async def follow_drift(self, node: str) -> AsyncIterator[DriftView]:
         """Give drift as it comes."""
         told = len(self._told)
+        async with self._moved:
+            self._following += 1
+            self._moved.notify_all()
         while True:
             for whose, what in await self._news(told):
                 if isinstance(what, DriftView) and node in ("", whose):
@@ -193,6 +197,16 @@ class FakeService:
         if result in ("converged", "changed") and node in self._nodes:
             of = self._nodes[node]
             await self._put(of, version=of.wanted, health="converged", seen_at=self.now())
+
+    async def begun(self, turn: int) -> None:
+        """Wait until a turn has begun."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: turn in self._turns)
+
+    async def followed(self) -> None:
+        """Wait until somebody follows drift."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._following > 0)
 
     async def deviate(self, node: str, resource: str) -> None:
         """Let a node find a resource that is not as declared."""
@@ -248,6 +262,8 @@ class FakeService:
             notes=notes,
             nodes=tuple(TurnNode(node=name, result="waiting") for name in names),
         )
+        async with self._moved:
+            self._moved.notify_all()
         for name in names:
             if name not in self._nodes or not self._nodes[name].connected:
                 why = "it is not connected"
