@@ -2,103 +2,38 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from random import Random
-
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
-from saltern_master.enrol import tokens as making
 from saltern_master.enrol.approve import approve, find_pending, remove, revoke
-from saltern_master.enrol.decide import MOST_PENDING, Cluster, Decision, decide
-from saltern_master.enrol.knock import knock
+from saltern_master.enrol.decide import MOST_PENDING
 from saltern_master.enrol.standing import EnrolError, read_standing, shown
-from saltern_master.enrol.tokens import LONGEST, Meeting, make_token, token_for
+from saltern_master.enrol.tokens import LONGEST, make_token, token_for
 from saltern_master.records import drift
 from saltern_master.records.codec import hold, put
 from saltern_master.records.documents import document_key
 from saltern_master.records.nodes import Node, Owner, hold_node, hold_pending, owner_key
 from saltern_master.records.tokens import Token, every_token, token_key
-from saltern_master.store import ConflictError, MemoryStore, SqliteStore, Store
-from saltern_protocol import envelope
-from saltern_protocol.documents import PayloadType, decode_identity
-from saltern_protocol.keys import generate
-from saltern_protocol.messages import PROTOCOL, DriftSeen, Enrol, Enrolled, Refused, Waiting
-from saltern_protocol.root import Role, Roles, Root, encode_root
+from saltern_master.store import ConflictError, MemoryStore, Store
+from saltern_protocol.documents import decode_identity
+from saltern_protocol.messages import DriftSeen, Enrol, Enrolled, Waiting
 from saltern_protocol.token import JoinToken
 
-NOW = 1_800_000_000.0
-KEYS = [bytes([number]) * 32 for number in range(1, 120)]
-A, B, C = KEYS[:3]
-SECRET = b"s" * 32
-PRIVATE = generate(lambda size: b"k" * size)
-ROLE = Role(keys=(PRIVATE.public,), threshold=1)
-ROOT = envelope.sign(
-    PayloadType.ROOT,
-    encode_root(
-        Root(
-            cluster="demo",
-            version=1,
-            epoch=1,
-            expires=2_000_000_000,
-            roles=Roles(root=ROLE, policy=ROLE, state=ROLE),
-        )
-    ),
-    [PRIVATE],
+from tests.master.enrolling import (
+    KEYS,
+    MEETING,
+    NOW,
+    SECRET,
+    A,
+    B,
+    C,
+    ask,
+    asking,
+    incarnation,
+    node,
+    reason,
+    token,
 )
-CLUSTER = Cluster("demo", ROOT)
-MEETING = Meeting(("10.0.0.1", "master.example"), 6555, 6556, b"m" * 32, "demo", ROOT)
-
-
-def token(
-    store: Store, node: str = "w1", secret: bytes = SECRET, node_class: str = "worker"
-) -> JoinToken:
-    """Make a token good for an hour."""
-    wanted = token_for(node, node_class, 3600, secret, NOW)
-    held = hold(store, making.held_under(wanted), Token)
-    made = make_token(MEETING, hold_node(store, node), held, wanted, secret)
-    store.commit(*made.writes)
-    return made.carried
-
-
-def asking(node: str = "w1", secret: bytes = SECRET, facts: bytes = b'{"mtu": 1400}') -> Enrol:
-    return Enrol(
-        protocol=PROTOCOL,
-        secret=secret,
-        node=node,
-        sealing=b"x" * 32,
-        kinds=("file/1",),
-        release="1.0",
-        facts=facts,
-    )
-
-
-def ask(store: Store, key: bytes, enrol: Enrol | None = None, now: float = NOW) -> Decision:
-    return knock(store, enrol or asking(), key, CLUSTER, now, secrets.token_bytes)[0]
-
-
-def reason(decision: Decision) -> str:
-    assert isinstance(decision.answer, Refused), decision
-    assert decision.joined is None
-    assert decision.writes == ()
-    return decision.answer.reason
-
-
-def incarnation(decision: Decision) -> str:
-    assert isinstance(decision.answer, Enrolled), decision
-    return decode_identity(decision.answer.identity).incarnation
-
-
-def node(store: Store, name: str = "w1") -> Node:
-    found = hold_node(store, name).value
-    assert found is not None
-    return found
 
 
 @pytest.fixture
@@ -369,63 +304,3 @@ def test_a_token_and_a_machine_that_joins_meanwhile_are_not_both(store: Store) -
 
     with pytest.raises(ConflictError):
         store.commit(*made.writes)
-
-
-def machine(store: Store, key: bytes, told: dict[bytes, Decision]) -> Iterator[None]:
-    """A machine that asks until it is answered; others come between its steps."""
-    while key not in told:
-        standing = read_standing(store, "w1", key.hex(), SECRET)
-        yield
-        decision = decide(asking(), standing, CLUSTER, NOW, secrets.token_hex(16))
-        with suppress(ConflictError):
-            store.commit(*decision.writes)
-            told[key] = decision
-
-
-def one_won(told: dict[bytes, Decision], store: Store) -> bool:
-    won = [key for key, one in told.items() if isinstance(one.answer, Enrolled)]
-    lost = {reason(one) for key, one in told.items() if key not in won}
-    owners = [entry.key for entry in store.list("keys/")]
-    return (
-        len(won) == 1
-        and node(store) == told[won[0]].joined
-        and lost <= {"token"}
-        and owners == [owner_key(won[0].hex())]
-    )
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(2, 100))
-def test_of_a_hundred_who_use_one_token_at_once_one_wins(chance: Random, count: int) -> None:
-    store = MemoryStore()
-    token(store)
-    told: dict[bytes, Decision] = {}
-    running = {key: machine(store, key, told) for key in KEYS[:count]}
-    while running:
-        key = chance.choice(list(running))
-        if next(running[key], "answered") == "answered":
-            del running[key]
-
-    assert len(told) == count
-    assert one_won(told, store)
-
-
-def test_it_is_so_with_threads_and_a_file_too(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    first = SqliteStore(path)
-    token(first)
-
-    def some(keys: list[bytes]) -> dict[bytes, Decision]:
-        mine = SqliteStore(path)
-        told = {key: ask(mine, key) for key in keys}
-        mine.close()
-        return told
-
-    told: dict[bytes, Decision] = {}
-    with ThreadPoolExecutor(8) as threads:
-        for part in threads.map(some, [KEYS[at:100:8] for at in range(8)]):
-            told |= part
-
-    assert len(told) == 100
-    assert one_won(told, first)
-    first.close()

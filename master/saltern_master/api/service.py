@@ -14,7 +14,7 @@ import msgspec
 
 from saltern_master.errors import MasterError
 
-NodeState = Literal["pending", "joined", "revoked", "removing", "removed"]
+NodeState = Literal["offline", "pending", "joined", "revoked", "removing", "removed"]
 Result = Literal[
     "waiting",  # not yet
     "converged",
