@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from saltern_protocol.errors import printable
+
 DAY: Final = 86400  # seconds
 
 
@@ -72,7 +74,7 @@ def unlike(wanted: Wanted, leaf: Leaf, now: int) -> tuple[str, ...]:
     if not leaf.of_issuer:
         told.append("it is not signed by that authority")
     if leaf.common_name != wanted.common_name:
-        told.append(f"its common name is {leaf.common_name!r}")
+        told.append(f"its common name is {_listed({leaf.common_name})}")
     for what in ("organizations", "dns", "addresses", "usages"):
         found, asked = set(getattr(leaf, what)), set(getattr(wanted, what))
         if found != asked:
@@ -97,4 +99,5 @@ def day(seconds: int) -> str:
 
 
 def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+    """Name them on one short line: what stands in a stranger's certificate is anything."""
+    return printable(", ".join(sorted(names))) or "none"

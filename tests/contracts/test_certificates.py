@@ -216,7 +216,7 @@ def test_what_was_asked_for_is_written(ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("sends", "told"),
     [
-        (lambda one: replace(one, common_name="admin"), "common name is 'admin'"),
+        (lambda one: replace(one, common_name="admin"), "common name is admin"),
         (lambda one: replace(one, organizations=("system:masters",)), "system:masters"),
         (lambda one: replace(one, dns=("evil",)), "dns are evil"),
         (lambda one: replace(one, addresses=()), "addresses are none"),

@@ -123,7 +123,7 @@ TABLE = [
     ),
     pytest.param(
         made_for(common_name="system:node:w2"),
-        [f"{ASK}its common name is 'system:node:w2'"],
+        [f"{ASK}its common name is system:node:w2"],
         id="subject",
     ),
     pytest.param(
