@@ -65,7 +65,7 @@ def test_a_machine_with_a_good_token_becomes_the_node(store: Store) -> None:
         "w1",
         "control-plane",
     )
-    assert identity.root == ROOT
+    assert identity.root == CLUSTER.root
     known = node(store)
     assert known == decision.joined
     assert (known.state, known.key, known.sealing) == ("joined", A.hex(), (b"x" * 32).hex())
