@@ -20,6 +20,7 @@ from saltern_protocol.messages import DriftSeen, Enrol, Enrolled, Waiting
 from saltern_protocol.token import JoinToken
 
 from tests.master.enrolling import (
+    CLUSTER,
     KEYS,
     MEETING,
     NOW,
