@@ -2,19 +2,22 @@
 
 What the master refuses comes out as the ServiceError that it was; a master that is not there,
 as one too (`unavailable`), with what to do.
+
+It stands on the standard library's http.client: every command waits for this module's imports,
+and those of an HTTP library of its own take longer than all else that `saltern status` does.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self, TypeVar
-from urllib.parse import quote
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
 
 from saltern_master.api.problem import MEDIA, Problem, error_of
@@ -42,31 +45,14 @@ SECONDS: Final = 60.0  # that compiling and signing a cluster may take
 
 
 class Client:
-    """The questions of the API, each as a method; ServiceError where one is refused.
+    """The questions of the API, each as a method and a connection of its own.
 
-    It is one, too, to make a client where nobody listens.
+    ServiceError: it was refused, or nobody is there. Nothing is asked before a method is called.
     """
 
     def __init__(self, path: Path, seconds: float = SECONDS) -> None:
-        _knock(path)
         self._path = path
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(path)),
-            base_url="http://master",
-            timeout=seconds,
-            trust_env=False,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.close()
+        self._seconds = seconds
 
     def status(self) -> ClusterView:
         """Say how the whole stands."""
@@ -135,35 +121,36 @@ class Client:
         json: msgspec.Struct | None = None,
         content: bytes = b"",
         media: str = JSON,
-        query: dict[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> T:
         body = content if json is None else msgspec.json.encode(json)
-        with self._unreached():
-            answer = self._http.request(
-                method, path, content=body, params=query, headers={"Content-Type": media}
-            )
-            _refuse(answer)
-            return msgspec.json.decode(answer.content, type=kind)
+        with self._asked(method, _url(path, query or {}), body, media) as (_, answer):
+            return msgspec.json.decode(answer.read(), type=kind)
 
     @contextmanager
     def _follow(
-        self, path: str, query: dict[str, str], read: Callable[[str], T | ProblemEvent]
+        self, path: str, query: dict[str, str], read: Callable[[bytes], T | ProblemEvent]
     ) -> Iterator[Iterator[T]]:
-        timeout = httpx.Timeout(SECONDS, read=None)
-        with (
-            self._unreached(),
-            self._http.stream("GET", path, params=query, timeout=timeout) as answer,
-        ):
-            if not answer.is_success:
-                answer.read()
-                _refuse(answer)
-            yield map(_event, map(read, answer.iter_lines()))
+        with self._asked("GET", _url(path, query), b"", JSON) as (link, answer):
+            link.settimeout(None)  # nothing may happen for long
+            yield map(_event, map(read, answer))
 
     @contextmanager
-    def _unreached(self) -> Iterator[None]:
+    def _asked(
+        self, method: str, url: str, body: bytes, media: str
+    ) -> Iterator[tuple[socket.socket, HTTPResponse]]:
+        """Ask, and give the answer if it is no refusal."""
+        connection = HTTPConnection("master")
         try:
-            yield
-        except httpx.HTTPError as error:
+            with closing(connection), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+                link.settimeout(self._seconds)
+                link.connect(str(self._path))
+                connection.sock = link
+                connection.request(method, url, body, {"Content-Type": media})
+                with closing(connection.getresponse()) as answer:
+                    _refuse(answer)
+                    yield link, answer
+        except (OSError, HTTPException) as error:
             raise ServiceError("unavailable", _nobody(self._path, error)) from error
         except msgspec.DecodeError as error:
             text = f"cannot read the master's answer: {error}; is it of another release?"
@@ -176,32 +163,27 @@ def _event(event: T | ProblemEvent) -> T:
     return event
 
 
-def _refuse(answer: httpx.Response) -> None:
+def _refuse(answer: HTTPResponse) -> None:
     """Raise what the master refused with."""
-    if answer.is_success:
+    if answer.status < HTTPStatus.BAD_REQUEST:
         return
-    if answer.headers.get("Content-Type") == MEDIA:
-        raise error_of(msgspec.json.decode(answer.content, type=Problem))
-    raise ServiceError("unavailable", f"cannot do it: the master answered {answer.status_code}")
+    if answer.headers.get_content_type() == MEDIA:
+        raise error_of(msgspec.json.decode(answer.read(), type=Problem))
+    raise ServiceError("unavailable", f"cannot do it: the master answered {answer.status}")
 
 
-def _knock(path: Path) -> None:
-    """Say at once, and in the system's own words, that nobody listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        try:
-            asking.connect(str(path))
-        except OSError as error:
-            raise ServiceError("unavailable", _nobody(path, error)) from error
-
-
-def _nobody(path: Path, error: OSError | httpx.HTTPError) -> str:
+def _nobody(path: Path, error: OSError | HTTPException) -> str:
     if isinstance(error, PermissionError):
         return f"cannot reach the master on {path}: permission denied; be its user or in its group"
-    why = error.strerror if isinstance(error, OSError) else error
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or repr(error)
     return (
         f"cannot reach the master on {path}: {why}; "
         f"if it does not run: saltern master run --home {path.parent.parent}"
     )
+
+
+def _url(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _part(name: str) -> str:
@@ -209,9 +191,9 @@ def _part(name: str) -> str:
     return quote(name, safe="")
 
 
-def _turn_event(line: str) -> NodeEvent | TurnEvent | ProblemEvent:
+def _turn_event(line: bytes) -> NodeEvent | TurnEvent | ProblemEvent:
     return msgspec.json.decode(line, type=NodeEvent | TurnEvent | ProblemEvent)
 
 
-def _drift_event(line: str) -> DriftEvent | ProblemEvent:
+def _drift_event(line: bytes) -> DriftEvent | ProblemEvent:
     return msgspec.json.decode(line, type=DriftEvent | ProblemEvent)

@@ -29,6 +29,7 @@ def apply(
     Exit status: 0 all well; 1 some node failed; 2 the file is wrong; 3 some node was not
     reached, or not all were done in time.
     """
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         seconds = span(timeout)
         follow_turn(client, client.apply(read_bytes(file)), 0 if no_wait else seconds, output)

@@ -26,7 +26,8 @@ def kubeconfig(
     home: HomePath = DEFAULT_HOME,
 ) -> None:
     """Give an administrator's kubeconfig, with everything in it."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         from saltern_master.compile.yaml_text import to_yaml
         from saltern_master.signing.home import write_whole
 

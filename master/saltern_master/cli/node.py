@@ -33,7 +33,8 @@ def token(
     output: Output = Output.TABLE,
 ) -> None:
     """Make a token with which one machine can become this node, once."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         from saltern_master.api.requests import NewToken
 
         wanted = NewToken(node=name, node_class=node_class, seconds=span(ttl), approval=approval)
@@ -49,7 +50,8 @@ def token(
 @app.command()
 def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List the tokens that can still be used. None is shown again."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         found = client.tokens()
         write(found, output, token_lines(found, clock(), zone()))
 
@@ -57,7 +59,8 @@ def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
 @app.command("list")
 def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List the nodes."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         found = client.status().nodes
         write(found, output, node_lines(found, clock(), output))
         if not found:
@@ -67,7 +70,8 @@ def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> 
 @app.command()
 def show(name: NodeName, home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """Show all that is known of a node."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         found = client.node(name)
         write(found, output, node_page(found, clock(), zone()))
 
@@ -79,7 +83,8 @@ def approve(
     home: HomePath = DEFAULT_HOME,
 ) -> None:
     """Let a machine in that came without a secret."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         client.approve(name, fingerprint)
         say(f"{name} is a node now")
 
@@ -87,7 +92,8 @@ def approve(
 @app.command()
 def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
     """Stop listening to a node, at once. It keeps what it has; a new token lets it join anew."""
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         client.revoke(name)
         say(f"nothing that {name} says is heard any more; for good: saltern node remove {name}")
 
@@ -105,7 +111,8 @@ def remove(
 
     Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
     """
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         seconds = span(timeout)
         client.node(name)
         if not yes and typer.prompt(f"Type {name} to remove it", err=True) != name:

@@ -39,11 +39,10 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
 
     home = context.params.get("home") or DEFAULT_HOME
     try:
-        with Client(socket_of(Path(home)), seconds=0.5) as client:
-            names = [one.name for one in client.status().nodes]
+        nodes = Client(socket_of(Path(home)), seconds=0.5).status().nodes
     except MasterError:
         return []
-    return [name for name in names if name.startswith(incomplete)]
+    return [one.name for one in nodes if one.name.startswith(incomplete)]
 
 
 NodeName = Annotated[

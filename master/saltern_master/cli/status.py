@@ -22,7 +22,8 @@ def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
     Exit status: 0 all well; 1 some node is not as declared; 3 some node is not connected, or
     not yet where it shall be.
     """
-    with faults_told(), reach(home) as client:
+    with faults_told():
+        client = reach(home)
         found = client.status()
         write(found, output, cluster_lines(found, clock(), output))
         means = status_of(found)
@@ -60,14 +61,14 @@ def drift(
         if follow:
             _follow(home, node, most, open_only, output)
             return
-        with reach(home) as client:
-            found = client.drift(node, most, open_only)
-            write(found, output, drift_lines(found, zone(), output))
+        found = reach(home).drift(node, most, open_only)
+        write(found, output, drift_lines(found, zone(), output))
 
 
 def _follow(home: Path, node: str, most: int, open_only: bool, output: Output) -> None:
     """Follow first and list then, so that nothing falls between and nothing is told twice."""
-    with reach(home) as client, client.follow_drift(node) as events:
+    client = reach(home)
+    with client.follow_drift(node) as events:
         listed = client.drift(node, most, open_only)
         told = {(one.node, one.number): one for one in listed}
         for one in reversed(listed):
