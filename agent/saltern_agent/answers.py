@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
-from saltern_protocol.errors import ProtocolError, RefusedError
-from saltern_states.body import BodyError
 
+from saltern_agent.applying import KNOWN, Applying, refusal
 from saltern_agent.control import (
     AskApply,
     AskDrift,
@@ -23,8 +22,7 @@ from saltern_agent.events import End, Line
 from saltern_agent.journal import Drift, JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
-from saltern_agent.noticing import Watched, watched
-from saltern_agent.status import Status, status_of
+from saltern_agent.status import LinkStatus, Status
 
 MOST_DRIFT = 10_000
 
@@ -41,6 +39,7 @@ class StatusLine(msgspec.Struct, frozen=True, tag_field="type", tag="status"):
     status: Status
     pid: int
     working: bool
+    link: LinkStatus | None = None  # to the master; None: this node has none
 
 
 @dataclass(slots=True)
@@ -50,6 +49,10 @@ class Answers:
     agent: Agent
     history: Callable[[int], tuple[Drift, ...]]  # the newest drift, of which at most so many
     follower: Client | None = None
+    applying: Applying = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.applying = Applying(self.agent)
 
     def hear(self, line: Line) -> None:
         """Pass a line on to the client whose job is under way; in the loop's thread."""
@@ -75,7 +78,8 @@ class Answers:
         if status is None:
             client.say(End(False, "the agent is still starting; ask again in a moment"))
             return
-        client.say(StatusLine(status, os.getpid(), self.agent.worker.waiting > 0))
+        working = self.agent.worker.waiting > 0
+        client.say(StatusLine(status, os.getpid(), working, self.agent.link.status()))
         client.say(End(True))
 
     def _look(self, client: Client) -> None:
@@ -107,47 +111,9 @@ class Answers:
         self.agent.worker.submit(job, lambda end: self._end(client, end))
 
     def _apply(self, question: AskApply, client: Client) -> None:
-        turns = self.agent.turns
-        turns.asked += 1
-
-        def job(keeper: Keeper) -> tuple[End, Status, Watched]:
-            turns.begun += 1
-            self._begin(client)
-            end = apply_end(keeper, question.statement, self.agent.clocks.monotonic, turns.newer)
-            return end, status_of(keeper), watched(keeper.body)
-
-        def ended(result: tuple[End, Status, Watched] | Exception) -> None:
-            if isinstance(result, Exception):
-                self._end(client, result)
-                self._resume()
-                return
-            end, status, watches = result
-            self.agent.show(status)
-            self.agent.follow(watches)
-            self._end(client, end)
-
-        self.agent.worker.submit(job, ended)
-
-    def _resume(self) -> None:
-        """Go on with the apply that made way for a statement which was then refused."""
-        turns = self.agent.turns
-
-        def job(keeper: Keeper) -> tuple[Status, Watched] | None:
-            accepted = keeper.journal.accepted()
-            if accepted is None or not accepted.unfinished:
-                return None
-            keeper.converge_all(turns.newer)
-            return status_of(keeper), watched(keeper.body)
-
-        def ended(result: tuple[Status, Watched] | Exception | None) -> None:
-            if isinstance(result, Exception):
-                self.agent.fail(result)
-            elif result is not None:
-                status, watches = result
-                self.agent.show(status)
-                self.agent.follow(watches)
-
-        self.agent.worker.submit(job, ended)
+        self.applying.apply(
+            question.statement, 0, lambda: self._begin(client), lambda end: self._end(client, end)
+        )
 
     def _begin(self, client: Client) -> None:
         """From the worker's thread: what is told from now on is this client's."""
@@ -156,9 +122,7 @@ class Answers:
     def _end(self, client: Client, end: End | Exception) -> None:
         self.follower = None
         client.say(refusal(end) if isinstance(end, Exception) else end)
-        if isinstance(end, Exception) and not isinstance(
-            end, ProtocolError | BodyError | JournalError
-        ):
+        if isinstance(end, Exception) and not isinstance(end, KNOWN):
             self.agent.fail(end)
 
 
@@ -171,32 +135,6 @@ def plan_end(keeper: Keeper, statement: bytes | None, monotonic: Callable[[], fl
     return End(not hindered, changes=plan.changes, bad=hindered, milliseconds=took)
 
 
-def apply_end(
-    keeper: Keeper,
-    statement: bytes,
-    monotonic: Callable[[], float],
-    newer: Callable[[], bool] = lambda: False,
-) -> End:
-    """Accept and converge, and sum it up."""
-    began = monotonic()
-    result = keeper.take(statement, newer)
-    return End(
-        result.converged,
-        "a newer document came before this one was through" if result.interrupted else "",
-        changes=result.changes,
-        bad=len(result.bad),
-        milliseconds=(monotonic() - began) * 1000,
-    )
-
-
 def look_end(look: Look) -> End:
     """Sum up a look."""
     return End(not look.off, bad=look.off, milliseconds=look.wall * 1000)
-
-
-def refusal(error: Exception) -> End:
-    """Tell an error that ended a job."""
-    reason = error.reason.value if isinstance(error, RefusedError) else ""
-    if isinstance(error, BodyError):
-        reason = "bad-body"
-    return End(False, str(error) or type(error).__name__, reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import structs
 from saltern_protocol.documents import Document, decode_document, decode_statement
 from saltern_protocol.envelope import decode as decode_envelope
 from saltern_protocol.errors import ProtocolError, RefusedError, printable
@@ -96,6 +97,11 @@ def refused(asked: Asked, envelope: bytes, reason: str, why: str, now: float) ->
         reason=cut(reason, MAX_SHORT),
         why=cut(why, MAX_TEXT),
     )
+
+
+def superseded(told: Applied) -> Applied:
+    """Tell the same of a document that a newer one took the place of before it was here."""
+    return structs.replace(told, outcome=Outcome.SUPERSEDED)
 
 
 def refused_statement(asked: Asked, statement: bytes, error: Exception, now: float) -> Applied:

@@ -7,13 +7,15 @@ meanwhile waits and is looked at together, so a storm of events costs one look p
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -22,7 +24,7 @@ from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper, Noticed
 from saltern_agent.noticing import Notices, Watched, watched
 from saltern_agent.sources import Source
-from saltern_agent.status import Status, status_of
+from saltern_agent.status import LinkStatus, Status, status_of
 from saltern_agent.worker import Worker
 
 RESYNC = 1.0  # seconds: after lost events everything is looked at, but no more often than this
@@ -49,6 +51,8 @@ class Look:
     cpu: float
     at: float
     retries: Mapping[str, float]  # what waits for its next attempt, and how many seconds
+    changes: int  # that it made
+    broken_off: bool  # an apply is to go on first: nothing was looked at
 
 
 @dataclass(slots=True)
@@ -64,6 +68,59 @@ class Turns:
         return self.stopping or self.asked > self.begun
 
 
+class Link(Protocol):
+    """What speaks with the master, in the loop's thread; it never blocks."""
+
+    def start(self) -> None:
+        """The node is held: there is something to speak of."""
+        ...
+
+    def filenos(self) -> tuple[int, ...]:
+        """Give the descriptors to poll for reading now."""
+        ...
+
+    def wait(self, monotonic: float) -> float:
+        """Give the seconds until turn() is due."""
+        ...
+
+    def turn(self, monotonic: float) -> None:
+        """Take what has come, and do what is due; after every poll."""
+        ...
+
+    def status(self) -> LinkStatus | None:
+        """Say how it stands; None: there is no master."""
+        ...
+
+    def stop(self) -> None:
+        """End."""
+        ...
+
+
+class NoLink:
+    """The link of a node that has no master."""
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def filenos(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    def wait(self, monotonic: float) -> float:
+        """For ever."""
+        return math.inf
+
+    def turn(self, monotonic: float) -> None:
+        """Nothing."""
+
+    def status(self) -> LinkStatus | None:
+        """There is no master."""
+        return None
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
 @dataclass(slots=True)
 class Agent:
     """Everything that the loop holds."""
@@ -74,6 +131,8 @@ class Agent:
     turns: Turns
     ready: Callable[[], None]
     complain: Callable[[str], None]
+    link: Link = field(default_factory=NoLink)
+    ticks: int = 0  # turns of the loop
     notices: Notices = field(default_factory=Notices)
     status: Status | None = None
     looking: bool = False
@@ -91,6 +150,7 @@ class Agent:
             self._turn(control, woken)
         if not self.worker.stop(STOPPING):
             self.complain("stopping although the resource in hand has not ended")
+        self.link.stop()
         control.close()
         os.close(signal.set_wakeup_fd(-1))
         woken.close()
@@ -142,12 +202,14 @@ class Agent:
         self.troubles = troubles
 
     def _turn(self, control: Control, woken: socket.socket) -> None:
+        self.ticks += 1
         sources = {source.fileno(): source for source in self.sources}
         monotonic = self.clocks.monotonic()
-        wait = self.notices.wait(monotonic)
+        wait = min(self.notices.wait(monotonic), self.link.wait(monotonic))
         if self._may_look():
             wait = min(wait, self.notices.rested(monotonic))
-        for descriptor in _poll(self.worker, control, woken, sources, wait):
+        link = self.link.filenos()
+        for descriptor in _poll(self.worker, control, woken, (*sources, *link), wait):
             if descriptor == woken.fileno():
                 woken.recv(4096)
                 self.turns.stopping = True
@@ -157,8 +219,9 @@ class Agent:
                 control.accept()
             elif descriptor in sources:
                 self._read(sources[descriptor])
-            else:
+            elif descriptor not in link:
                 control.serve(descriptor)
+        self.link.turn(self.clocks.monotonic())
         self.notices.tick(self.clocks.monotonic(), self.clocks.wall())
         self._look()
 
@@ -192,11 +255,13 @@ class Agent:
         return not self.looking and self.status is not None and self.status.version is not None
 
     def _job(self, keeper: Keeper, noticed: dict[str, Noticed], whole: bool) -> Look:
-        wall, cpu = self.clocks.monotonic(), self.clocks.cpu()
+        wall, cpu, made = self.clocks.monotonic(), self.clocks.cpu(), keeper.made
+        broken_off = keeper.last is not None and keeper.last.interrupted
         off = keeper.look(noticed, whole)
         wall, cpu = self.clocks.monotonic() - wall, self.clocks.cpu() - cpu
         retries = keeper.retries()
-        return Look(status_of(keeper), whole, off, wall, cpu, self.clocks.wall(), retries)
+        status, at, made = status_of(keeper), self.clocks.wall(), keeper.made - made
+        return Look(status, whole, off, wall, cpu, at, retries, made, broken_off)
 
     def _looked(
         self,
@@ -226,6 +291,7 @@ class Agent:
         if isinstance(begun, Exception):
             self.fail(begun)
             return
+        self.link.start()
         if begun.unfinished:
             self.worker.submit(self._go_on, self._went_on)
             return
@@ -279,13 +345,13 @@ def _poll(
     worker: Worker[Keeper],
     control: Control,
     woken: socket.socket,
-    sources: dict[int, Source],
+    others: Iterable[int],
     wait: float,
 ) -> list[int]:
     poll = select.poll()
     for descriptor in (woken.fileno(), worker.fileno(), control.fileno()):
         poll.register(descriptor, select.POLLIN)
-    for descriptor in sources:
+    for descriptor in others:
         poll.register(descriptor, select.POLLIN | select.POLLPRI)
     for descriptor, client in control.clients.items():
         poll.register(descriptor, select.POLLIN | (select.POLLOUT if client.unread else 0))

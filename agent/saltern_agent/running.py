@@ -10,10 +10,13 @@ from functools import partial
 
 from saltern_protocol.documents import Identity
 from saltern_protocol.errors import ProtocolError
-from saltern_states.body import BodyError
+from saltern_states.body import Body, BodyError
+from saltern_states.certificate import Certificate
 from saltern_states.contract import Change
+from saltern_states.ports import HostError
 
-from saltern_agent.answers import Answers, apply_end, plan_end, refusal
+from saltern_agent.answers import Answers, plan_end
+from saltern_agent.applying import apply_end, refusal
 from saltern_agent.control import AskApply, AskPlan, Client, Control, Question
 from saltern_agent.converge import Done
 from saltern_agent.events import (
@@ -26,13 +29,16 @@ from saltern_agent.events import (
     planned_line,
 )
 from saltern_agent.host.boot import RunMark
+from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
 from saltern_agent.host.notify import notify
 from saltern_agent.journal import Drift, Journal, JournalError
 from saltern_agent.keeper import Keeper
+from saltern_agent.link.joined import master_link
 from saltern_agent.log import ERROR, WARNING, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
-from saltern_agent.places import Lock, Places, SettingsError, read_identity
+from saltern_agent.outbox import NoOutbox, Outbox, TableOutbox
+from saltern_agent.places import Lock, Master, Places, SettingsError, read_identity, read_master
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 from saltern_agent.worker import Worker
@@ -69,7 +75,7 @@ class Teller:
 
 def run_agent(places: Places) -> int:
     """Hold the node until a signal comes."""
-    identity, lock = read_identity(places), Lock(places)
+    identity, lock, master = read_identity(places), Lock(places), read_master(places)
     log = standard_log(os.environ.get("INVOCATION_ID"))
     turns = Turns()
 
@@ -83,7 +89,7 @@ def run_agent(places: Places) -> int:
     def answer(question: Question, client: Client) -> None:
         answers.answer(question, client)
 
-    worker = Worker(lambda: _keeper(places, identity, hear))
+    worker: Worker[Keeper] = Worker(lambda: _keeper(places, identity, hear, ways))
     agent = Agent(
         worker,
         event_sources(places.root),
@@ -92,6 +98,7 @@ def run_agent(places: Places) -> int:
         ready=lambda: notify(os.environ, "READY=1"),
         complain=lambda trouble: log.say(trouble, WARNING),
     )
+    ways = _ways(agent, places, identity, master)
     answers = Answers(agent, partial(_history, places))
     log.say(f"holding node {identity.node} of cluster {identity.cluster}")
     try:
@@ -121,9 +128,12 @@ def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
     """Do in this process what the running agent would do; the lines come as they are told."""
     identity, lock = read_identity(places), Lock(places)
     told: list[Line] = []
-    worker = Worker(
-        lambda: _keeper(places, identity, lambda line: worker.post(lambda: told.append(line)))
-    )
+    ways = ALONE if read_master(places) is None else MEANWHILE
+
+    def hear(line: Line) -> None:
+        worker.post(lambda: told.append(line))
+
+    worker = Worker(lambda: _keeper(places, identity, hear, ways))
     worker.start(lambda error: told.append(_fault(error)))
 
     def job(keeper: Keeper) -> End:
@@ -152,11 +162,48 @@ def _fault(error: Exception) -> End:
     raise error
 
 
-def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) -> Keeper:
-    journal = Journal(places.journal)  # first: without it there is nothing to hold the node to
-    node = Node(places.blobs, places.hashes, places.config, root=places.root)
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways from a keeper to the master."""
+
+    outbox: Outbox
+    issue: Callable[[str, bytes], bytes]  # by resource
+    unreached: Callable[[], str]
+
+
+ALONE = Ways(NoOutbox(), no_master, never_joined)
+
+
+def _only_running(path: str, _request: bytes) -> bytes:
+    raise HostError(f"cannot ask for {path}: {_not_running()}")
+
+
+def _not_running() -> str:
+    return "only the running agent speaks with the master; run: systemctl start saltern-agent"
+
+
+MEANWHILE = Ways(TableOutbox(lambda: None), _only_running, _not_running)
+"""Of a node that has joined, while its agent does not run: what it is to tell waits for that."""
+
+
+def _ways(agent: Agent, places: Places, identity: Identity, master: Master | None) -> Ways:
+    """Make the ways of a running agent, and its link if it has joined a master."""
+    if master is None:
+        return ALONE
+    link = master_link(places, identity, master, agent)
+    agent.link = link
+    return Ways(TableOutbox(link.changed), link.issue, link.unreached)
+
+
+def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None], ways: Ways) -> Keeper:
+    journal = Journal(places.journal, ways.outbox)  # first: without it there is nothing to hold
+
+    def issue(path: str, request: bytes) -> bytes:
+        return ways.issue(_certified(keeper.body, path), request)
+
+    node = Node(places.blobs, places.hashes, places.config, issue, ways.unreached, places.root)
     node.sweep(journal.owned().values())
-    return Keeper(
+    keeper = Keeper(
         host=node,
         journal=journal,
         identity=identity,
@@ -164,3 +211,12 @@ def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None]) ->
         listener=Teller(hear),
         boot=RunMark(places.boot),
     )
+    return keeper
+
+
+def _certified(body: Body, path: str) -> str:
+    """Give the resource whose certificate stands at a path: the master knows it by that."""
+    for resource in body.resources:
+        if isinstance(resource.spec, Certificate) and resource.spec.path == path:
+            return resource.id
+    raise HostError(f"cannot ask for {path}: the accepted body has no certificate there")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from saltern_agent.answers import StatusLine
 from saltern_agent.events import DoneLine, MakingLine, PlannedLine
 from saltern_agent.journal import Drift
-from saltern_agent.status import Status
+from saltern_agent.status import LinkStatus, Status
 
 
 def show_plan(line: PlannedLine, diffs: bool) -> Iterator[str]:
@@ -62,6 +62,8 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
             f"last look  {_ago(now - status.looked)} ago, {status.look_milliseconds:.1f} ms, "
             f"{status.look_cpu_milliseconds:.1f} ms of CPU"
         )
+    if line.link is not None:
+        yield from _link(line.link, now)
     yield f"agent      pid {line.pid}, {pss / 2**20:.1f} MiB PSS"
     yield from _wrong(status, now)
 
@@ -77,6 +79,20 @@ def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
         how = f"(seen by {one.seen}, recorded in {told:.1f} ms)"
         yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
         yield from (f"    {found}" for found in one.found)
+
+
+def _link(link: LinkStatus, now: float) -> Iterator[str]:
+    stands = {"up": "connected", "away": "not connected"}.get(link.state, link.state)
+    why = f": {link.why}" if link.why else ""
+    yield f"master     {link.master}, {stands} for {_ago(now - link.since)}{why}"
+    if link.lease_until:
+        lasts = link.lease_until > now
+        until = f"{'until' if lasts else 'ran out'} {_date(link.lease_until)}"
+        yield f"lease      {until}, {link.unacked} results and drifts to be acknowledged"
+    elif link.unacked:
+        yield f"untold     {link.unacked} results and drifts"
+    if link.fetching:
+        yield f"on its way {link.fetching}"
 
 
 def _wrong(status: Status, now: float) -> Iterator[str]:

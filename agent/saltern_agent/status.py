@@ -39,6 +39,20 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     look_cpu_milliseconds: float = 0.0
 
 
+class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the link to the master stands. Times are Unix seconds; 0: none."""
+
+    master: str  # address and port
+    state: str  # away, opening, greeting, up
+    since: float
+    why: str = ""  # it is not up
+    lease_until: float = 0.0
+    unacked: int = 0  # items in the outbox
+    fetching: str = ""
+    ignored: int = 0  # messages out of turn
+    malformed: int = 0
+
+
 def status_of(keeper: Keeper) -> Status:
     """Say how things stand."""
     document, last = keeper.document, keeper.last

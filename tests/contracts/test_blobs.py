@@ -132,5 +132,5 @@ def test_a_blob_that_leaves_the_node_no_room_is_refused_before_it_comes(tmp_path
     blobs = DiskBlobs(tmp_path / "own")
 
     blobs.room(1)
-    with pytest.raises(HostError, match="make room|are the most"):
+    with pytest.raises(HostError, match=r"make room|are the most"):
         blobs.room(free if size == free else (2 << 30) + 1)

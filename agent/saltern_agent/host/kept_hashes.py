@@ -61,3 +61,10 @@ class KeptHashes:
             os.replace(part, self.path)
         except OSError:
             return
+
+
+class ReadHashes(KeptHashes):
+    """The file for a second reader in the process: what that hashes itself is not kept."""
+
+    def write(self, known: Mapping[Stamp, str]) -> None:
+        """Nothing: the file has one writer."""

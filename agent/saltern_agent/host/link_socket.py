@@ -13,7 +13,7 @@ zmq is imported when the first socket is opened: a node that has joined nobody d
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from saltern_protocol.messages import MAX_MESSAGE
@@ -51,15 +51,15 @@ class Read:
         return len(self.frames) == MOST
 
 
-@dataclass(slots=True)
 class LinkSocket:
     """One socket at a time. One thread uses one LinkSocket."""
 
-    credentials: Credentials
-    _context: zmq.Context[zmq.Socket[bytes]] | None = None
-    _socket: zmq.Socket[bytes] | None = None
-    _monitor: zmq.Socket[bytes] | None = None
-    _descriptors: tuple[int, ...] = field(default=())
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._descriptors: tuple[int, ...] = ()
 
     def open(self, address: str, port: int) -> None:
         """Set out to connect; read() tells how that goes. OSError: it cannot even be tried."""
@@ -123,9 +123,9 @@ class LinkSocket:
         import zmq
 
         options: dict[int, int | bytes] = {
-            zmq.CURVE_SERVERKEY: self.credentials.server,
-            zmq.CURVE_PUBLICKEY: self.credentials.public,
-            zmq.CURVE_SECRETKEY: self.credentials.secret,
+            zmq.CURVE_SERVERKEY: self._credentials.server,
+            zmq.CURVE_PUBLICKEY: self._credentials.public,
+            zmq.CURVE_SECRETKEY: self._credentials.secret,
             zmq.RECONNECT_IVL: -1,
             zmq.LINGER: 0,
             zmq.SNDHWM: HIGH_WATER,
