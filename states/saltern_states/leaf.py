@@ -18,6 +18,7 @@ from typing import Final
 from saltern_protocol.errors import printable
 
 DAY: Final = 86400  # seconds
+MAX_TOLD: Final = 200  # characters of a list of names
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +101,5 @@ def day(seconds: int) -> str:
 
 def _listed(names: set[str]) -> str:
     """Name them on one short line: what stands in a stranger's certificate is anything."""
-    return printable(", ".join(sorted(names))) or "none"
+    told = printable(", ".join(sorted(names))) or "none"
+    return told if len(told) <= MAX_TOLD else f"{told[:MAX_TOLD]}…"

@@ -19,6 +19,10 @@ from saltern_agent.host.x509 import new_key, read_key, read_leaf, request
 from saltern_states.leaf import Leaf, Wanted, unlike
 
 OPENSSL = "/usr/bin/openssl"
+pytestmark = pytest.mark.filterwarnings(  # of certificates that a later release will refuse
+    "ignore::cryptography.utils.CryptographyDeprecationWarning"
+)
+
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "w1")])
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509 import CertificateSigningRequestBuilder, Name
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from saltern_agent.host.x509 import read_key, read_leaf
+from saltern_agent.host.x509 import read_leaf
 from saltern_master.library.blobs import blob_path
 from saltern_master.pki.authorities import PkiError, load, make
 from saltern_master.pki.kubeconfig import for_admin, on_node
@@ -56,21 +59,32 @@ def test_a_nodes_kubeconfig_names_files() -> None:
     }
 
 
-def test_an_admins_holds_all_that_is_needed(tmp_path: Path) -> None:
+def test_an_admins_holds_all_but_the_key(tmp_path: Path) -> None:
     make(tmp_path, NOW)
     authority = load(tmp_path).of["kubernetes"]
+    key = generate_private_key(SECP256R1())
+    csr = CertificateSigningRequestBuilder(Name([])).sign(key, SHA256()).public_bytes(Encoding.PEM)
 
-    found = YAML(typ="safe").load(for_admin("demo", SERVER, authority, NOW, 77))
+    found = YAML(typ="safe").load(for_admin("demo", SERVER, authority, csr, NOW, 77))
 
     where, who = found["clusters"][0]["cluster"], found["users"][0]["user"]
     ca = base64.b64decode(where["certificate-authority-data"]).decode()
-    key = read_key(base64.b64decode(who["client-key-data"]))
     leaf = read_leaf(base64.b64decode(who["client-certificate-data"]), key, ca)
     assert (where["server"], ca) == (SERVER, authority.pem)
+    assert list(who) == ["client-certificate-data"]
     assert leaf is not None
     assert (leaf.of_key, leaf.of_issuer, leaf.odd) == (True, True, ())
     assert (leaf.common_name, leaf.organizations) == ("kubernetes-admin", ("system:masters",))
     assert leaf.usages == ("client",)
+
+
+@pytest.mark.parametrize("csr", [b"", b"else", b"-----BEGIN CERTIFICATE REQUEST-----\n"])
+def test_nobody_becomes_an_admin_without_a_request(tmp_path: Path, csr: bytes) -> None:
+    make(tmp_path, NOW)
+    authority = load(tmp_path).of["kubernetes"]
+
+    with pytest.raises(PkiError, match="no PKCS#10 in PEM"):
+        for_admin("demo", SERVER, authority, csr, NOW, 77)
 
 
 ADMIN, VIEWER = User("admin", ("system:masters",)), User("viewer", ("a", "b"))

@@ -1,7 +1,8 @@
 """Kubeconfigs: how a client finds and believes the API server, and who it says it is.
 
 * On a node it names files: a renewed certificate is read without another kubeconfig.
-* For a person it holds everything, since it is carried to another machine; it is a secret then.
+* For a person it holds the certificates, since it is carried to another machine; the key is put
+  in where it was made.
 
 Form: kubectl's v1 Config, client-go/tools/clientcmd/api/v1/types.go of 1.20.
 """
@@ -11,12 +12,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from saltern_states.certificate import Certificate
 
 from saltern_master.compile.yaml_text import to_yaml
 from saltern_master.pki.authorities import Authority
+from saltern_master.pki.csr import public_key_of, public_key_of_pem
 from saltern_master.pki.issue import issue
 
 ADMIN = "kubernetes-admin"
@@ -34,21 +35,13 @@ def on_node(cluster: str, server: str, user: str, ca: str, certificate: str, key
     )
 
 
-def embedded(
-    cluster: str, server: str, user: str, ca: bytes, certificate: bytes, key: bytes
+def for_admin(
+    cluster: str, server: str, authority: Authority, csr: bytes, now: int, serial: int
 ) -> str:
-    """Give a kubeconfig that holds its PEM texts; whoever reads it is that user."""
-    return _config(
-        cluster,
-        user,
-        {"certificate-authority-data": _data(ca), "server": server},
-        {"client-certificate-data": _data(certificate), "client-key-data": _data(key)},
-    )
+    """Give a kubeconfig of who may do everything, for the key of a request in PEM.
 
-
-def for_admin(cluster: str, server: str, authority: Authority, now: int, serial: int) -> str:
-    """Make a key and a certificate that may do everything, and give them as a kubeconfig."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    It lacks `client-key-data`: the key never leaves who asked. PkiError: why there is none.
+    """
     want = Certificate(
         path="/admin.crt",
         key="/admin.key",
@@ -59,10 +52,13 @@ def for_admin(cluster: str, server: str, authority: Authority, now: int, serial:
         days=ADMIN_DAYS,
         ca=authority.pem,
     )
-    made = issue(want, key.public_key(), authority, now, serial)
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    ca = authority.pem.encode()
-    return embedded(cluster, server, ADMIN, ca, made.public_bytes(Encoding.PEM), text)
+    made = issue(want, public_key_of_pem(csr), authority, now, serial)
+    return _config(
+        cluster,
+        ADMIN,
+        {"certificate-authority-data": _data(authority.pem.encode()), "server": server},
+        {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))},
+    )
 
 
 def _config(cluster: str, user: str, where: Mapping[str, str], who: Mapping[str, str]) -> str:
@@ -81,3 +77,33 @@ def _config(cluster: str, user: str, where: Mapping[str, str], who: Mapping[str,
 
 def _data(pem: bytes) -> str:
     return b64encode(pem).decode()
+
+
+def for_request(
+    cluster: str, server: str, authority: Authority, csr: bytes, now: int, serial: int
+) -> str:
+    """Give an administrator's kubeconfig for the key of a request (PKCS#10 in DER), without it.
+
+    Who asked has the key, and adds it as `client-key-data`. PkiError.
+    """
+    made = issue(_admin(authority), public_key_of(csr), authority, now, serial)
+    ca = authority.pem.encode()
+    return _config(
+        cluster,
+        ADMIN,
+        {"certificate-authority-data": _data(ca), "server": server},
+        {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))},
+    )
+
+
+def _admin(authority: Authority) -> Certificate:
+    return Certificate(
+        path="/admin.crt",
+        key="/admin.key",
+        issuer="kubernetes",
+        common_name=ADMIN,
+        organizations=(ADMINS,),
+        usages=("client",),
+        days=ADMIN_DAYS,
+        ca=authority.pem,
+    )
