@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from saltern_agent.host.x509 import read_leaf
 from saltern_master.library.blobs import blob_path
 from saltern_master.pki.authorities import PkiError, load, make
-from saltern_master.pki.kubeconfig import for_admin, on_node
+from saltern_master.pki.kubeconfig import for_admin
 from saltern_master.pki.seals import Sealed, give, next_generation
 from saltern_master.pki.tokens import User, known_tokens, tokens_of, with_tokens
 from saltern_protocol.errors import RefusedError
@@ -32,31 +32,6 @@ NOW = 1_800_000_000
 SERVER = "https://10.9.0.11:6443"
 CANARY = b"canary-31d97c"
 TO = Context(cluster="demo", node="cp1", secret="service-account", generation=1)
-
-
-def test_a_nodes_kubeconfig_names_files() -> None:
-    text = on_node("demo", SERVER, "system:kube-proxy", "/p/ca.crt", "/p/a.crt", "/p/a.key")
-
-    assert YAML(typ="safe").load(text) == {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {"name": "demo", "cluster": {"certificate-authority": "/p/ca.crt", "server": SERVER}}
-        ],
-        "users": [
-            {
-                "name": "system:kube-proxy",
-                "user": {"client-certificate": "/p/a.crt", "client-key": "/p/a.key"},
-            }
-        ],
-        "contexts": [
-            {
-                "name": "system:kube-proxy@demo",
-                "context": {"cluster": "demo", "user": "system:kube-proxy"},
-            }
-        ],
-        "current-context": "system:kube-proxy@demo",
-    }
 
 
 def test_an_admins_holds_all_but_the_key(tmp_path: Path) -> None:
@@ -72,6 +47,9 @@ def test_an_admins_holds_all_but_the_key(tmp_path: Path) -> None:
     leaf = read_leaf(base64.b64decode(who["client-certificate-data"]), key, ca)
     assert (where["server"], ca) == (SERVER, authority.pem)
     assert list(who) == ["client-certificate-data"]
+    assert found["users"][0]["name"] == found["contexts"][0]["context"]["user"]
+    assert found["clusters"][0]["name"] == found["contexts"][0]["context"]["cluster"] == "demo"
+    assert found["current-context"] == found["contexts"][0]["name"]
     assert leaf is not None
     assert (leaf.of_key, leaf.of_issuer, leaf.odd) == (True, True, ())
     assert (leaf.common_name, leaf.organizations) == ("kubernetes-admin", ("system:masters",))

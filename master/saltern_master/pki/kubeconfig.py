@@ -1,8 +1,8 @@
-"""Kubeconfigs: how a client finds and believes the API server, and who it says it is.
+"""An administrator's kubeconfig: how they find and believe the API server, and who they are.
 
-* On a node it names files: a renewed certificate is read without another kubeconfig.
-* For a person it holds the certificates, since it is carried to another machine; the key is put
-  in where it was made.
+* It holds the certificates, since it is carried to another machine; the key is put in where it
+  was made. Those of nodes name files: compile/kubeconfig.py.
+* Group system:masters may do everything, by a role that Kubernetes itself binds to it.
 
 Form: kubectl's v1 Config, client-go/tools/clientcmd/api/v1/types.go of 1.20.
 """
@@ -10,7 +10,6 @@ Form: kubectl's v1 Config, client-go/tools/clientcmd/api/v1/types.go of 1.20.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from saltern_states.certificate import Certificate
@@ -21,18 +20,8 @@ from saltern_master.pki.csr import public_key_of, public_key_of_pem
 from saltern_master.pki.issue import issue
 
 ADMIN = "kubernetes-admin"
-ADMINS = "system:masters"  # bound to cluster-admin by Kubernetes itself
+ADMINS = "system:masters"
 ADMIN_DAYS = 365
-
-
-def on_node(cluster: str, server: str, user: str, ca: str, certificate: str, key: str) -> str:
-    """Give a kubeconfig that names files, by absolute paths. `server`: https://HOST:PORT."""
-    return _config(
-        cluster,
-        user,
-        {"certificate-authority": ca, "server": server},
-        {"client-certificate": certificate, "client-key": key},
-    )
 
 
 def for_admin(
@@ -53,23 +42,16 @@ def for_admin(
         ca=authority.pem,
     )
     made = issue(want, public_key_of_pem(csr), authority, now, serial)
-    return _config(
-        cluster,
-        ADMIN,
-        {"certificate-authority-data": _data(authority.pem.encode()), "server": server},
-        {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))},
-    )
-
-
-def _config(cluster: str, user: str, where: Mapping[str, str], who: Mapping[str, str]) -> str:
-    context = f"{user}@{cluster}"
+    where = {"certificate-authority-data": _data(authority.pem.encode()), "server": server}
+    who = {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))}
+    context = f"{ADMIN}@{cluster}"
     return to_yaml(
         {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": cluster, "cluster": dict(where)}],
-            "users": [{"name": user, "user": dict(who)}],
-            "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+            "clusters": [{"name": cluster, "cluster": where}],
+            "users": [{"name": ADMIN, "user": who}],
+            "contexts": [{"name": context, "context": {"cluster": cluster, "user": ADMIN}}],
             "current-context": context,
         }
     )
