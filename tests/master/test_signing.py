@@ -3,110 +3,40 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 import zmq
 from saltern_master.cluster.faults import ClusterFileError
-from saltern_master.cluster.load import load
-from saltern_master.compile.allocation import Allocation
-from saltern_master.compile.cluster import Compilation, compile_cluster
-from saltern_master.library import Binary, Library
-from saltern_master.records.documents import hold_document
-from saltern_master.records.nodes import Node, State, hold_node
+from saltern_master.library import Library
 from saltern_master.signing.home import Home, HomeError, link_public
 from saltern_master.signing.init import DAY, init, sign_policy
-from saltern_master.signing.recorded import known_facts, open_store, recorded_allocation
-from saltern_master.signing.sign import Signed, SignError, sign
-from saltern_protocol.documents import Document, Identity, decode_identity, decode_statement
+from saltern_master.signing.recorded import open_store, recorded_allocation
+from saltern_master.signing.sign import SignError, sign
 from saltern_protocol.errors import RefusedError
-from saltern_protocol.trust import Accepted, Trust
-from saltern_states.body import read_body
 from zmq.utils import z85
 
 from tests.master.clusters import SMALL
-
-NOW = 1_800_000_000
-OWN = "resources: [{id: motd, spec: {kind: file/1, path: /etc/motd, text: hi}}]\n"
-OTHER = SMALL + "resources: [{id: d, spec: {kind: directory/1, path: /etc/docker/d}}]\n"
-MODES = {".": 0o711, "blobs": 0o711, "keys": 0o700, "pki": 0o700, "store.db": 0o600}
-TWO = "- {name: w2, address: 10.9.0.22}\n"
-
-
-def counting(start: int) -> bytes:
-    return start.to_bytes(2, "big") * 16
-
-
-class Chance:
-    """Bytes that differ each time and are the same in every run."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, size: int) -> bytes:
-        self.calls += 1
-        return counting(self.calls)[:size]
+from tests.master.homes import (
+    MODES,
+    NOW,
+    OTHER,
+    OWN,
+    TWO,
+    Chance,
+    believed,
+    believed_body,
+    compiling,
+    made_home,
+    recorded,
+    signed,
+    snapshot,
+)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "home")
-    init(home, "demo", NOW, Chance())
-    program = tmp_path / "kubelet"
-    program.write_bytes(b"a kubelet")
-    library = Library(home.path)
-    sha256 = library.add_blob(program)
-    library.add_binary(
-        Binary(
-            version="1.20.2",
-            component="kubelet",
-            architecture="amd64",
-            sha256=sha256,
-            size=9,
-            origin="directory",
-        )
-    )
-    return home
-
-
-def compiling(home: Home, text: str = SMALL) -> Callable[[Allocation], Compilation]:
-    stock = Library(home.path).list()
-    return lambda before: compile_cluster(load(text.encode()), {}, before, stock)
-
-
-def signed(home: Home, text: str = SMALL, now: int = NOW) -> tuple[Signed, ...]:
-    return sign(home, "demo", compiling(home, text), home.path / "out", now, Chance())
-
-
-def believed(
-    home: Home, node: str = "w1", before: Accepted | None = None, now: int = NOW
-) -> tuple[Document, Accepted, Identity]:
-    """Take the files as the node would."""
-    identity = decode_identity((home.path / "out" / f"{node}.identity").read_bytes())
-    statement = decode_statement((home.path / "out" / f"{node}.statement").read_bytes())
-    trust = Trust.pin(identity).follow(statement)
-    document, entry = trust.accept(statement.document, statement.body, identity, before, now)
-    body = read_body(statement.body)
-    trust.permit(identity, [claim for one in body.resources for claim in one.claims])
-    return document, entry, identity
-
-
-def recorded(home: Home, name: str = "w1") -> Node:
-    with open_store(home) as store:
-        node = hold_node(store, name).value
-    assert node is not None
-    return node
-
-
-def keep(home: Home, node: Node) -> None:
-    with open_store(home) as store:
-        store.commit(*hold_node(store, node.name).replaced(node))
-
-
-def snapshot(home: Home) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    return made_home(tmp_path)
 
 
 def test_keys_are_for_their_owner_alone(home: Home) -> None:
@@ -229,6 +159,9 @@ def test_blobs_lie_beside_the_statements(home: Home) -> None:
     (blob,) = (home.path / "out" / "blobs").iterdir()
     assert blob.read_bytes() == b"a kubelet"
     assert blob.stat().st_ino == Library(home.path).path(blob.name).stat().st_ino
+    body = Library(home.path).path(recorded(home).body)
+    assert body.read_bytes() == believed_body(home)
+    assert body.stat().st_mode & 0o777 == 0o444
 
 
 def test_contents_that_are_missing_are_all_told(home: Home) -> None:
@@ -273,125 +206,3 @@ def test_the_link_key_is_a_curve_key_of_its_own(tmp_path: Path) -> None:
     (home.path / "keys" / "link.key").unlink()
     with pytest.raises(HomeError, match=r"cannot read .*link\.key.*nodes know the master by it"):
         home.link_key()
-
-
-def test_a_body_that_a_document_names_already_is_not_signed_anew(home: Home) -> None:
-    signed(home)
-    document = (home.path / "out" / "w1.statement").read_bytes()
-    assert signed(home, now=NOW + 14 * DAY)[0].version == 1
-    assert (home.path / "out" / "w1.statement").read_bytes() == document
-    assert signed(home, now=NOW + 15 * DAY)[0].version == 2
-    assert believed(home, now=NOW + 15 * DAY)[0].expires == NOW + 45 * DAY
-
-
-def test_a_new_policy_comes_with_the_document_that_stands(home: Home) -> None:
-    signed(home)
-    sign_policy(home, NOW)
-    assert signed(home)[0].version == 1
-    statement = decode_statement((home.path / "out" / "w1.statement").read_bytes())
-    assert statement.policy == home.envelope("policy")
-    believed(home)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"incarnation": "ab" * 16}, id="another incarnation"),
-        pytest.param({"epoch": 2}, id="another epoch"),
-        pytest.param({"envelope": b""}, id="no signature"),
-        pytest.param({"issued": NOW + 1}, id="from a clock that was ahead"),
-        pytest.param({"version": 0}, id="not the version that the node was given last"),
-    ],
-)
-def test_a_document_that_no_longer_serves_is_signed_anew(
-    home: Home, change: dict[str, object]
-) -> None:
-    signed(home)
-    with open_store(home) as store:
-        held = hold_document(store, "w1")
-        assert held.value is not None
-        store.commit(*held.replaced(msgspec.structs.replace(held.value, **change)))
-    assert signed(home)[0].version == 2
-    believed(home)
-
-
-def test_who_was_never_let_in_is_recorded_as_offline(home: Home) -> None:
-    signed(home)
-    node = recorded(home)
-    assert (node.state, node.node_class, node.key, node.version) == ("offline", "worker", "", 1)
-
-
-def test_a_node_that_joined_keeps_who_it_is(home: Home) -> None:
-    joined = Node(
-        name="w1",
-        node_class="worker",
-        state="joined",
-        incarnation="ab" * 16,
-        key="cd" * 32,
-        facts={"mtu": 1400, "colour": "green"},
-    )
-    keep(home, joined)
-    signed(home)
-    assert believed(home)[2].incarnation == joined.incarnation
-    after = recorded(home)
-    assert (after.state, after.key, after.facts) == ("joined", "cd" * 32, joined.facts)
-
-
-def test_a_node_that_was_removed_begins_anew(home: Home) -> None:
-    keep(home, Node(name="w1", node_class="worker", state="removed", incarnation="ab" * 16))
-    signed(home)
-    assert recorded(home).state == "offline"
-    assert recorded(home).incarnation != "ab" * 16
-
-
-@pytest.mark.parametrize(
-    ("state", "node_class", "said"),
-    [
-        ("revoked", "worker", "w1: it is revoked; take it out of the cluster file"),
-        ("removing", "worker", "w1: it is removing; take it out of the cluster file"),
-        ("joined", "control-plane", "w1: it joined as control-plane, and its roles ask for worker"),
-    ],
-)
-def test_for_whom_is_not_let_in_so_nothing_is_signed(
-    home: Home, state: State, node_class: str, said: str
-) -> None:
-    keep(home, Node(name="w1", node_class=node_class, state=state, incarnation="ab" * 16))
-    before = snapshot(home)
-    with pytest.raises(SignError) as caught:
-        signed(home)
-    assert said in str(caught.value)
-    assert snapshot(home) == before
-
-
-def test_facts_that_a_person_brought_stand_above_those_that_were_told(home: Home) -> None:
-    joined = Node(
-        name="w1", node_class="worker", state="joined", incarnation="ab" * 16, facts={"mtu": 1400}
-    )
-    keep(home, joined)
-    with open_store(home) as store:
-        assert known_facts(home, store, ["w1", "w2"])["w1"].mtu == 1400
-        home.facts_file("w1").write_text('{"mtu": 9000, "node": "w1"}')
-        assert known_facts(home, store, ["w1", "w2"])["w1"].mtu == 9000
-    signed(home)
-    assert recorded(home).facts == {"mtu": 9000, "node": "w1"}
-
-
-def test_a_home_of_the_earlier_release_is_taken_over_once(home: Home) -> None:
-    home.store_file.unlink()
-    (home.path / "nodes").mkdir()
-    old = {"incarnation": "ab" * 16, "version": 7, "document": "cd" * 32}
-    earlier = {
-        home.path / "nodes" / "w1.json": msgspec.json.encode(old),
-        home.path / "allocation.json": b'{"ranges": {"w1": "10.10.9.0/24"}}',
-    }
-    for path, data in earlier.items():
-        path.write_bytes(data)
-    assert signed(home)[0].version == 8
-    document, _, identity = believed(home)
-    assert document.previous == bytes.fromhex("cd" * 32)
-    assert identity.incarnation == "ab" * 16
-    for path, data in earlier.items():
-        assert not path.exists()
-        path.write_bytes(data)  # as a kill between the commit and the removal leaves them
-    assert recorded(home).version == 8
-    assert not any(path.exists() for path in earlier)

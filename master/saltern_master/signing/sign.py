@@ -70,6 +70,7 @@ class _Ready:
     """All that is written for one node."""
 
     issued: Issued
+    body: bytes
     identity: bytes
     statement: bytes
     writes: tuple[Write, ...]
@@ -105,6 +106,8 @@ def sign(
             for one, node in zip(compilation.nodes, held, strict=True)
         ]
         blobs = _blobs(home, compilation)
+        for one in ready:  # core serves a body by its hash as soon as a document names it
+            Library(home.path).add_bytes(one.body)
         store.commit(
             *put_allocation(ranges, compilation.allocation),
             *(write for one in ready for write in one.writes),
@@ -175,7 +178,7 @@ def _prepare(
     )
     believe(identity, statement, (one for r in compiled.body.resources for one in r.claims), now)
     writes = document_writes(held, before, node, issued)
-    return _Ready(issued, encode_identity(identity), encode_statement(statement), writes)
+    return _Ready(issued, body, encode_identity(identity), encode_statement(statement), writes)
 
 
 def _node(home: Home, known: Node | None, wanted: Wanted, random: Callable[[int], bytes]) -> Node:
