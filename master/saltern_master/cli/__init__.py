@@ -9,43 +9,42 @@ from __future__ import annotations
 
 import typer
 
-from saltern_master.cli import (
-    apply,
-    binaries,
-    blobs,
-    cluster,
-    images,
-    kubeconfig,
-    lab,
-    master,
-    node,
-    packages,
-    show,
-    status,
+from saltern_master.cli.lazy import Row, group_of
+
+HERE = __name__
+COMMANDS = (
+    Row("init", f"{HERE}.cluster", "init"),
+    Row("master", f"{HERE}.master"),
+    Row("node", f"{HERE}.node"),
+    Row("apply", f"{HERE}.apply", "apply"),
+    Row("status", f"{HERE}.status", "status"),
+    Row("drift", f"{HERE}.status", "drift"),
+    Row("kubeconfig", f"{HERE}.kubeconfig", "kubeconfig"),
+    Row("policy", f"{HERE}.cluster", "policy"),
+    Row("compile", f"{HERE}.cluster", "compile_file"),
+    Row("sign", f"{HERE}.cluster", "sign"),
+    Row("show", f"{HERE}.show", "show_file"),
+    Row("binaries", f"{HERE}.binaries"),
+    Row("images", f"{HERE}.images"),
+    Row("packages", f"{HERE}.packages"),
+    Row("blobs", f"{HERE}.blobs"),
+    Row("lab", f"{HERE}.lab"),
 )
 
 app = typer.Typer(
+    cls=group_of(COMMANDS),
     no_args_is_help=True,
     rich_markup_mode=None,  # what a person wrote is text, never markup
     pretty_exceptions_enable=False,
     help="Turns bare Linux machines into a Kubernetes cluster and holds them there.",
+    epilog="Exit status: 0 done; 1 it could not be done, or some node failed; 2 the command "
+    "line or a file of yours is wrong; 3 some node was not reached, or not all is done in time.",
 )
-app.command("init")(cluster.init)
-app.add_typer(master.app, name="master")
-app.add_typer(node.app, name="node")
-app.command("apply")(apply.apply)
-app.command("status")(status.status)
-app.command("drift")(status.drift)
-app.command("kubeconfig")(kubeconfig.kubeconfig)
-app.command("policy")(cluster.policy)
-app.command("compile")(cluster.compile_file)
-app.command("sign")(cluster.sign)
-app.command("show")(show.show_file)
-app.add_typer(binaries.app, name="binaries")
-app.add_typer(images.app, name="images")
-app.add_typer(packages.app, name="packages")
-app.add_typer(blobs.app, name="blobs")
-app.add_typer(lab.app, name="lab")
+
+
+@app.callback()
+def group() -> None:
+    """Have commands and do nothing without one."""
 
 
 def main() -> None:

@@ -1,0 +1,71 @@
+"""Commands that are imported when they are asked for.
+
+`saltern status` need not wait for what `saltern lab` stands on. The table says where each
+command is; only --help, which shows every command's own line, imports them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A command's name, and the function or the group that it is."""
+
+    name: str
+    module: str
+    attribute: str = "app"
+
+
+class Commands(MutableMapping[str, Any]):
+    """A table as what Typer looks commands up in. Nothing can be added to it."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self._rows = {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - Typer's own command or group
+        return made(self._rows[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __setitem__(self, name: str, command: object) -> NoReturn:
+        raise TypeError("the table of commands is fixed")
+
+    def __delitem__(self, name: str) -> NoReturn:
+        raise TypeError("the table of commands is fixed")
+
+
+def made(row: Row) -> Any:  # noqa: ANN401 - Typer's own command or group
+    """Import a command and make it what Typer runs."""
+    found = getattr(import_module(row.module), row.attribute)
+    holder = typer.Typer(rich_markup_mode=None, add_completion=False)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=row.name)
+    else:
+        holder.command(row.name)(found)
+    return get_group(holder).commands[row.name]
+
+
+def group_of(rows: tuple[Row, ...]) -> type[TyperGroup]:
+    """Give the class of a group that has these commands."""
+
+    class LazyGroup(TyperGroup):
+        """A group whose commands are imported one by one."""
+
+        def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - handed on
+            super().__init__(**attributes)
+            self.commands = Commands(rows)
+
+    return LazyGroup
