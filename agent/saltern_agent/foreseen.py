@@ -177,7 +177,7 @@ READS = {
     "sysctls": frozenset({"read"}),
     "modules": frozenset({"state"}),
     "swaps": frozenset({"active"}),
-    "links": frozenset({"link", "loose_ends", "routes"}),
+    "links": frozenset({"link", "loose_ends", "routes", "routes_of"}),
     "rules": frozenset({"save"}),
     "packages": frozenset({"version", "named", "compare"}),
     "images": frozenset({"digest"}),
