@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import faults_told, read_bytes
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output
 from saltern_master.cli.moments import span
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import read_bytes, refusals_told
 from saltern_master.cli.remote import HomePath, reach
 
 
@@ -29,7 +29,7 @@ def apply(
     Exit status: 0 all well; 1 some node failed; 2 the file is wrong; 3 some node was not
     reached, or not all were done in time.
     """
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         seconds = span(timeout)
         follow_turn(client, client.apply(read_bytes(file)), 0 if no_wait else seconds, output)

@@ -14,6 +14,7 @@ from saltern_master.binaries.check import host_architecture
 from saltern_master.binaries.components import BinaryError
 from saltern_master.binaries.release import SITE
 from saltern_master.cli.output import Output, errors_told, say, show
+from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.library import Library
 
 app = typer.Typer(no_args_is_help=True, help="Kubernetes' own programs, by version.")
@@ -22,7 +23,6 @@ COLUMNS = ("version", "component", "architecture", "size", "origin", "sha256")
 Home = Annotated[
     Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
 ]
-DEFAULT_HOME = Path("/var/lib/saltern")
 
 
 @app.command()

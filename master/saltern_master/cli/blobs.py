@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
 from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, show
+from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.library import Library
 
 app = typer.Typer(no_args_is_help=True, help="Contents for artifacts of your own, by SHA-256.")

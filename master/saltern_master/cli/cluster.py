@@ -14,10 +14,11 @@ import typer
 from saltern_protocol.keys import fingerprint
 from saltern_states.body import write_body
 
-from saltern_master.cli.binaries import DEFAULT_HOME
 from saltern_master.cli.bodies import Format, body_lines, in_full, write
-from saltern_master.cli.faults import faults_told, read_bytes
+from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, say, show
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import read_bytes
 from saltern_master.cluster.load import ClusterFile, load
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled, compile_cluster

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import FileError, faults_told, read_bytes
 from saltern_master.cli.output import say
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import FileError, read_bytes, refusals_told
 from saltern_master.cli.remote import HomePath, reach
 
 
@@ -26,7 +26,7 @@ def kubeconfig(
     home: HomePath = DEFAULT_HOME,
 ) -> None:
     """Give an administrator's kubeconfig, with everything in it."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         from saltern_master.compile.yaml_text import to_yaml
         from saltern_master.signing.home import write_whole

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import UsageError, faults_told
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import UsageError, refusals_told
 from saltern_master.cli.remote import HomePath
 
 app = typer.Typer(no_args_is_help=True, help="The process that nodes speak with.")
@@ -39,7 +39,7 @@ def run(
     ] = None,
 ) -> None:
     """Run the master until it is told to stop (SIGTERM, Ctrl-C)."""
-    with faults_told():
+    with refusals_told():
         address, told = str(_address(listen)), advertise or _advertised(listen)
         from saltern_master.core.run import run_core
 

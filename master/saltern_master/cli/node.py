@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import UsageError, faults_told
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output, write
 from saltern_master.cli.moments import clock, moment, span, zone
 from saltern_master.cli.output import say
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import UsageError, refusals_told
 from saltern_master.cli.remote import HomePath, NodeName, reach
 from saltern_master.cli.tables import NO_NODES, node_lines, node_page, token_lines
 
@@ -33,7 +33,7 @@ def token(
     output: Output = Output.TABLE,
 ) -> None:
     """Make a token with which one machine can become this node, once."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         from saltern_master.api.requests import NewToken
 
@@ -50,7 +50,7 @@ def token(
 @app.command()
 def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List the tokens that can still be used. None is shown again."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         found = client.tokens()
         write(found, output, token_lines(found, clock(), zone()))
@@ -59,7 +59,7 @@ def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
 @app.command("list")
 def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List the nodes."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         found = client.status().nodes
         write(found, output, node_lines(found, clock(), output))
@@ -70,7 +70,7 @@ def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> 
 @app.command()
 def show(name: NodeName, home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """Show all that is known of a node."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         found = client.node(name)
         write(found, output, node_page(found, clock(), zone()))
@@ -83,7 +83,7 @@ def approve(
     home: HomePath = DEFAULT_HOME,
 ) -> None:
     """Let a machine in that came without a secret."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         client.approve(name, fingerprint)
         say(f"{name} is a node now")
@@ -92,7 +92,7 @@ def approve(
 @app.command()
 def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
     """Stop listening to a node, at once. It keeps what it has; a new token lets it join anew."""
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         client.revoke(name)
         say(f"nothing that {name} says is heard any more; for good: saltern node remove {name}")
@@ -111,7 +111,7 @@ def remove(
 
     Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
     """
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         seconds = span(timeout)
         client.node(name)

@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from saltern_master import cache
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import FileError, faults_told
+from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, say, show
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import FileError
 from saltern_master.library import Deb, Library, PackageSet
 from saltern_master.packages import fetch_closure
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from saltern_master.cli.binaries import DEFAULT_HOME
+from saltern_master.cli.places import DEFAULT_HOME
 
 if TYPE_CHECKING:
     from saltern_master.api.client import Client

@@ -22,7 +22,8 @@ from saltern_protocol.root import decode_root
 from saltern_states.body import Body, read_body
 
 from saltern_master.cli.bodies import Format, body_lines, in_full, write
-from saltern_master.cli.faults import FileError, faults_told, read_bytes
+from saltern_master.cli.faults import faults_told
+from saltern_master.cli.refusals import FileError, read_bytes
 
 
 def show_file(

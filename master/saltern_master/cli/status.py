@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from saltern_master.api.service import ClusterView, DriftView, ServiceError
-from saltern_master.cli.binaries import DEFAULT_HOME
-from saltern_master.cli.faults import faults_told
 from saltern_master.cli.listing import Output, write, write_line
 from saltern_master.cli.moments import clock, zone
+from saltern_master.cli.places import DEFAULT_HOME
+from saltern_master.cli.refusals import refusals_told
 from saltern_master.cli.remote import HomePath, node_names, reach
 from saltern_master.cli.tables import WELL, cluster_lines, drift_line, drift_lines
 
@@ -22,7 +22,7 @@ def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
     Exit status: 0 all well; 1 some node is not as declared; 3 some node is not connected, or
     not yet where it shall be.
     """
-    with faults_told():
+    with refusals_told():
         client = reach(home)
         found = client.status()
         write(found, output, cluster_lines(found, clock(), output))
@@ -57,7 +57,7 @@ def drift(
 
     With --follow: oldest first, then what comes; with --output json a line of JSON for each.
     """
-    with faults_told():
+    with refusals_told():
         if follow:
             _follow(home, node, most, open_only, output)
             return
