@@ -16,7 +16,7 @@ from saltern_states.certificate import Certificate
 
 from saltern_master.compile.yaml_text import to_yaml
 from saltern_master.pki.authorities import Authority
-from saltern_master.pki.csr import public_key_of, public_key_of_pem
+from saltern_master.pki.csr import public_key_of
 from saltern_master.pki.issue import issue
 
 ADMIN = "kubernetes-admin"
@@ -24,12 +24,12 @@ ADMINS = "system:masters"
 ADMIN_DAYS = 365
 
 
-def for_admin(
+def for_request(
     cluster: str, server: str, authority: Authority, csr: bytes, now: int, serial: int
 ) -> str:
-    """Give a kubeconfig of who may do everything, for the key of a request in PEM.
+    """Give a kubeconfig of who may do everything, for the key of a request (PKCS#10 in DER).
 
-    It lacks `client-key-data`: the key never leaves who asked. PkiError: why there is none.
+    It lacks `client-key-data`: who asked has the key, and adds it. PkiError: why there is none.
     """
     want = Certificate(
         path="/admin.crt",
@@ -41,7 +41,7 @@ def for_admin(
         days=ADMIN_DAYS,
         ca=authority.pem,
     )
-    made = issue(want, public_key_of_pem(csr), authority, now, serial)
+    made = issue(want, public_key_of(csr), authority, now, serial)
     where = {"certificate-authority-data": _data(authority.pem.encode()), "server": server}
     who = {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))}
     context = f"{ADMIN}@{cluster}"
@@ -59,33 +59,3 @@ def for_admin(
 
 def _data(pem: bytes) -> str:
     return b64encode(pem).decode()
-
-
-def for_request(
-    cluster: str, server: str, authority: Authority, csr: bytes, now: int, serial: int
-) -> str:
-    """Give an administrator's kubeconfig for the key of a request (PKCS#10 in DER), without it.
-
-    Who asked has the key, and adds it as `client-key-data`. PkiError.
-    """
-    made = issue(_admin(authority), public_key_of(csr), authority, now, serial)
-    ca = authority.pem.encode()
-    return _config(
-        cluster,
-        ADMIN,
-        {"certificate-authority-data": _data(ca), "server": server},
-        {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))},
-    )
-
-
-def _admin(authority: Authority) -> Certificate:
-    return Certificate(
-        path="/admin.crt",
-        key="/admin.key",
-        issuer="kubernetes",
-        common_name=ADMIN,
-        organizations=(ADMINS,),
-        usages=("client",),
-        days=ADMIN_DAYS,
-        ca=authority.pem,
-    )
