@@ -65,6 +65,7 @@ GOOD = (
         (GOOD[:-1], "no PKCS#10"),
         (GOOD + b"\0", "no PKCS#10"),
         (b"\x30\x84\xff\xff\xff\xff" + GOOD, "no PKCS#10"),
+        (GOOD.replace(b"\x02\x01\x00", b"\x02\x01\x07", 1), "no PKCS#10"),  # version 7
         (b"\0" * (MAX_CSR + 1), "the limit is 16384"),
     ],
 )
@@ -90,14 +91,30 @@ def test_law_any_bytes_are_answered(der: bytes) -> None:
         public_key_of(der)
 
 
+def flipped(data: bytes, place: int, flip: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ flip]) + data[place + 1 :]
+
+
+def test_every_bit_is_answered() -> None:
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    own, taken = public_key_of(GOOD).public_bytes(*form), 0
+    for place in range(len(GOOD)):
+        for bit in range(8):
+            try:
+                key = public_key_of(flipped(GOOD, place, 1 << bit))
+            except CsrError:
+                continue
+            taken += 1
+            assert key.public_bytes(*form) == own
+    assert taken < 8  # of what is not signed, hardly anything can be otherwise
+
+
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_law_one_changed_byte_is_never_taken_for_anothers_key(place: int, flip: int) -> None:
     """A byte outside of what is signed may change (how a length is written); the key may not."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    changed = GOOD[:place] + bytes([GOOD[place] ^ flip]) + GOOD[place + 1 :]
-
     try:
-        key = public_key_of(changed)
+        key = public_key_of(flipped(GOOD, place, flip))
     except CsrError:
         return
     assert key.public_bytes(*form) == public_key_of(GOOD).public_bytes(*form)

@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from saltern_agent.host.x509 import read_leaf
 from saltern_master.library.blobs import blob_path
 from saltern_master.pki.authorities import PkiError, load, make
-from saltern_master.pki.kubeconfig import for_request
+from saltern_master.pki.kubeconfig import for_admin
 from saltern_master.pki.seals import Sealed, give, next_generation
 from saltern_master.pki.tokens import User, known_tokens, tokens_of, with_tokens
 from saltern_protocol.errors import RefusedError
@@ -38,9 +38,9 @@ def test_an_admins_holds_all_but_the_key(tmp_path: Path) -> None:
     make(tmp_path, NOW)
     authority = load(tmp_path).of["kubernetes"]
     key = generate_private_key(SECP256R1())
-    csr = CertificateSigningRequestBuilder(Name([])).sign(key, SHA256()).public_bytes(Encoding.DER)
+    csr = CertificateSigningRequestBuilder(Name([])).sign(key, SHA256()).public_bytes(Encoding.PEM)
 
-    found = YAML(typ="safe").load(for_request("demo", SERVER, authority, csr, NOW, 77))
+    found = YAML(typ="safe").load(for_admin("demo", SERVER, authority, csr, NOW, 77))
 
     where, who = found["clusters"][0]["cluster"], found["users"][0]["user"]
     ca = base64.b64decode(where["certificate-authority-data"]).decode()
@@ -61,8 +61,8 @@ def test_nobody_becomes_an_admin_without_a_request(tmp_path: Path, csr: bytes) -
     make(tmp_path, NOW)
     authority = load(tmp_path).of["kubernetes"]
 
-    with pytest.raises(PkiError, match="no PKCS#10 in DER"):
-        for_request("demo", SERVER, authority, csr, NOW, 77)
+    with pytest.raises(PkiError, match="no PKCS#10 in PEM"):
+        for_admin("demo", SERVER, authority, csr, NOW, 77)
 
 
 ADMIN, VIEWER = User("admin", ("system:masters",)), User("viewer", ("a", "b"))

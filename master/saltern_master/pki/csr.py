@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from cryptography import x509
@@ -27,15 +28,26 @@ class CsrError(PkiError):
 
 
 def public_key_of(der: bytes) -> PublicKey:
-    """Give the public key of a PKCS#10 request in DER."""
-    if len(der) > MAX_CSR:
-        raise CsrError(f"cannot read a request of {len(der)} bytes: the limit is {MAX_CSR}")
+    """Give the public key of a PKCS#10 request in DER, as nodes send it."""
+    return _public_key(x509.load_der_x509_csr, der, "DER")
+
+
+def public_key_of_pem(pem: bytes) -> PublicKey:
+    """Give the public key of a PKCS#10 request in PEM, as people send it."""
+    return _public_key(x509.load_pem_x509_csr, pem, "PEM")
+
+
+def _public_key(
+    load: Callable[[bytes], x509.CertificateSigningRequest], data: bytes, form: str
+) -> PublicKey:
+    if len(data) > MAX_CSR:
+        raise CsrError(f"cannot read a request of {len(data)} bytes: the limit is {MAX_CSR}")
     try:
-        request = x509.load_der_x509_csr(der)
+        request = load(data)
         key = _accepted(request)
         signed = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise CsrError("cannot read the request: it is no PKCS#10 in DER") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise CsrError(f"cannot read the request: it is no PKCS#10 in {form}") from None
     if not signed:
         raise CsrError("cannot take the request: it is not signed by the key that it holds")
     return key

@@ -16,7 +16,7 @@ from saltern_states.certificate import Certificate
 
 from saltern_master.compile.yaml_text import to_yaml
 from saltern_master.pki.authorities import Authority
-from saltern_master.pki.csr import public_key_of
+from saltern_master.pki.csr import public_key_of_pem
 from saltern_master.pki.issue import issue
 
 ADMIN = "kubernetes-admin"
@@ -24,10 +24,10 @@ ADMINS = "system:masters"
 ADMIN_DAYS = 365
 
 
-def for_request(
+def for_admin(
     cluster: str, server: str, authority: Authority, csr: bytes, now: int, serial: int
 ) -> str:
-    """Give a kubeconfig of who may do everything, for the key of a request (PKCS#10 in DER).
+    """Give a kubeconfig of who may do everything, for the key of a request (PKCS#10 in PEM).
 
     It lacks `client-key-data`: who asked has the key, and adds it. PkiError: why there is none.
     """
@@ -41,7 +41,7 @@ def for_request(
         days=ADMIN_DAYS,
         ca=authority.pem,
     )
-    made = issue(want, public_key_of(csr), authority, now, serial)
+    made = issue(want, public_key_of_pem(csr), authority, now, serial)
     where = {"certificate-authority-data": _data(authority.pem.encode()), "server": server}
     who = {"client-certificate-data": _data(made.public_bytes(Encoding.PEM))}
     context = f"{ADMIN}@{cluster}"
