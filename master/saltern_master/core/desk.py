@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from saltern_protocol import messages
@@ -49,26 +50,30 @@ from saltern_master.store import ConflictError, Store, StoreError, Write
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What comes of a knock: what is stored, what the stranger is told, whether it is one now."""
+    """What a stranger is told; it is in the store already. `joined`: the node that it became."""
 
     answer: Message
-    writes: tuple[Write, ...] = ()
-    joined: str = ""  # the node that it became
+    joined: str = ""
+    why: str = ""
 
 
 class Clerk(Protocol):
     """What the desk leaves to others, each with its own records."""
 
     def welcome(self, key: bytes, enrol: messages.Enrol, now: float) -> Welcome:
-        """Decide on a stranger."""
+        """Decide on a stranger, durably. StoreError."""
         ...
 
     def certify(self, peer: Peer, csr: Csr, now: float) -> tuple[Cert, tuple[Write, ...]]:
         """Answer a node that wants a certificate."""
         ...
 
-    def joined(self, names: Sequence[str]) -> None:
-        """These became nodes; it is in the store."""
+    def joined(self, name: str) -> Iterable[Frame]:
+        """Take notice of a new node; give what the front has to know before it is answered."""
+        ...
+
+    def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
+        """Take notice that these nodes stand otherwise; it is in the store."""
         ...
 
 
@@ -80,7 +85,6 @@ class Deed:
         self.frames: list[Frame] = []
         self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
         self.drift: list[DriftView] = []
-        self.joined: dict[str, None] = {}
 
     def add_turn(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Note a turn in which these nodes stand otherwise."""
@@ -90,13 +94,28 @@ class Deed:
         self.batch.add(turn_writes(turn, changed))
 
 
-@dataclass(slots=True)
 class Seen:
     """What the desk saw of its front and of those who speak through it."""
 
-    ready: Ready | None = None
-    load: Load | None = None
-    counts: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.load: Load | None = None
+        self.counts: Counter[str] = Counter()
+        self._ready: Ready | None = None
+        self._listens = asyncio.Event()
+
+    def front_is(self, ready: Ready | None) -> None:
+        """The front listens, or it is gone."""
+        self._ready = ready
+        if ready is None:
+            self._listens.clear()
+        else:
+            self._listens.set()
+
+    async def listening(self) -> Ready:
+        """Wait for a front that listens."""
+        while self._ready is None:
+            await self._listens.wait()
+        return self._ready
 
 
 class Desk:
@@ -119,10 +138,9 @@ class Desk:
         self._clock, self._log = clock, log
 
     def heard(self, frames: Sequence[ToCore]) -> None:
-        """Take all frames that came together. Each knock is a commit of its own.
+        """Take all frames that came together.
 
-        A token is good for one of two strangers who knock at once: the second decision has to
-        see the first in the store.
+        A knock is decided from the store and committed by itself, after all else is.
         """
         parts: list[list[ToCore]] = [[one for one in frames if not isinstance(one, Knock)]]
         parts += [[one] for one in frames if isinstance(one, Knock)]
@@ -140,10 +158,9 @@ class Desk:
         self._line.send(deed.frames)
         for turn, nodes in deed.turns.values():
             self._followers.tell_turn(turn, nodes)
+            self._clerk.moved(turn, nodes)
         for drift in deed.drift:
             self._followers.tell_drift(drift)
-        if deed.joined:
-            self._clerk.joined(tuple(deed.joined))
 
     def _twice(self, frames: Sequence[ToCore]) -> None:
         try:
@@ -182,7 +199,7 @@ class Desk:
             case Knock():
                 self._knock(frame, deed, now)
             case Ready():
-                self.seen.ready = frame
+                self.seen.front_is(frame)
             case Load():
                 self.seen.load = frame
 
@@ -229,7 +246,7 @@ class Desk:
 
     def _knock(self, frame: Knock, deed: Deed, now: float) -> None:
         welcome = self._clerk.welcome(frame.key, messages.from_stranger(frame.data), now)
-        deed.batch.add(welcome.writes)
-        deed.frames.append(Answer(route=frame.route, data=messages.encode(welcome.answer)))
         if welcome.joined:
-            deed.joined[welcome.joined] = None
+            deed.frames += self._clerk.joined(welcome.joined)
+        deed.frames.append(Answer(route=frame.route, data=messages.encode(welcome.answer)))
+        self._log(f"door: {frame.key.hex()[:12]}: {printable(welcome.why)}")

@@ -61,7 +61,7 @@ class Known:
             peer = self.peers.get(name)
             if peer is None:
                 continue
-            if turn.wants(name) and peer.turn < turn.number:
+            if turn.asks(name) and peer.turn < turn.number:
                 self.put(replace(peer, turn=turn.number))
             elif not turn.wants(name) and peer.turn == turn.number:
                 self.put(replace(peer, turn=0))

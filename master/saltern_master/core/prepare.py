@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 
 import msgspec
+from saltern_protocol.sealed import Context
 from saltern_states.body import write_body
 from saltern_states.kinds import kind_of
 
@@ -24,9 +24,22 @@ from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled, compile_cluster
 from saltern_master.compile.facts import Facts
+from saltern_master.compile.pki import TOKEN_KEY, Pki, SealedSecret
 from saltern_master.core.signer import Signer
 from saltern_master.errors import MasterError
 from saltern_master.library import Library
+from saltern_master.pki.authorities import Authorities
+from saltern_master.pki.seals import give
+from saltern_master.signing.home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What compile is told of a node that has joined."""
+
+    name: str
+    facts: Facts
+    sealing: str  # the key that its secrets are sealed to, 64 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Question:
     """All that decides what an apply comes to."""
 
     file: bytes
-    facts: tuple[tuple[str, Facts], ...]  # of the nodes that have joined, by name
+    machines: tuple[Machine, ...]
     allocation: Allocation
     library: tuple[int, ...]  # which index it was
     policy: bytes
@@ -59,6 +72,7 @@ class Prepared:
 
     cluster: Cluster
     nodes: Mapping[str, Wanted]
+    left_out: tuple[str, ...]  # nodes of the file that get no body now
     allocation: Allocation
     notes: tuple[str, ...]
 
@@ -66,15 +80,17 @@ class Prepared:
 class Preparing:
     """Prepares, and keeps the last answer."""
 
-    def __init__(self, home: Path) -> None:
-        self._library = Library(home)
-        self._home = home
+    def __init__(
+        self, home: Home, authorities: Authorities, random: Callable[[int], bytes]
+    ) -> None:
+        self._library = Library(home.path)
+        self._home, self._authorities, self._random = home, authorities, random
         self._last: tuple[Question, Prepared] | None = None
 
     def library_state(self) -> tuple[int, ...]:
         """Say which index this is: another one has another inode, length or time."""
         try:
-            found = (self._home / "library.json").stat()
+            found = (self._home.path / "library.json").stat()
         except FileNotFoundError:
             return ()
         return (found.st_ino, found.st_size, found.st_mtime_ns)
@@ -88,20 +104,51 @@ class Preparing:
         return prepared
 
     def _prepare(self, question: Question, signer: Signer) -> Prepared:
+        machines = {one.name: one for one in question.machines}
         try:
-            file = _without(load(question.file), question.without)
-            _refuse_another_cluster(file.cluster, signer)
-            facts = {node.name: Facts() for node in file.cluster.nodes} | dict(question.facts)
-            stock = self._library.list()
-            compilation = compile_cluster(file, facts, question.allocation, stock)
+            whole = load(question.file)
+            _refuse_another_cluster(whole.cluster, signer)
+            file = _without(whole, question.without)
+            names = {node.name for node in file.cluster.nodes}
+            compilation = compile_cluster(
+                file,
+                {name: one.facts for name, one in machines.items()},
+                question.allocation,
+                self._library.list(),
+                self._pki(file.cluster, machines),
+                names - machines.keys(),
+            )
         except ClusterFileError as error:
             raise ServiceError("invalid", str(error), tuple(map(str, error.faults))) from error
         _refuse_outside_policy(compilation, signer)
         nodes = {one.node.name: _wanted(one) for one in compilation.nodes}
         self._refuse_missing(nodes.values())
-        strangers = nodes.keys() - {name for name, _ in question.facts}
-        notes = tuple(one for one in compilation.notes if one.partition(":")[0] not in strangers)
-        return Prepared(file.cluster, nodes, compilation.allocation, notes)
+        left_out = tuple(one.name for one in whole.cluster.nodes if one.name not in nodes)
+        return Prepared(file.cluster, nodes, left_out, compilation.allocation, compilation.notes)
+
+    def _pki(self, cluster: Cluster, machines: Mapping[str, Machine]) -> Pki:
+        """Give the authorities' certificates, and the key of tokens sealed to who signs them."""
+        token_keys = {}
+        for node in cluster.nodes:
+            if "control-plane" in node.roles and node.name in machines:
+                token_keys[node.name] = self._token_key(cluster, machines[node.name])
+        of = self._authorities.of
+        return Pki(
+            kubernetes=of["kubernetes"].pem,
+            etcd=of["etcd"].pem,
+            front_proxy=of["front-proxy"].pem,
+            token_public=self._authorities.token_public.decode(),
+            token_keys=token_keys,
+        )
+
+    def _token_key(self, cluster: Cluster, machine: Machine) -> SealedSecret:
+        to = Context(
+            cluster=cluster.cluster.name, node=machine.name, secret=TOKEN_KEY, generation=1
+        )
+        recipient = bytes.fromhex(machine.sealing)
+        with self._home.locked():
+            given = give(self._home.path, to, recipient, self._authorities.token_key, self._random)
+        return SealedSecret(given.generation, given.blob)
 
     def _refuse_missing(self, nodes: Iterable[Wanted]) -> None:
         missing = []

@@ -64,14 +64,20 @@ class Rolling:
     """The one who makes documents."""
 
     def __init__(
-        self, home: Home, store: Store, known: Known, desk: Desk, clock: Callable[[], float]
+        self,
+        home: Home,
+        store: Store,
+        known: Known,
+        desk: Desk,
+        preparing: Preparing,
+        clock: Callable[[], float],
     ) -> None:
         self.applied = Applied()
         self.signer = read_signer(home)
         self._home, self._store, self._known, self._desk = home, store, known, desk
         self._clock = clock
         self._library = Library(home.path)
-        self._preparing = Preparing(home.path)
+        self._preparing = preparing
         self._one = asyncio.Lock()
 
     async def load(self) -> None:
@@ -103,18 +109,23 @@ class Rolling:
                 return None
             return self._commit_work(file, work, {}, work.prepared.notes)
 
-    async def empty(self, name: str) -> Turn:
+    def start_removal(self, name: str) -> Turn:
+        """Begin a turn that waits for a node to be empty; it is not asked yet."""
+        turn = msgspec.structs.replace(self._begin({name: 0}), purpose="remove")
+        self._commit(turn, (), ())
+        return turn
+
+    async def empty(self, name: str, number: int) -> None:
         """Give a node a document without any resource; the turn waits for it."""
         async with self._one:
-            body = write_body(Body(()))
             self.signer = read_signer(self._home)
             peer = self._known.peers[name]
             version = rollout.next_version(peer, self.signer.root.epoch)
-            new = (NewDocument(peer, version, body),)
+            new = (NewDocument(peer, version, write_body(Body(()))),)
             signed = await asyncio.to_thread(self._sign, new, self.signer)
-            turn = msgspec.structs.replace(self._begin({name: version}), purpose="remove")
-            self._commit(turn, signed, ())
-            return turn
+            asked = Standing(version=version, moved=self._clock())
+            turn = self._known.turns[number]
+            self._commit(msgspec.structs.replace(turn, nodes={name: asked}), signed, ())
 
     async def renew(self) -> int:
         """Sign anew what is past half its life; give how many were."""
@@ -148,11 +159,11 @@ class Rolling:
         return peer is not None and peer.held == signed.peer.held
 
     def _question(self, file: bytes) -> Question:
-        facts = {name: rollout.facts_of(peer.node) for name, peer in self._known.peers.items()}
+        machines = (rollout.machine_of(one.node) for one in self._known.peers.values())
         leaving = (one for one in nodes.every_node(self._store) if one.state in LEAVING)
         return Question(
             file=file,
-            facts=tuple(sorted((name, one) for name, one in facts.items() if one is not None)),
+            machines=tuple(one for one in machines if one is not None),
             allocation=revisions.hold_allocation(self._store).value or Allocation(),
             library=self._preparing.library_state(),
             policy=self.signer.policy_envelope,
@@ -162,7 +173,7 @@ class Rolling:
     def _work(self, question: Question, signer: Signer, peers: Mapping[str, Peer]) -> Work:
         """In a thread: compile, compare, write bodies, sign."""
         prepared = self._preparing.prepare(question, signer)
-        plan = rollout.plan(prepared.nodes, peers, signer.root.epoch, self._clock())
+        plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
         return Work(prepared, plan, self._sign(plan.new, signer))
 
     def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
@@ -253,6 +264,8 @@ class Rolling:
 
     def _take_turn(self, turn: Turn, deed: Deed) -> None:
         for older in tuple(self._known.turns.values()):
+            if older.number == turn.number:
+                continue
             names = [name for name in turn.nodes if older.wants(name)]
             after = supersede(older, names, turn.began)
             if after is not older:

@@ -16,7 +16,7 @@ import msgspec
 
 from saltern_master.compile.facts import Facts
 from saltern_master.core.peer import Peer
-from saltern_master.core.prepare import Wanted
+from saltern_master.core.prepare import Machine, Prepared, Wanted
 from saltern_master.core.signer import DOCUMENT_LIFE, Made, Signer
 from saltern_master.core.turns import Standing
 from saltern_master.records.codec import put
@@ -71,48 +71,49 @@ class Signed:
         return (*self.peer.held.replaced(self.node), put(key, self.issued))
 
 
-def plan(
-    wanted: Mapping[str, Wanted], peers: Mapping[str, Peer], epoch: int, now: float
-) -> Rollout:
+def plan(prepared: Prepared, peers: Mapping[str, Peer], epoch: int, now: float) -> Rollout:
     """Compare what is wanted with what there is."""
     new: list[NewDocument] = []
     same: list[str] = []
-    settled: dict[str, Standing] = {}
-    for name, one in wanted.items():
-        peer = peers.get(name)
-        standing = hindrance(name, one, peer)
-        if peer is None or standing is not None:
-            settled[name] = standing or Standing()
-        elif keeps(peer, one.hash, epoch, now):
+    settled = {name: without_body(name, peers.get(name)) for name in prepared.left_out}
+    for name, wanted in prepared.nodes.items():
+        peer = peers[name]
+        hindered = hindrance(peer.node, wanted)
+        if hindered is not None:
+            settled[name] = hindered
+        elif keeps(peer, wanted.hash, epoch, now):
             same.append(name)
         else:
-            new.append(NewDocument(peer, next_version(peer, epoch), one.body, one.blobs))
+            version = next_version(peer, epoch)
+            new.append(NewDocument(peer, version, wanted.body, wanted.blobs))
     notes = tuple(
         f"{name} is not in the cluster file: it keeps what it has; to take that back: "
         f"saltern node remove {name}"
         for name, peer in sorted(peers.items())
-        if name not in wanted and peer.node.state == "joined"
+        if name not in prepared.nodes and name not in settled and peer.node.state == "joined"
     )
     return Rollout(tuple(new), tuple(same), settled, notes)
 
 
-def hindrance(name: str, wanted: Wanted, peer: Peer | None) -> Standing | None:
-    """Say why a node cannot have its body, or None."""
+def without_body(name: str, peer: Peer | None) -> Standing:
+    """Say why nothing was compiled for a node of the cluster file."""
     if peer is None:
         why = f"it has not joined; make a token for it: saltern node token {name}"
         return Standing(result="unreachable", why=why)
-    node = peer.node
-    if node.state == "removing":
+    if peer.node.state == "removing":
         return Standing(result="superseded", why="it is being removed")
+    why = "what it told of its machine when it joined cannot be used; join it again"
+    return Standing(result="blocked", why=why)
+
+
+def hindrance(node: Node, wanted: Wanted) -> Standing | None:
+    """Say why a node cannot take its body, or None."""
     if node.node_class != wanted.node_class:
         why = (
             f"it joined as {node.node_class} and its roles make it {wanted.node_class}; change "
             f"its roles, or revoke it and join it again with a token of class {wanted.node_class}"
         )
         return Standing(result="refused", why=why)
-    if facts_of(node) is None:
-        why = "what it told of its machine when it joined cannot be used; join it again"
-        return Standing(result="blocked", why=why)
     unknown = sorted(wanted.kinds - set(node.kinds))
     if unknown:
         why = (
@@ -123,10 +124,12 @@ def hindrance(name: str, wanted: Wanted, peer: Peer | None) -> Standing | None:
     return None
 
 
-def facts_of(node: Node) -> Facts | None:
-    """Give a node's pinned facts as compile knows them; None where they cannot be used."""
+def machine_of(node: Node) -> Machine | None:
+    """Give what compile is told of a node; None where it leaves or its facts cannot be used."""
+    if node.state != "joined":
+        return None
     try:
-        return msgspec.convert(node.facts, Facts)
+        return Machine(node.name, msgspec.convert(node.facts, Facts), node.sealing)
     except msgspec.ValidationError:
         return None
 

@@ -42,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How one node stands. Times are seconds since 1970; 0: not yet."""
 
     result: Result = "waiting"
-    version: int = 0
+    version: int = 0  # 0: it has not been asked yet
     changes: int = 0
     moved: float = 0.0  # its last sign of progress
     ended: float = 0.0
@@ -65,6 +65,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether this node's end is still to come."""
         standing = self.nodes.get(node)
         return standing is not None and standing.result == "waiting"
+
+    def asks(self, node: str) -> bool:
+        """Tell whether this node is to be told of the turn."""
+        return self.wants(node) and self.nodes[node].version > 0
 
     def wants(self, node: str) -> bool:
         """Tell whether this node's word would still change how it stands."""

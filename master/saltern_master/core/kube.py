@@ -1,0 +1,94 @@
+"""What core asks of Kubernetes: its Node objects as the cluster file has them, drain and forget.
+
+* Who has an API server at hand is asked anew each time: a cluster may have none, or not yet.
+* Nothing of it holds up an apply. Node objects come when kubelets make them, so they are looked
+  at every PAUSE seconds, and at once after an apply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from saltern_master.cluster.model import Cluster
+from saltern_master.compile.allocation import Allocation
+from saltern_master.core.front import Log
+from saltern_master.kube.api import KubernetesApi, KubernetesError, NotFoundError
+from saltern_master.kube.deeds import Patience, drain, forget, keep_nodes
+from saltern_master.kube.wishes import Wish
+
+PAUSE: Final = 15.0
+
+Reach = Callable[[Cluster], KubernetesApi | None]
+"""Give a cluster's API, or None where it has none that this master may use."""
+
+
+def no_api(_cluster: Cluster) -> None:
+    """Say that there is none: a cluster without a control plane of ours."""
+
+
+class Kubernetes:
+    """Keeps Node objects; says how the API server is."""
+
+    def __init__(self, reach: Reach, log: Log) -> None:
+        self.ready: dict[str, str] = {}
+        self._reach, self._log = reach, log
+        self._wishes: tuple[Wish, ...] = ()
+        self._api: KubernetesApi | None = None
+        self._wanted = asyncio.Event()
+
+    def want(self, cluster: Cluster | None, allocation: Allocation) -> None:
+        """Let Node objects be as this cluster file has them."""
+        nodes = cluster.nodes if cluster is not None else ()
+        self._api = self._reach(cluster) if cluster is not None else None
+        self._wishes = tuple(
+            Wish(node.name, allocation.ranges[node.name], node.labels, node.roles)
+            for node in nodes
+            if node.name in allocation.ranges
+        )
+        self._wanted.set()
+
+    async def keep(self) -> None:
+        """Keep Node objects, without end."""
+        while True:
+            self._wanted.clear()
+            try:
+                await self._keep_once()
+            except KubernetesError as error:
+                self.ready = {"api": str(error)}
+            try:
+                async with asyncio.timeout(PAUSE):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def _keep_once(self) -> None:
+        if self._api is None:
+            self.ready = {}
+            return
+        why = await self._api.ready()
+        self.ready = {"api": why or "ready"}
+        if why:
+            return
+        for found in await keep_nodes(self._api, self._wishes):
+            self._log(f"kubernetes: {found.name}: {found.trouble or 'set right'}")
+
+    async def drain(self, node: str) -> None:
+        """Empty a node of pods, as far as there is a Kubernetes; KubernetesError."""
+        if self._api is None or await self._api.ready():
+            self._log(f"{node} is not drained: there is no API server that answers")
+            return
+        try:
+            await drain(self._api, node, Patience(), self._log)
+        except NotFoundError:
+            self._log(f"{node} is not drained: Kubernetes does not know it")
+
+    async def forget(self, node: str) -> None:
+        """Delete a Node object, as far as there is a Kubernetes."""
+        if self._api is None:
+            return
+        try:
+            await forget(self._api, node)
+        except KubernetesError as error:
+            self._log(f"kubernetes: {error}")

@@ -1,0 +1,213 @@
+"""The office: where core's parts meet. Each of them says in its own file what it does.
+
+All of it runs in one event loop: what is slow is done in a thread (rolling.py), what blocks is one
+commit of the store at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final
+
+from saltern_protocol.messages import Cert, Csr, Enrol
+
+from saltern_master.core.desk import Deed, Desk, Welcome
+from saltern_master.core.follow import Followers
+from saltern_master.core.front import Line, Log
+from saltern_master.core.known import Known
+from saltern_master.core.kube import Kubernetes, Reach
+from saltern_master.core.leaving import Leaving, is_empty
+from saltern_master.core.members import Members
+from saltern_master.core.patience import Patience
+from saltern_master.core.peer import Peer
+from saltern_master.core.prepare import Preparing
+from saltern_master.core.rolling import Rolling, grant
+from saltern_master.core.settings import Settings
+from saltern_master.core.signer import Signer
+from saltern_master.core.turns import Standing, Turn, end
+from saltern_master.errors import MasterError
+from saltern_master.front.frames import Admit, Expel, Frame, Peers, Setup, ToCore
+from saltern_master.library import Library
+from saltern_master.pki.authorities import authorities
+from saltern_master.signing.home import Home
+from saltern_master.store import Store, StoreError, Write
+
+GATHER: Final = 0.3
+"""Seconds that machines who join together are waited for, before what changed is rolled out."""
+RENEW_EVERY: Final = 3600.0
+
+
+class Office:
+    """The parts of core, and what passes between them."""
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+        reach: Reach,
+        log: Log,
+    ) -> None:
+        self.line = Line()
+        self.store, self.settings, self.clock = store, settings, clock
+        self.link_key = home.link_key()
+        self._home, self._log = home, log
+        self.authorities = authorities(home, int(clock()))
+        library = Library(home.path)
+        self.known, self.followers = Known(), Followers()
+        self.members = Members(store, library, self.authorities, random)
+        self.desk = Desk(
+            store, self.known, self.line, self.followers, self, self._signer, clock, log
+        )
+        preparing = Preparing(home, self.authorities, random)
+        self.rolling = Rolling(home, store, self.known, self.desk, preparing, clock)
+        self.kubernetes = Kubernetes(reach, log)
+        self.leaving = Leaving(
+            store,
+            self.known,
+            self.line,
+            self.members,
+            self.rolling,
+            self.kubernetes,
+            clock,
+            log,
+        )
+        self.patience = Patience(self.known, self.desk, settings.limits, clock, log)
+        self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
+
+    # What runs as long as core does
+
+    async def begin(self) -> None:
+        """Read where the store says that things stand."""
+        self.known.load(self.store, self.clock())
+        try:
+            await self.rolling.load()
+        except MasterError as error:
+            self._log(f"what was applied last cannot be read any more: {error}")
+        self.want_nodes()
+
+    async def run(self) -> None:
+        """Go on from there until this is cancelled."""
+        for name in self.leaving.unfinished():
+            self.start(self.leaving.empty(name, self.leaving.begin(name).number, self.end))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.patience.watch())
+                group.create_task(self.kubernetes.keep())
+                group.create_task(self._follow_members())
+                group.create_task(self._renew())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _follow_members(self) -> None:
+        """Roll out what joining and leaving changed, for all who came together at once."""
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(GATHER)
+            self._changed.clear()
+            try:
+                if await self.rolling.again() is not None:
+                    self.want_nodes()
+            except MasterError as error:
+                self._log(f"who came or left changes nothing for the others yet: {error}")
+
+    async def _renew(self) -> None:
+        while True:
+            try:
+                renewed = await self.rolling.renew()
+            except MasterError as error:
+                self._log(f"documents are not renewed: {error}")
+            else:
+                self._log(f"{renewed} documents were renewed") if renewed else None
+            await asyncio.sleep(RENEW_EVERY)
+
+    def start(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something beside all else; it ends with core at the latest."""
+        task = asyncio.get_running_loop().create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def want_nodes(self) -> None:
+        """Let Kubernetes' Node objects be as the applied file has them."""
+        applied = self.rolling.applied
+        self.kubernetes.want(applied.cluster, applied.allocation)
+        self.patience.stir()
+
+    # What the front says, and what it has to know
+
+    def greeting(self) -> Iterable[Frame]:
+        """Give the first frames for a front that has just started."""
+        yield Setup(
+            bind=self.settings.listen,
+            link_port=self.settings.link_port,
+            door_port=self.settings.door_port,
+            blobs=str(self._home.path / "blobs"),
+            secret=self.link_key,
+        )
+        yield Peers(keys=tuple(self.known.names))
+        for peer in self.known.peers.values():
+            yield grant(peer)
+
+    def heard(self, frames: Sequence[ToCore]) -> None:
+        """Take all frames that came together."""
+        self.desk.heard(frames)
+        self.patience.stir()
+
+    def lost(self) -> None:
+        """Nobody is connected any more."""
+        self.desk.seen.front_is(None)
+        self.known.disconnected(tuple(self.known.peers), self.clock())
+        self.patience.stir()
+
+    # What the desk leaves to others
+
+    def welcome(self, key: bytes, enrol: Enrol, now: float) -> Welcome:
+        """Decide on a stranger, durably. StoreError."""
+        return self.members.welcome(key, enrol, self.rolling.signer, now)
+
+    def certify(self, peer: Peer, csr: Csr, now: float) -> tuple[Cert, tuple[Write, ...]]:
+        """Answer a node that wants a certificate."""
+        return self.members.certify(peer, csr, now)
+
+    def joined(self, name: str) -> tuple[Frame, ...]:
+        """Take notice of a new node."""
+        self.known.refresh(self.store, self.clock())
+        self._changed.set()
+        return (Admit(key=bytes.fromhex(self.known.peers[name].node.key)),)
+
+    def left(self, key: bytes, name: str, why: str) -> None:
+        """A node may speak no more: shut it out, and wait for it no longer."""
+        self.line.send([Expel(key=key)])
+        for number, turn in tuple(self.known.turns.items()):
+            if turn.wants(name):
+                self.end(number, name, Standing(result="refused", why=why))
+        self.known.refresh(self.store, self.clock())
+
+    def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
+        """Go on with who leaves, when nothing of ours is left there."""
+        for name in nodes:
+            if is_empty(turn, name):
+                self.start(self._forget(name))
+
+    def end(self, number: int, name: str, standing: Standing) -> None:
+        """End a node's part of a turn in its place. StoreError."""
+        after = end(self.known.turns[number], name, standing, self.clock())
+        deed, snapshot = Deed(), self.known.snapshot()
+        self.known.put_turn(after)
+        deed.add_turn(after, [name])
+        try:
+            self.desk.finish(deed)
+        except StoreError:
+            self.known.restore(snapshot)
+            raise
+
+    async def _forget(self, name: str) -> None:
+        await self.leaving.finish(name)
+        self._changed.set()
+
+    def _signer(self) -> Signer:
+        return self.rolling.signer

@@ -1,0 +1,117 @@
+"""run_core(): the whole master in one process and its front, until SIGTERM or SIGINT.
+
+It ends in this order: the API answers what it was asked, the front is told to go (its nodes come
+again by themselves), what core does beside is cancelled, the store is closed. Nothing is lost by
+a kill at any moment: what was acknowledged is in the store, what was not comes again.
+
+    HOME/run/master.lock    held by the one master that runs on this HOME
+    HOME/run/api.sock       the API
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from saltern_master.api.serve import serve
+from saltern_master.core.core import Core
+from saltern_master.core.front import supervise
+from saltern_master.core.kube import no_api
+from saltern_master.core.office import Office
+from saltern_master.core.settings import Settings
+from saltern_master.errors import MasterError
+from saltern_master.signing.home import Home
+from saltern_master.signing.recorded import open_store
+
+BLOBS_MODE = 0o711  # the front, which is not root, opens by name what it was asked for
+
+
+class AlreadyRunsError(MasterError):
+    """Another master runs on this home."""
+
+
+def run_core(
+    home: Path, *, listen: str, link_port: int, door_port: int, advertise: str = ""
+) -> None:
+    """Run the master until it is told to stop; MasterError where it cannot begin."""
+    settings = Settings(
+        listen=listen,
+        link_port=link_port,
+        door_port=door_port,
+        addresses=(advertise,) if advertise else (),
+    )
+    with _only_one(home):
+        asyncio.run(_run(home, settings))
+
+
+async def _run(path: Path, settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    home = Home(path)
+    with open_store(home) as store:
+        (path / "blobs").mkdir(mode=BLOBS_MODE, exist_ok=True)
+        office = Office(home, store, settings, _now, secrets.token_bytes, no_api, _log)
+        await office.begin()
+        await _work(office, settings, path / "run" / "api.sock", stop)
+
+
+async def _work(office: Office, settings: Settings, socket: Path, stop: asyncio.Event) -> None:
+    """Do everything until `stop`, or until a part of it fails: then all of it ends with that."""
+    core = Core(office, secrets.token_bytes)
+    answering = asyncio.ensure_future(serve(core, socket, stop))
+    beside = [
+        asyncio.ensure_future(office.run()),
+        asyncio.ensure_future(supervise(settings.front, office.line, office, _log)),
+    ]
+    try:
+        await asyncio.wait({answering, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        results = [*await asyncio.gather(answering, return_exceptions=True)]
+        for one in reversed(beside):
+            one.cancel()
+            results += await asyncio.gather(one, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Be the only master on this home."""
+    directory = home / "run"
+    try:
+        directory.mkdir(mode=0o750, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        lock = os.open(directory / "master.lock", flags, 0o600)
+    except OSError as error:
+        raise MasterError(
+            f"cannot run a master on {home}: {error.strerror}; run: saltern init {home}"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise AlreadyRunsError(f"cannot run a master on {home}: another one does") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _now() -> float:
+    return time.time()  # noqa: TID251  the one place where core reads the clock
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
