@@ -99,11 +99,23 @@ class Gate:
     def _run(self) -> None:
         with self._context.socket(zmq.ROUTER) as socket:
             socket.linger = 0
-            socket.bind(ADDRESS)
+            self._bind(socket)
             while not self._ending.is_set():
                 self._turned_at = time.monotonic()
                 if socket.poll(_TURN_MS):
                     self._turn(socket)
+
+    def _bind(self, socket: zmq.Socket[bytes]) -> None:
+        """Take the address; libzmq gives up that of a thread before us some moments later."""
+        while not self._ending.is_set():
+            try:
+                socket.bind(ADDRESS)
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE:
+                    raise
+                self._ending.wait(_TURN_MS / 10_000)
+            else:
+                return
 
     def _turn(self, socket: zmq.Socket[bytes]) -> None:
         """Answer one request, or nobody: an error here must cost this request alone."""

@@ -114,12 +114,13 @@ class Outgoing:
         return self._posts.setdefault(key, _Post(route, now))
 
     def _serve(self, key: bytes, post: _Post, most: int, now: float) -> Delivered:
-        sent, paid = self._send_waiting(post), 0
+        waited, paid = len(post.waiting), 0
+        sent = self._send_waiting(post)
         while sent is Sent.SENT and post.asks and paid < most:
             sent, parts = self._send_part(post)
             paid += parts
-            if parts:
-                post.moved_at, post.delay = now, RETRY
+        if paid or len(post.waiting) < waited:
+            post.moved_at, post.delay = now, RETRY
         if sent is Sent.FULL:
             post.again_at, post.delay = now + post.delay, min(post.delay * 2, RETRY_MOST)
         stuck = sent is Sent.FULL and now - post.moved_at >= STUCK_SECONDS

@@ -47,8 +47,9 @@ class Probe:
 
     def close(self) -> None:
         """Take the trial's socket away."""
-        if self._socket is not None:
+        if self._socket is not None and self._monitor is not None:
             self._socket.disable_monitor()
+            self._monitor.close(linger=0)
             self._socket.close(linger=0)
         self._socket = self._monitor = None
 
