@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pty
+import signal
 import stat
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from tests.master.api_stand import master as running
 from tests.master.clusters import SMALL
 from tests.master.test_cluster_file import SIX_MISTAKES
 
+SALTERN = (sys.executable, "-c", "from saltern_master.cli import main; main()")
+HEAVY = ("asyncio", "cryptography", "httpx", "rich", "ruamel", "starlette", "uvicorn", "zmq")
 TWO = SMALL + "- {name: w2, address: 10.9.0.22}\n"
 
 
@@ -182,9 +185,8 @@ def test_a_terminal_gets_a_live_line_for_each_node(two: Master, tmp_path: Path) 
     two.meanwhile(answers(two, 1, {"w1": "changed", "w2": "failed"}))
     ours, theirs = pty.openpty()
     try:
-        command = [sys.executable, "-c", "from saltern_master.cli import main; main()", "apply"]
         done = subprocess.run(
-            [*command, written(tmp_path, TWO)],
+            [*SALTERN, "apply", written(tmp_path, TWO)],
             env={**os.environ, "SALTERN_HOME": str(two.home), "TERM": "xterm", "COLUMNS": "120"},
             stdout=subprocess.PIPE,
             stderr=theirs,
@@ -200,6 +202,42 @@ def test_a_terminal_gets_a_live_line_for_each_node(two: Master, tmp_path: Path) 
     assert "\x1b[" in seen
     assert "w2: failed, 2 changes in 0.0 s; for a test" in seen
     assert b"\x1b" not in done.stdout
+
+
+def test_an_interrupted_apply_goes_on(two: Master, tmp_path: Path) -> None:
+    two.meanwhile(answers(two, 1, {"w1": "changed"}))
+    with subprocess.Popen(
+        [*SALTERN, "apply", written(tmp_path, TWO), "--home", str(two.home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stderr is not None
+        assert command.stderr.readline().startswith("w1: changed")
+        command.send_signal(signal.SIGINT)
+        _, told = command.communicate(timeout=20)
+
+    assert command.returncode == 130
+    assert told == "interrupted; it goes on without us; see: saltern status\n"
+
+
+def test_a_command_that_only_asks_imports_nothing_heavy(master: Master) -> None:
+    code = (
+        "import sys\nfrom saltern_master.cli import app\n"
+        "try:\n    app(['status', '--home', sys.argv[1]])\n"
+        "except SystemExit as ended:\n    print(ended.code)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+        "print([name for name in sys.modules if name.startswith('saltern_master.core')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(master.home)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-3:] == ["0", "[]", "[]"]
 
 
 def test_status_says_by_its_exit_status_how_all_stand(two: Master) -> None:

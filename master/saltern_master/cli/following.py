@@ -3,7 +3,7 @@
 * Progress goes to standard error, what came of it to standard output; with --output json every
   event is a line on standard output and nothing else is.
 * Exit status: 0 all well; 1 some node failed; 3 some node was not reached, or is not done in
-  time. What was begun goes on without us.
+  time; 130 interrupted. What was begun goes on without us.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FAILED = frozenset({"failed", "blocked", "refused", "expired"})
 WELL = frozenset({"converged", "changed"})
+INTERRUPTED = 130  # 128 and SIGINT, as shells have it
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Begin it and leave.")]
 Timeout = Annotated[str, typer.Option(help="How long to wait for the nodes: 90s, 10m, 1h.")]
 Event = NodeEvent | TurnEvent
@@ -64,7 +65,11 @@ def follow_turn(client: Client, turn: TurnView, seconds: float, output: Output) 
     for note in turn.notes:
         say(f"note: {note}")
     if seconds:
-        turn = _followed(client, turn, seconds, output)
+        try:
+            turn = _followed(client, turn, seconds, output)
+        except KeyboardInterrupt:
+            say("interrupted; it goes on without us; see: saltern status")
+            raise typer.Exit(INTERRUPTED) from None
     if output is Output.JSON:
         if not seconds:
             write_line(TurnEvent(turn=turn))
