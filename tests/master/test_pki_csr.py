@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from saltern_master.pki.csr import MAX_CSR, CsrError, public_key_of
 
@@ -85,6 +85,7 @@ def test_nobody_asks_with_anothers_key() -> None:
         public_key_of(stolen)
 
 
+@settings(deadline=None)  # signing takes as long as the machine is busy
 @given(st.binary(max_size=300))
 def test_law_any_bytes_are_answered(der: bytes) -> None:
     with pytest.raises(CsrError):
@@ -109,6 +110,7 @@ def test_every_bit_is_answered() -> None:
     assert taken < 8  # of what is not signed, hardly anything can be otherwise
 
 
+@settings(deadline=None)  # signing takes as long as the machine is busy
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_law_one_changed_byte_is_never_taken_for_anothers_key(place: int, flip: int) -> None:
     """A byte outside of what is signed may change (how a length is written); the key may not."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from saltern_agent.host.x509 import read_leaf
 from saltern_master.pki.authorities import Authorities, Authority, load, make
@@ -178,6 +178,7 @@ HOSTS = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z0-9]{1,5}){0,3
 ADDRESSES = st.ip_addresses().map(str)
 
 
+@settings(deadline=None)  # signing takes as long as the machine is busy
 @given(
     common_name=PARTS,
     organizations=st.lists(PARTS, max_size=4, unique=True),
