@@ -165,7 +165,8 @@ def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
         (NOW - 60, "1 min ago"),
         (NOW - 7300, "2 h ago"),
         (NOW - 200_000, "2 d ago"),
-        (NOW + 59, "in 59 s"),
+        (NOW + 58.1, "in 59 s"),
+        (NOW + 3599.9, "in 1 h"),
         (0, ""),
     ],
 )

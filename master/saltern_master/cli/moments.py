@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
+from math import ceil
 from typing import Final
 
 from saltern_master.errors import MasterError
@@ -28,15 +29,13 @@ def ago(at: float, now: float) -> str:
     """Give how long ago a time was, or how far off it is; nothing for 0."""
     if not at:
         return ""
-    seconds = abs(now - at)
+    seconds = int(now - at) if at <= now else ceil(at - now)
     size, unit = next(
         (size, unit)
         for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
         if seconds >= size or unit == "s"
     )
-    return (
-        f"{int(seconds // size)} {unit} ago" if at <= now else f"in {int(seconds // size)} {unit}"
-    )
+    return f"{seconds // size} {unit} ago" if at <= now else f"in {seconds // size} {unit}"
 
 
 def moment(at: float, now: float, zone: tzinfo | None) -> str:
