@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from saltern_master.pki.issue import Issued
 from saltern_master.records.certificates import (
-    Certified,
+    certified,
     ending,
     every_certificate,
-    put_certificate,
+    hold_certificate,
 )
-from saltern_master.store import MemoryStore
+from saltern_master.store import ConflictError, MemoryStore
 
 
 def issued(resource: str, not_after: int) -> Issued:
@@ -27,7 +28,8 @@ def issued(resource: str, not_after: int) -> Issued:
 
 
 def sign(store: MemoryStore, node: str, resource: str, not_after: int) -> None:
-    store.commit(put_certificate(node, issued(resource, not_after)))
+    held = hold_certificate(store, node, resource)
+    store.commit(*certified(held, node, issued(resource, not_after)))
 
 
 def test_the_last_of_each_resource_is_remembered() -> None:
@@ -37,11 +39,13 @@ def test_the_last_of_each_resource_is_remembered() -> None:
     sign(store, "w1", "pki/kube-proxy", 15)
     sign(store, "w10", "pki/kubelet", 5)
 
-    assert every_certificate(store) == (
-        Certified("w1", issued("pki/kube-proxy", 15)),
-        Certified("w1", issued("pki/kubelet", 30)),
-        Certified("w10", issued("pki/kubelet", 5)),
-    )
+    kept = every_certificate(store)
+
+    assert [(one.node, one.issued.resource, one.issued.not_after, one.times) for one in kept] == [
+        ("w1", "pki/kube-proxy", 15, 1),
+        ("w1", "pki/kubelet", 30, 3),
+        ("w10", "pki/kubelet", 5, 1),
+    ]
     assert [one.node for one in every_certificate(store, "w1")] == ["w1", "w1"]
 
 
@@ -51,3 +55,12 @@ def test_what_ends_first_comes_first() -> None:
         sign(store, node, "pki/kubelet", not_after)
 
     assert [one.node for one in ending(every_certificate(store), before=40)] == ["w2", "w3", "w1"]
+
+
+def test_two_who_sign_at_once_do_not_overwrite_each_other() -> None:
+    store = MemoryStore()
+    held = hold_certificate(store, "w1", "pki/kubelet")
+    sign(store, "w1", "pki/kubelet", 10)
+
+    with pytest.raises(ConflictError):
+        store.commit(*certified(held, "w1", issued("pki/kubelet", 20)))

@@ -1,6 +1,6 @@
 """Which certificates nodes were given last, and until when they hold.
 
-    certificates/NODE/RESOURCE    the last one that was signed for it (pki.issue.Issued)
+    certificates/NODE/RESOURCE    the last one, and how many there were
 
 * One record for each resource: a node that asks again and again fills no store.
 * It tells of what was signed. Whether the node took it, the node says itself.
@@ -9,21 +9,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from saltern_master.pki.issue import Issued
-from saltern_master.records.codec import holds, put
-from saltern_master.store import Put, Store
+from saltern_master.records.codec import Held, Record, every, hold
+from saltern_master.store import Store, Write
 
 PREFIX = "certificates/"
 
 
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """A node, and the certificate that was signed last for one of its resources."""
+class Certified(Record, frozen=True):
+    """A resource of a node, and the certificate that was signed for it last."""
 
     node: str
     issued: Issued
+    times: int = 1  # certificates signed for it, with this one
 
 
 def certificate_key(node: str, resource: str) -> str:
@@ -31,19 +30,20 @@ def certificate_key(node: str, resource: str) -> str:
     return f"{PREFIX}{node}/{resource}"
 
 
-def put_certificate(node: str, issued: Issued) -> Put:
-    """Give the write that remembers a certificate, to be stored before it is sent."""
-    return put(certificate_key(node, issued.resource), issued)
+def hold_certificate(store: Store, node: str, resource: str) -> Held[Certified]:
+    """Read what was signed for a resource."""
+    return hold(store, certificate_key(node, resource), Certified)
+
+
+def certified(held: Held[Certified], node: str, issued: Issued) -> tuple[Write, ...]:
+    """Give the writes that remember a certificate that is about to be sent."""
+    times = held.value.times + 1 if held.value else 1
+    return held.replaced(Certified(node=node, issued=issued, times=times))
 
 
 def every_certificate(store: Store, node: str = "") -> tuple[Certified, ...]:
     """Give those of all nodes, or of one."""
-    prefix = f"{PREFIX}{node}/" if node else PREFIX
-    return tuple(
-        Certified(held.key.removeprefix(PREFIX).partition("/")[0], held.value)
-        for held in holds(store, prefix, Issued)
-        if held.value is not None
-    )
+    return every(store, f"{PREFIX}{node}/" if node else PREFIX, Certified)
 
 
 def ending(certificates: Iterable[Certified], before: float) -> tuple[Certified, ...]:
