@@ -10,7 +10,17 @@ from contextlib import contextmanager
 
 import pytest
 import zmq
-from saltern_master.front.gate import DOOR, LINK, Decide, Gate, GateError, Question, Verdict, decide
+from saltern_master.front.gate import (
+    DOOR,
+    HUNG_SECONDS,
+    LINK,
+    Decide,
+    Gate,
+    GateError,
+    Question,
+    Verdict,
+    decide,
+)
 from saltern_master.front.log import Log
 from saltern_master.front.probe import EVERY, MISSES, PATIENCE, Probe
 from saltern_master.front.sockets import listen, port_of
@@ -118,7 +128,7 @@ def test_an_error_in_the_gate_is_silence_and_ends_with_it(lines: Lines) -> None:
     with our_link(lines) as port, gate_of(lines, answer, log) as gate:
         known, stranger = (dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys()))
         until(lambda: said.getvalue().count("the disk is gone") == 2)
-        gate.watch()
+        gate.watch(time.monotonic())
         broken.clear()
         again, other = (dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys()))
         assert (again.event(), other.event()) == (IN, REFUSED)
@@ -137,9 +147,27 @@ def test_a_gate_that_was_killed_is_started_again(lines: Lines) -> None:
     with our_link(lines) as port, gate_of(lines, answer) as gate:
         dial(lines, poison, MASTER.public, port)
         until(lambda: "gate" not in {thread.name for thread in threading.enumerate()})
-        gate.watch()
+        gate.watch(time.monotonic())
         known, stranger = (dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys()))
         assert (known.event(), stranger.event()) == (IN, REFUSED)
+
+
+def test_a_gate_that_hangs_ends_the_front_and_lets_nobody_in(lines: Lines) -> None:
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def answer(_allowed: frozenset[bytes] | None, _question: Question) -> Verdict:
+        hanging.set()
+        go_on.wait(SECONDS)
+        return None
+
+    with our_link(lines) as port, gate_of(lines, answer) as gate:
+        nodes = [dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys())]
+        assert hanging.wait(SECONDS)
+        gate.watch(time.monotonic())
+        with pytest.raises(GateError, match="the gate gave no sign"):
+            gate.watch(time.monotonic() + HUNG_SECONDS + 1)
+        assert [node.monitor.poll(0) for node in nodes] == [0, 0]
+        go_on.set()
 
 
 def test_the_probe_passes_where_strangers_are_refused(lines: Lines) -> None:

@@ -77,12 +77,12 @@ class Gate:
         """Put this map in place of the one before."""
         self._allowed = keys
 
-    def watch(self) -> None:
-        """Start the thread again if it ended; GateError if it hangs."""
+    def watch(self, now: float) -> None:
+        """Start the thread again if it ended; GateError if it hangs. now: seconds, monotonic."""
         if not self._thread.is_alive():
             self._log.say("the gate's thread ended; starting it again")
             self._thread = self._begin()
-        elif time.monotonic() - self._turned_at > HUNG_SECONDS:
+        elif now - self._turned_at > HUNG_SECONDS:
             raise GateError(f"cannot go on: the gate gave no sign for {HUNG_SECONDS:.0f} s")
 
     def close(self) -> None:

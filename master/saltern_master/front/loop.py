@@ -174,7 +174,7 @@ class Front:
         if now - times.ticked < TICK and self.serving:
             return
         times.ticked = now
-        parts.gate.watch()
+        parts.gate.watch(now)
         for address, port in parts.guard.look():
             parts.log.say(f"shut {address} port {port}: it filled our memory")
         if self.allowed:

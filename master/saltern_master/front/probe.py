@@ -8,10 +8,10 @@ a row, for a gate under a storm of handshakes is late and still closed.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from saltern_master.front.gate import GateError
 from saltern_master.front.sockets import Context, Router
@@ -21,6 +21,7 @@ PATIENCE: Final = 10.0
 MISSES: Final = 3
 _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _LET_IN: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED
+_EVENT: Final = struct.Struct("=HI")  # event and value, zmq_socket_monitor(3)
 
 
 class Probe:
@@ -41,7 +42,8 @@ class Probe:
                 self._begin(now)
             return
         while self._monitor is not None and self._monitor.poll(0):
-            self._hear(int(recv_monitor_message(self._monitor)["event"]))
+            event, _value = _EVENT.unpack(self._monitor.recv_multipart()[0])
+            self._hear(event)  # zmq.utils.monitor would read it too, and bring asyncio along
         if self._monitor is not None and now - self._began >= PATIENCE:
             self._miss()
 
