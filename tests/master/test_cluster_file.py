@@ -41,7 +41,7 @@ def test_six_mistakes_get_six_errors_with_their_paths() -> None:
     assert faults(SIX_MISTAKES) == [
         "cluster.domian: line 2: no such field; did you mean domain?",
         'network.perNode: line 4: expected `int`, got `str`, found "twenty"',
-        'nodes[0].roles[0]: line 6: "wroker" is none of worker, control-plane, etcd',
+        'nodes[0].roles[0]: line 6: "wroker" is none of worker, control-plane, etcd, bare',
         "nodes[1].address: line 7: nodes[0] has the address 10.9.0.21 too",
         'groups[0].match: line 9: "role=control-plane" matches no node',
         "groups[1].kubelet.config.maxPod: line 12: this version's kubelet has no such field; "

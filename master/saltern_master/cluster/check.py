@@ -6,7 +6,7 @@ were not, so that one fault hides no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
 from saltern_master.cluster.component_config import (
@@ -62,14 +62,20 @@ def _check_nodes(reading: Reading) -> Found:
         if not is_usable(IPv4Address(address)):
             yield path, f"{address} is no address that a machine can have on a network"
     for path, roles in reading.at("nodes", "*", "roles"):
-        if not roles:
-            yield path, "a node has at least one role"
-        for place, role in enumerate(roles):
-            if role in roles[:place]:
-                yield (*path, place), f"the node has the role {role} already"
+        yield from _check_roles(path, roles)
     for word in RESERVED:
         for path, _ in reading.at("nodes", "*", "labels", word):
             yield path, f'"{word}" means something else in a match; take another key'
+
+
+def _check_roles(path: Path, roles: Sequence[str]) -> Found:
+    if not roles:
+        yield path, "a node has at least one role"
+    for place, role in enumerate(roles):
+        if role in roles[:place]:
+            yield (*path, place), f"the node has the role {role} already"
+    if "bare" in roles and len(set(roles)) > 1:
+        yield path, "a bare node runs nothing of Kubernetes, so it has no other role"
 
 
 def _check_runtime(reading: Reading) -> Found:

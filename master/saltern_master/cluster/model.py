@@ -81,7 +81,18 @@ SysctlValue = Annotated[
     ),
 ]
 LogSize = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[kmg]\Z", description="a size like 10m")]
-RoleName = Literal["worker", "control-plane", "etcd"]
+RoleName = Literal["worker", "control-plane", "etcd", "bare"]
+"""`bare`: held to the resources that the file gives it, and nothing of Kubernetes."""
+
+ImageName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z",
+        max_length=255,
+        description="an image with its tag like saltern/echo:1",
+    ),
+]
+
 NodeClass = Literal["worker", "control-plane"]
 """Which part of the policy a node lives under."""
 SERVICES = "10.0.0.0/16"
@@ -155,6 +166,11 @@ class Node(Part, frozen=True):
     labels: dict[LabelKey, Label] = {}
 
     @property
+    def is_bare(self) -> bool:
+        """Whether nothing of Kubernetes runs here."""
+        return "bare" in self.roles
+
+    @property
     def node_class(self) -> NodeClass:
         """Which part of the policy it lives under: the strongest of its roles."""
         strong = {"control-plane", "etcd"} & set(self.roles)
@@ -188,6 +204,7 @@ class Group(Part, frozen=True):
     """What the nodes that match are given. Where two groups differ, the later one counts."""
 
     match: Match
+    images: tuple[ImageName, ...] = ()  # of the library, for pods that come later
     kubelet: KubeletPart = KubeletPart()
     kube_proxy: KubeProxyPart = KubeProxyPart()
     sysctls: dict[SysctlKey, SysctlValue] = {}

@@ -67,7 +67,7 @@ def compile_cluster(
     no body now, and are part of the cluster all the same.
     """
     cluster = file.cluster
-    names = tuple(node.name for node in cluster.nodes)
+    names = tuple(node.name for node in cluster.nodes if not node.is_bare)
     allocation = allocate(cluster.network.pods, cluster.network.per_node, names, before)
     inputs = [
         _input(cluster, node, facts.get(node.name, Facts()), allocation, stock, pki)
@@ -106,15 +106,16 @@ def _input(
         minor=minor,
         network=cluster.network,
         docker=cluster.runtime.docker,
-        pods=allocation.ranges[node.name],
+        pods=allocation.ranges.get(node.name, ""),
         facts=facts,
         stock=stock,
         kubelet_config=settings.kubelet_config(cluster, node),
         static_pods=settings.static_pods(cluster, node),
+        images=settings.images(cluster, node),
         peers=tuple(
             Peer(other.name, other.address, allocation.ranges[other.name])
             for other in cluster.nodes
-            if other != node
+            if other != node and not other.is_bare
         ),
         control=_control(cluster, node, pki),
     )
@@ -148,19 +149,10 @@ def _unknown_keys(
 
 
 def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path, str], ...]:
-    net = network(given)
-    usable = ready(net)
-    expanded = (
-        *net,
-        *pod_routes(given),
-        *docker(given, usable),
-        *certificates(given),
-        *kubelet(given),
-        *kube_proxy(given, usable),
-    )
+    expanded = () if given.node.is_bare else _expand(given)
     own = tuple(settings.own_resources(cluster, given.node))
     origin: dict[int, Path] = {len(expanded) + n: one.path for n, one in enumerate(own)}
-    faults = [*_missing(given), *_too_long(expanded)]
+    faults = [*([] if given.node.is_bare else _missing(given)), *_too_long(expanded)]
     try:
         body = make_body((*expanded, *(one.resource for one in own)))
     except BodyError as error:
@@ -171,6 +163,19 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
         text = f"the body of {given.node.name} has {size} bytes; the limit is {MAX_BODY_BYTES}"
         faults.append(((), text))
     return tuple(faults) if faults else body
+
+
+def _expand(given: NodeInput) -> tuple[Resource, ...]:
+    net = network(given)
+    usable = ready(net)
+    return (
+        *net,
+        *pod_routes(given),
+        *docker(given, usable),
+        *certificates(given),
+        *kubelet(given),
+        *kube_proxy(given, usable),
+    )
 
 
 def _missing(given: NodeInput) -> Iterator[tuple[Path, str]]:
@@ -206,6 +211,8 @@ def _place(number: int, origin: Mapping[int, Path]) -> str:
 
 def _notes(given: NodeInput, facts: Mapping[str, Facts]) -> Iterator[str]:
     name = given.node.name
+    if given.node.is_bare:
+        return
     usual = f"an MTU of {given.facts.pods_mtu}"
     if name not in facts:
         yield (

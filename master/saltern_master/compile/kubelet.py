@@ -84,9 +84,9 @@ def pause_image(given: NodeInput) -> str:
 
 
 def images_of(given: NodeInput) -> tuple[str, ...]:
-    """Name every image that the node's pods need."""
-    named = {name for pod in (*pods(given), *given.static_pods) for name in pod_images(pod)}
-    return (pause_image(given), *sorted(named - {pause_image(given)}))
+    """Name every image that the node's pods need, and those that the groups want there."""
+    of_pods = {name for pod in (*pods(given), *given.static_pods) for name in pod_images(pod)}
+    return (pause_image(given), *sorted(of_pods.union(given.images) - {pause_image(given)}))
 
 
 def config_yaml(given: NodeInput) -> str:

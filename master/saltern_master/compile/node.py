@@ -58,6 +58,7 @@ class NodeInput:
     stock: Index  # what the library holds
     kubelet_config: Mapping[str, object]
     static_pods: tuple[Mapping[str, object], ...]
+    images: tuple[str, ...] = ()  # wanted besides those of its pods
     peers: tuple[Peer, ...] = ()
     control: Control | None = None
 

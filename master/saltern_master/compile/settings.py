@@ -49,6 +49,12 @@ def static_pods(cluster: Cluster, node: Node) -> tuple[Mapping[str, object], ...
     return tuple(pod for _, group in groups_of(cluster, node) for pod in group.kubelet.static_pods)
 
 
+def images(cluster: Cluster, node: Node) -> tuple[str, ...]:
+    """Name the images that the groups want on a node, besides those of its static pods."""
+    named = {name for _, group in groups_of(cluster, node) for name in group.images}
+    return tuple(sorted(named))
+
+
 def own_resources(cluster: Cluster, node: Node) -> Iterator[Own]:
     """Give the resources that a person declared for a node: the groups' parameters and the rest."""
     sysctls: dict[str, Own] = {}
