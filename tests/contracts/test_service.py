@@ -30,7 +30,9 @@ from saltern_master.api.service import (
 )
 from saltern_master.testing.service import FakeService
 
-from tests.master.clusters import SMALL
+from tests.master.clusters import CONTROLLED, SMALL
+from tests.master.core_stand import core_stand
+from tests.master.homes import made_home
 from tests.master.test_cluster_file import SIX_MISTAKES
 
 TWO = SMALL + "- {name: w2, address: 10.9.0.22}\n"
@@ -92,8 +94,14 @@ async def fake(directory: Path) -> AsyncIterator[Stand]:
     yield FakeStand()
 
 
+@asynccontextmanager
+async def core(directory: Path) -> AsyncIterator[Stand]:
+    async with core_stand(made_home(directory)) as stand:
+        yield stand
+
+
 Factory = Callable[[Path], AbstractAsyncContextManager[Stand]]
-STANDS: tuple[Factory, ...] = (fake,)
+STANDS: tuple[Factory, ...] = (fake, core)
 
 Run = Callable[[Callable[[Stand], Awaitable[None]]], None]
 
@@ -198,7 +206,7 @@ def test_a_bad_file_is_refused_with_every_fault(run: Run) -> None:
     async def law(stand: Stand) -> None:
         error = await refused(stand.service.apply(SIX_MISTAKES.encode()))
 
-        assert error.code == "invalid"
+        assert (error.code, str(error)) == ("invalid", "cannot take the cluster file: 6 faults")
         assert len(error.faults) == 6
         assert any(fault.startswith("cluster.domian: line ") for fault in error.faults)
         assert (await stand.service.status()).revision == 0
@@ -310,6 +318,7 @@ def test_drift_is_told_as_it_comes_and_as_it_ends(run: Run) -> None:
 
 def test_a_kubeconfig_is_for_the_key_of_the_request(run: Run) -> None:
     async def law(stand: Stand) -> None:
+        await stand.service.apply(CONTROLLED.encode())
         key = generate_private_key(SECP256R1())
         request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, SHA256())
         text = await stand.service.kubeconfig(request.public_bytes(Encoding.PEM))

@@ -1,0 +1,345 @@
+"""Core with a store in memory, a front of ours on the other end of its socket pair, and nodes.
+
+A node is a key and a number of what it has: it joins, says Hello, and says what a test tells it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from saltern_master.api.service import Result, Service
+from saltern_master.core.core import Core
+from saltern_master.core.kube import no_api
+from saltern_master.core.office import Office
+from saltern_master.core.settings import Settings
+from saltern_master.core.turns import Limits
+from saltern_master.front.frames import (
+    Admit,
+    Answer,
+    Expel,
+    Frame,
+    Frames,
+    Grant,
+    Heard,
+    Knock,
+    Peers,
+    Ready,
+    Setup,
+    Silent,
+    Tell,
+    ToFront,
+    Up,
+    to_bytes,
+    to_front,
+)
+from saltern_master.signing.home import Home
+from saltern_master.store import Memory, MemoryStore, Store
+from saltern_protocol import messages
+from saltern_protocol.documents import decode_document, decode_identity, document_hash
+from saltern_protocol.envelope import decode
+from saltern_protocol.keys import fingerprint
+from saltern_protocol.messages import (
+    Ack,
+    Applied,
+    Doc,
+    DriftEnded,
+    DriftSeen,
+    Enrol,
+    Enrolled,
+    Fetch,
+    Health,
+    Hello,
+    Item,
+    Lease,
+    Looked,
+    Message,
+    Outcome,
+    Report,
+)
+from saltern_protocol.token import JoinToken
+from saltern_states.kinds import KINDS
+
+KIND_NAMES = tuple(kind.name for kind in KINDS)
+FACTS = b'{"mtu": 1500, "iptablesBackend": "nft", "architecture": "x86_64"}'
+SECONDS = 10.0
+M = TypeVar("M", bound=Message)
+F = TypeVar("F", bound=Frame)
+
+
+def now() -> float:
+    return time.clock_gettime(time.CLOCK_REALTIME)
+
+
+class Front:
+    """The front's end of the pair: what core said, by whom it is for."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.allowed: set[bytes] = set()
+        self.grants: dict[bytes, tuple[bytes, ...]] = {}
+        self.setup: Setup | None = None
+        self._reader, self._writer = reader, writer
+        self._told: dict[bytes, asyncio.Queue[bytes]] = {}
+        self._answers: dict[bytes, asyncio.Queue[bytes]] = {}
+        self._routes = itertools.count(1)
+
+    def say(self, *frames: Frame) -> None:
+        self._writer.write(b"".join(map(to_bytes, frames)))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def told(self, key: bytes) -> asyncio.Queue[bytes]:
+        return self._told.setdefault(key, asyncio.Queue())
+
+    async def knock(self, key: bytes, enrol: Enrol) -> messages.FromDoor:
+        route = next(self._routes).to_bytes(4, "big")
+        self._answers[route] = asyncio.Queue()
+        self.say(Knock(route=route, key=key, data=messages.encode(enrol)))
+        async with asyncio.timeout(SECONDS):
+            return messages.from_door(await self._answers[route].get())
+
+    async def listen(self) -> None:
+        frames = Frames()
+        while data := await self._reader.read(1 << 20):
+            for one in frames.feed(data):
+                self._take(to_front(one))
+
+    def _take(self, frame: ToFront) -> None:
+        match frame:
+            case Setup():
+                self.setup = frame
+            case Peers():
+                self.allowed = set(frame.keys)
+                self.say(Ready(link_port=6555, door_port=6556))
+            case Admit():
+                self.allowed.add(frame.key)
+            case Expel():
+                self.allowed.discard(frame.key)
+            case Grant():
+                self.grants[frame.key] = frame.blobs
+            case Tell():
+                self.told(frame.key).put_nowait(frame.data)
+            case Answer():
+                self._answers[frame.route].put_nowait(frame.data)
+
+
+@dataclass(slots=True)
+class Node:
+    """A node, as far as the master sees it."""
+
+    name: str
+    key: bytes
+    incarnation: str
+    front: Front
+    held: int = 0
+    document: bytes = b""
+    seq: int = 0
+    drift: dict[str, int] = field(default_factory=dict)
+
+    def say(self, *said: Message) -> None:
+        assert self.key in self.front.allowed, f"{self.name} may not speak"
+        self.front.say(*(Heard(key=self.key, data=messages.encode(one)) for one in said))
+
+    async def hear(self, kind: type[M]) -> M:
+        """Give the next message of a kind; others before it are passed over."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                message = messages.from_master(await self.front.told(self.key).get())
+                if isinstance(message, kind):
+                    return message
+
+    async def connect(self, **fields: object) -> Lease:
+        self.front.say(Up(key=self.key))
+        self.say(self.hello(**fields))
+        return await self.hear(Lease)
+
+    def disconnect(self) -> None:
+        self.front.say(Silent(key=self.key))
+
+    def hello(self, **fields: object) -> Hello:
+        usual: dict[str, object] = {
+            "protocol": messages.PROTOCOL,
+            "incarnation": self.incarnation,
+            "boot": "b",
+            "root": 1,
+            "epoch": 1 if self.held else 0,
+            "version": self.held,
+            "document": self.document,
+            "nonce": secrets.token_bytes(16),
+            "unacked": 0,
+            "kinds": KIND_NAMES,
+            "release": "1",
+            "facts": FACTS,
+        }
+        return Hello(**(usual | fields))  # type: ignore[arg-type]
+
+    async def fetch(self) -> Doc:
+        """Ask what there is, and have what comes on the disk."""
+        self.say(Fetch())
+        doc = await self.hear(Doc)
+        payload = decode(doc.document).payload
+        self.held, self.document = decode_document(payload).version, document_hash(payload)
+        return doc
+
+    async def report(self, *items: Item) -> Ack:
+        first, self.seq = self.seq + 1, self.seq + len(items)
+        self.say(Report(first=first, items=items))
+        return await self.hear(Ack)
+
+    def applied(self, turn: int, outcome: str, **fields: object) -> Applied:
+        usual: dict[str, object] = {
+            "at_us": round(now() * 1e6),
+            "turn": turn,
+            "epoch": 1,
+            "version": self.held,
+            "body": b"",
+            "outcome": Outcome(outcome),
+            "changes": 1,
+            "took_us": 1000,
+            "why": "" if outcome in ("converged", "changed") else "why",
+        }
+        return Applied(**(usual | fields))  # type: ignore[arg-type]
+
+    def looked(self, turn: int, outcome: str = "converged") -> Looked:
+        return Looked(
+            turn=turn,
+            at_us=round(now() * 1e6),
+            version=self.held,
+            outcome=Outcome(outcome),
+            changes=0,
+            took_us=1000,
+        )
+
+    def health(self, state: str = "converged", **fields: object) -> Health:
+        usual: dict[str, object] = {
+            "tick": 1,
+            "at_us": round(now() * 1e6),
+            "state": state,
+            "version": self.held,
+            "drift": len(self.drift),
+            "load_percent": 12,
+            "memory_kib": 1000,
+            "disk_kib": 2000,
+        }
+        return Health(**(usual | fields))  # type: ignore[arg-type]
+
+    def deviation(self, resource: str) -> DriftSeen:
+        at = round(now() * 1e6)
+        self.drift[resource] = len(self.drift) + 1
+        return DriftSeen(
+            number=self.drift[resource],
+            resource=resource,
+            kind="file/1",
+            since_us=at,
+            recorded_us=at,
+            seen="inotify",
+            found=("other content",),
+        )
+
+    def healing(self, resource: str) -> DriftEnded:
+        return DriftEnded(
+            number=self.drift[resource],
+            resource=resource,
+            healed_us=round(now() * 1e6),
+            outcome="healed",
+        )
+
+
+@dataclass(slots=True)
+class Stand:
+    """A running core, its front and the nodes that joined."""
+
+    home: Home
+    store: Store
+    office: Office
+    service: Service
+    front: Front
+    log: list[str]
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def now(self) -> float:
+        return now()
+
+    async def join(self, token: str) -> str:
+        """Join and, where it is let in, connect; give the fingerprint."""
+        carried = JoinToken.parse(token)
+        key = secrets.token_bytes(32)
+        answer = await self.front.knock(key, enrol_of(carried))
+        if isinstance(answer, Enrolled):
+            node = Node(carried.node, key, decode_identity(answer.identity).incarnation, self.front)
+            self.nodes[carried.node] = node
+            await node.connect()
+        return fingerprint(key)
+
+    async def joined(self, *names: str, node_class: str = "worker") -> list[Node]:
+        for name in names:
+            made = await self.service.make_token(name, node_class, 60, False)
+            await self.join(made.token)
+        return [self.nodes[name] for name in names]
+
+    async def report(self, turn: int, node: str, result: Result) -> None:
+        one = self.nodes[node]
+        await one.report(one.applied(turn, result))
+
+    async def deviate(self, node: str, resource: str) -> None:
+        one = self.nodes[node]
+        await one.report(one.deviation(resource))
+
+    async def heal(self, node: str, resource: str) -> None:
+        one = self.nodes[node]
+        await one.report(one.healing(resource))
+
+
+def enrol_of(token: JoinToken, **fields: object) -> Enrol:
+    usual: dict[str, object] = {
+        "protocol": messages.PROTOCOL,
+        "secret": token.secret,
+        "node": token.node,
+        "sealing": b"s" * 32,
+        "kinds": KIND_NAMES,
+        "release": "1",
+        "facts": FACTS,
+    }
+    return Enrol(**(usual | fields))  # type: ignore[arg-type]
+
+
+PATIENT = Limits(grace=0.3, deadline=5.0)
+
+
+@asynccontextmanager
+async def core_stand(
+    home: Home,
+    memory: Memory | None = None,
+    limits: Limits = PATIENT,
+    opened: Callable[[], Store] | None = None,
+) -> AsyncIterator[Stand]:
+    """Run a core until the block ends. The same home and Memory: the same core, started again."""
+    store = opened() if opened is not None else MemoryStore(memory or Memory())
+    log: list[str] = []
+    settings = Settings(addresses=("127.0.0.1",), limits=limits)
+    office = Office(home, store, settings, now, secrets.token_bytes, no_api, log.append)
+    await office.begin()
+    ours, theirs = socket.socketpair()
+    front = Front(*await asyncio.open_connection(sock=theirs))
+    tasks = [
+        asyncio.create_task(office.line.converse(ours, office, log.append)),
+        asyncio.create_task(front.listen()),
+        asyncio.create_task(office.run()),
+    ]
+    try:
+        await asyncio.wait_for(office.desk.seen.listening(), SECONDS)
+        yield Stand(home, store, office, Core(office, secrets.token_bytes), front, log)
+    finally:
+        front.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        store.close()
