@@ -312,7 +312,7 @@ def test_without_a_master_it_is_said_how_to_run_one(tmp_path: Path, words: tuple
     ("words", "status", "told"),
     [
         (("node", "show", "w9"), 1, "cannot find the node w9"),
-        (("node", "token", "W1"), 2, "cannot take the body"),
+        (("node", "token", "W1"), 2, "cannot name a node 'W1': small letters"),
         (("node", "token", "w1", "--ttl", "soon"), 2, "write such as 90s"),
         (("node", "token", "w1", "--ttl", "99d"), 2, "cannot take the body"),
         (("drift", "w9"), 1, "cannot find the node w9"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
+from saltern_protocol.terms import Name
 
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output, write
@@ -34,6 +36,7 @@ def token(
 ) -> None:
     """Make a token with which one machine can become this node, once."""
     with refusals_told():
+        _refuse_strange(name)
         client = reach(home)
         from saltern_master.api.requests import NewToken
 
@@ -118,3 +121,14 @@ def remove(
         if not yes and typer.prompt(f"Type {name} to remove it", err=True) != name:
             raise UsageError(f"cannot remove {name}: another name was typed; nothing was done")
         follow_turn(client, client.remove(name), 0 if no_wait else seconds, output)
+
+
+def _refuse_strange(name: str) -> None:
+    """Refuse what is no name before the master does, in words for who typed it."""
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"cannot name a node {name!r}: small letters, digits, dashes and dots, 63 at most, "
+            "with a letter or a digit at both ends"
+        ) from error

@@ -119,7 +119,8 @@ class Preparing:
                 names - machines.keys(),
             )
         except ClusterFileError as error:
-            raise ServiceError("invalid", str(error), tuple(map(str, error.faults))) from error
+            head = str(error).partition("\n")[0]  # the faults stand beside it
+            raise ServiceError("invalid", head, tuple(map(str, error.faults))) from error
         _refuse_outside_policy(compilation, signer)
         nodes = {one.node.name: _wanted(one) for one in compilation.nodes}
         self._refuse_missing(nodes.values())
