@@ -23,7 +23,7 @@ from saltern_states.file import File
 from saltern_states.secret import Secret
 
 from saltern_master.compile.node import Control, NodeInput, resource
-from saltern_master.compile.pki import TOKEN_KEY
+from saltern_master.compile.pki import TOKEN_KEY, SealedSecret
 
 PART = "pki"
 PKI = "/etc/kubernetes/pki"
@@ -33,6 +33,8 @@ ETC = "kubelet/etc"
 
 Issuer = Literal["kubernetes", "etcd", "front-proxy"]
 LOOPBACK = "127.0.0.1"
+LACKING = SealedSecret(generation=1, blob="0" * 64)
+"""Stands for a secret that was not sealed yet, which compile tells beside all other faults."""
 
 
 def certificates(given: NodeInput) -> tuple[Resource, ...]:
@@ -58,8 +60,7 @@ def _of_every_node(given: NodeInput, control: Control, after: str) -> Iterator[R
 def _of_control_plane(given: NodeInput, control: Control, after: str) -> Iterator[Resource]:
     yield _text("front-proxy-ca.crt", control.pki.front_proxy, after)
     yield _text("sa.pub", control.pki.token_public, after)
-    if given.node.name in control.pki.token_keys:
-        yield _token_key(given, control, after)
+    yield _token_key(given, control, after)
     names, addresses = api_names(given, control)
     yield _server(control, "apiserver", "kube-apiserver", names, addresses, after)
     masters = "system:masters"
@@ -96,7 +97,7 @@ def _text(name: str, text: str, after: str) -> Resource:
 
 
 def _token_key(given: NodeInput, control: Control, after: str) -> Resource:
-    sealed = control.pki.token_keys[given.node.name]
+    sealed = control.pki.token_keys.get(given.node.name, LACKING)
     spec = Secret(
         path=f"{PKI}/sa.key", secret=TOKEN_KEY, generation=sealed.generation, blob=sealed.blob
     )
