@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import random
 import select
 import socket
@@ -16,10 +17,21 @@ from typing import Final
 
 import pytest
 import zmq
-from saltern_master.front.frames import Heard, Silent, Tell, Up
+from saltern_master.front.frames import Grant, Heard, Silent, Tell, Up
 from saltern_master.front.sockets import HANDSHAKE_MS
 from saltern_protocol import messages
-from saltern_protocol.messages import MAX_MESSAGE, Again, Fetch, Hello, Plan, PlanLine, Poke
+from saltern_protocol.messages import (
+    MAX_MESSAGE,
+    MAX_PART,
+    Again,
+    BlobAsk,
+    BlobPart,
+    Fetch,
+    Hello,
+    Plan,
+    PlanLine,
+    Poke,
+)
 
 from tests.master.front_stand import (
     HELLO,
@@ -99,6 +111,43 @@ def test_the_front_loads_no_library_that_it_has_no_use_for() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
+def test_the_front_is_small(core: Core, lines: Lines) -> None:
+    greeted(core, core.node(lines, A))
+    rollup = Path(f"/proc/{core.process.pid}/smaps_rollup").read_text()
+    (pss,) = (int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    assert pss < 40 * 1024
+
+
+def test_the_masters_key_is_in_no_argument_and_no_environment(core: Core) -> None:
+    proc = Path(f"/proc/{core.process.pid}")
+    shown = (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes()
+    assert b"saltern_master.front" in shown
+    for form in (core.master.secret, core.master.secret.hex().encode()):
+        assert form not in shown
+
+
+def test_the_front_can_gain_no_rights(core: Core) -> None:
+    assert status(core)["NoNewPrivs"] == ["1"]
+
+
+@pytest.mark.system
+def test_a_front_that_root_started_is_nobody_without_groups(core: Core) -> None:
+    nobody = pwd.getpwnam("nobody")
+    found = status(core)
+    assert found["Uid"] == [str(nobody.pw_uid)] * 4
+    assert found["Gid"] == [str(nobody.pw_gid)] * 4
+    assert found["Groups"] == []
+    assert found["CapPrm"] == found["CapEff"] == ["0" * 16]
+    for thread in Path(f"/proc/{core.process.pid}/task").iterdir():
+        assert f"Uid:\t{nobody.pw_uid}\t" in (thread / "status").read_text()
+
+
+def status(core: Core) -> dict[str, list[str]]:
+    """What the kernel says of the front."""
+    lines = Path(f"/proc/{core.process.pid}/status").read_text().splitlines()
+    return {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
+
+
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_every_message_out_of_turn_costs_its_sender_only(
     core: Core, lines: Lines, name: str
@@ -166,6 +215,28 @@ def test_a_message_without_an_end_is_cut_and_fills_nothing(
     print(f"grew by {(most - before) // MIB} MiB")
     assert most - before < 400 * MIB
     assert "it filled our memory" in end(core)
+
+
+def test_a_peer_that_asks_for_much_and_reads_nothing_holds_its_share_only(
+    core: Core, lines: Lines, tmp_path: Path
+) -> None:
+    digest = bytes(32)
+    (tmp_path / digest.hex()).write_bytes(bytes(64 * MAX_PART))
+    tmp_path.chmod(0o711)
+    good, slow = greeted(core, core.node(lines, B)), greeted(core, core.node(lines, A))
+    core.say(Grant(key=A.public, blobs=(digest,)))
+    round_trip(core, good)
+    before = memory(core)
+    # 16 parts wait in our own receiving queue, 16 in the front's, the kernel's buffers are full
+    slow.say(BlobAsk(blob=digest, offset=0, credit=64))
+    for _ in range(200):
+        round_trip(core, good)
+    assert memory(core) - before < 12 * MIB
+
+    parts = [slow.hear() for _ in range(64)]
+    assert [part.offset for part in parts if isinstance(part, BlobPart)] == [
+        number * MAX_PART for number in range(64)
+    ]
 
 
 def test_a_frame_that_claims_much_is_cut_at_once(core: Core, lines: Lines) -> None:
