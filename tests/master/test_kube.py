@@ -15,7 +15,7 @@ QUICK = Patience(seconds=5.0, pause=0.0)
 
 
 def keep(api: FakeKubernetes, *wishes: Wish) -> tuple[str, ...]:
-    return tuple(one.name for one in asyncio.run(keep_nodes(api, wishes)))
+    return tuple(one.name for one in asyncio.run(keep_nodes(api, wishes)).found)
 
 
 def test_a_bare_node_gets_its_range_its_labels_and_what_names_them_ours() -> None:
@@ -27,6 +27,7 @@ def test_a_bare_node_gets_its_range_its_labels_and_what_names_them_ours() -> Non
     assert node["metadata"]["labels"] == {"zone": "a", "node-role.kubernetes.io/worker": ""}
     assert node["metadata"]["annotations"] == {OURS: "node-role.kubernetes.io/worker,zone"}
     assert keep(api, W1, CP1) == ()
+    assert asyncio.run(keep_nodes(api, [W1, CP1])).awaited == {"cp1"}
 
 
 def test_a_label_that_left_the_file_goes_and_a_strangers_stays() -> None:
@@ -44,7 +45,7 @@ def test_a_label_that_left_the_file_goes_and_a_strangers_stays() -> None:
 def test_another_range_is_told_and_not_changed() -> None:
     api = FakeKubernetes()
     api.add_node("w1", podCIDR="10.10.9.0/24")
-    (found,) = asyncio.run(keep_nodes(api, [W1]))
+    (found,) = asyncio.run(keep_nodes(api, [W1])).found
     assert "kubectl delete node w1" in found.trouble
     assert api.objects["w1"]["spec"]["podCIDR"] == "10.10.9.0/24"
 

@@ -2,7 +2,8 @@
 
 * Who has an API server at hand is asked anew each time: a cluster may have none, or not yet.
 * Nothing of it holds up an apply. Node objects come when kubelets make them, so they are looked
-  at every PAUSE seconds, and at once after an apply.
+  at every PAUSE seconds, and every SOON ones while any is awaited.
+* The way to the API server is found anew every day: what it goes by may have been renewed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from saltern_master.kube.deeds import Patience, drain, forget, keep_nodes
 from saltern_master.kube.wishes import Wish
 
 PAUSE: Final = 15.0
+SOON: Final = 1.0
+DAY: Final = 24 * 3600.0
 
 Reach = Callable[[Cluster], KubernetesApi | None]
 """Give a cluster's API, or None where it has none that this master may use."""
@@ -36,12 +39,15 @@ class Kubernetes:
         self._reach, self._log = reach, log
         self._wishes: tuple[Wish, ...] = ()
         self._api: KubernetesApi | None = None
+        self._cluster: Cluster | None = None
+        self._found = 0.0  # when the way was found, by the loop's clock
         self._wanted = asyncio.Event()
 
     def want(self, cluster: Cluster | None, allocation: Allocation) -> None:
         """Let Node objects be as this cluster file has them."""
         nodes = cluster.nodes if cluster is not None else ()
-        self._api = self._reach(cluster) if cluster is not None else None
+        self._cluster = cluster
+        self._find()
         self._wishes = tuple(
             Wish(node.name, allocation.ranges[node.name], node.labels, node.roles)
             for node in nodes
@@ -53,26 +59,36 @@ class Kubernetes:
         """Keep Node objects, without end."""
         while True:
             self._wanted.clear()
+            pause = SOON
             try:
-                await self._keep_once()
+                pause = await self._keep_once()
             except KubernetesError as error:
                 self.ready = {"api": str(error)}
             try:
-                async with asyncio.timeout(PAUSE):
+                async with asyncio.timeout(pause):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
 
-    async def _keep_once(self) -> None:
+    async def _keep_once(self) -> float:
+        """Look at everything; give how many seconds there are until it is looked at again."""
+        if asyncio.get_running_loop().time() - self._found > DAY:
+            self._find()
         if self._api is None:
             self.ready = {}
-            return
+            return PAUSE
         why = await self._api.ready()
         self.ready = {"api": why or "ready"}
         if why:
-            return
-        for found in await keep_nodes(self._api, self._wishes):
+            return SOON
+        kept = await keep_nodes(self._api, self._wishes)
+        for found in kept.found:
             self._log(f"kubernetes: {found.name}: {found.trouble or 'set right'}")
+        return SOON if kept.awaited else PAUSE
+
+    def _find(self) -> None:
+        self._api = self._reach(self._cluster) if self._cluster is not None else None
+        self._found = asyncio.get_running_loop().time()
 
     async def drain(self, node: str) -> None:
         """Empty a node of pods, as far as there is a Kubernetes; KubernetesError."""

@@ -24,10 +24,11 @@ from pathlib import Path
 from saltern_master.api.serve import serve
 from saltern_master.core.core import Core
 from saltern_master.core.front import supervise
-from saltern_master.core.kube import no_api
 from saltern_master.core.office import Office
+from saltern_master.core.reach import reach_by
 from saltern_master.core.settings import Settings
 from saltern_master.errors import MasterError
+from saltern_master.pki.authorities import authorities
 from saltern_master.signing.home import Home
 from saltern_master.signing.recorded import open_store
 
@@ -59,7 +60,9 @@ async def _run(path: Path, settings: Settings) -> None:
     home = Home(path)
     with open_store(home) as store:
         (path / "blobs").mkdir(mode=BLOBS_MODE, exist_ok=True)
-        office = Office(home, store, settings, _now, secrets.token_bytes, no_api, _log)
+        authority = authorities(home, int(_now())).of["kubernetes"]
+        reach = reach_by(path, authority, _now, secrets.token_bytes)
+        office = Office(home, store, settings, _now, secrets.token_bytes, reach, _log)
         await office.begin()
         await _work(office, settings, path / "run" / "api.sock", stop)
 

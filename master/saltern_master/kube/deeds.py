@@ -28,15 +28,20 @@ class DrainError(KubernetesError):
     """A node was not emptied in time; it stays cordoned, and the text names what is left."""
 
 
-async def keep_nodes(api: KubernetesApi, wishes: Iterable[Wish]) -> tuple[Found, ...]:
-    """Patch every Node object that differs from its wish; give what was done and what cannot be.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a look at all Node objects came to."""
 
-    A wish whose Node is not there yet waits: the kubelet makes its own object.
-    """
+    found: tuple[Found, ...]  # what was done, and what cannot be
+    awaited: frozenset[str]  # whose kubelets have not made their objects yet
+
+
+async def keep_nodes(api: KubernetesApi, wishes: Iterable[Wish]) -> Kept:
+    """Patch every Node object that differs from its wish."""
     by_name = {wish.name: wish for wish in wishes}
     done: list[Found] = []
     for node in await api.nodes():
-        wish = by_name.get(node["metadata"]["name"])
+        wish = by_name.pop(node["metadata"]["name"], None)
         if wish is None:
             continue
         found = compare(wish, node)
@@ -44,7 +49,7 @@ async def keep_nodes(api: KubernetesApi, wishes: Iterable[Wish]) -> tuple[Found,
             await api.patch_node(found.name, found.patch)
         if found.patch or found.trouble:
             done.append(found)
-    return tuple(done)
+    return Kept(tuple(done), frozenset(by_name))
 
 
 async def drain(api: KubernetesApi, node: str, patience: Patience, tell: Tell) -> None:

@@ -96,7 +96,7 @@ class Fleet:
         def answers() -> bool:
             if running.poll() is not None:
                 raise LabError(f"cannot run the master: {self._last_words()}")
-            return self.try_saltern("status", "--output", "json").returncode != 1
+            return bool(self.try_saltern("status", "--output", "json").stdout.strip())
 
         wait_for("the master to answer", answers, 30)
 
