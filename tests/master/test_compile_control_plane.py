@@ -261,8 +261,8 @@ def refused(pki: Pki | None, stock: Index = STOCK) -> list[str]:
 
 def test_what_a_control_plane_cannot_do_without_is_told() -> None:
     assert refused(None) == [
-        "nodes[0].roles: line 6: a control plane needs the certificate authorities of a master's "
-        "home; run: saltern init"
+        "nodes[0].roles: line 6: a control plane needs certificate authorities, which a master "
+        "makes as it starts; run: saltern master run"
     ]
     assert refused(replace(PKI, token_keys={})) == [
         "nodes[0].name: line 6: cp1 has not joined, so no secret can be sealed to it; "

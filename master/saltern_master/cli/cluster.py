@@ -23,6 +23,7 @@ from saltern_master.cluster.load import ClusterFile, load
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import Compilation, Compiled, compile_cluster
 from saltern_master.library import Library
+from saltern_master.pki.told import pki_of
 from saltern_master.signing.home import Home, write_whole
 from saltern_master.signing.init import init as make_home
 from saltern_master.signing.init import sign_policy
@@ -132,7 +133,8 @@ def _compile(file: ClusterFile, path: Path, allocation: Allocation) -> Compilati
     names = [node.name for node in file.cluster.nodes]
     with read_recorded(home) as store:
         facts = known_facts(home, store, names)
-    compilation = compile_cluster(file, facts, allocation, Library(path).list())
+    pki = pki_of(path) if file.cluster.control_plane else None
+    compilation = compile_cluster(file, facts, allocation, Library(path).list(), pki)
     for note in compilation.notes:
         say(f"note: {note}")
     return compilation

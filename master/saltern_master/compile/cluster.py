@@ -140,8 +140,8 @@ def _unknown_keys(
         if "control-plane" not in node.roles or node.name in leave_out:
             continue
         if pki is None:
-            text = "a control plane needs the certificate authorities of a master's home"
-            yield ("nodes", number, "roles"), f"{text}; run: saltern init"
+            text = "a control plane needs certificate authorities, which a master makes"
+            yield ("nodes", number, "roles"), f"{text} as it starts; run: saltern master run"
         elif node.name not in pki.token_keys:
             text = f"{node.name} has not joined, so no secret can be sealed to it"
             advice = f"run: saltern node token {node.name} --class control-plane"

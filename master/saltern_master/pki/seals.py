@@ -77,6 +77,12 @@ def give(home: Path, to: Context, recipient: bytes, plain: bytes, random: Random
     return made
 
 
+def sealed_to(home: Path, secret: str) -> dict[str, Sealed]:
+    """Give how a secret was last given to each node that has it."""
+    named = ((name.partition("/"), one) for name, one in _read(home).given.items())
+    return {node: one for (node, _, found), one in named if found == secret}
+
+
 def _read(home: Path) -> Seals:
     path = home / "pki" / "seals.json"
     try:
