@@ -341,5 +341,6 @@ async def core_stand(
         front.close()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
         store.close()
+    assert [one for one in results if isinstance(one, Exception)] == []

@@ -335,7 +335,7 @@ def test_a_whole_conversation(signer: Signer) -> None:
 
 
 def test_a_conversation_depends_on_nothing_but_what_was_said(
-    signer: Signer, tmp_path: Path
+    signer: Signer,
 ) -> None:
     def whole() -> list[Said]:
         of, heard = replace(with_document(signer, peer()), turn=7), []

@@ -51,7 +51,7 @@ class Leaving:
     def begin(self, name: str) -> Turn:
         """Let a node leave from now on; gives the turn. StoreError."""
         peer = self._known.peers[name]
-        if any(turn.purpose == "remove" and turn.waits_for(name) for turn in self._open()):
+        if self._waiting(name) is not None:
             raise ServiceError("conflict", f"cannot remove {name}: it is being removed already")
         node = msgspec.structs.replace(peer.node, state="removing")
         revision = self._store.commit(*peer.held.replaced(node))
@@ -81,11 +81,17 @@ class Leaving:
         self._log(f"{name} is removed")
         await self._kubernetes.forget(name)
 
-    def unfinished(self) -> tuple[str, ...]:
-        """Give the nodes whose removal has to begin anew, since no turn waits for them."""
+    def unfinished(self) -> tuple[tuple[str, int], ...]:
+        """Give the nodes that were not asked yet when core ended, and their turns. StoreError."""
         asked = {name for turn in self._open() for name in turn.nodes if turn.asks(name)}
-        leaving = (name for name, one in self._known.peers.items() if one.node.state == "removing")
-        return tuple(name for name in leaving if name not in asked)
+        leaving = [name for name, one in self._known.peers.items() if one.node.state == "removing"]
+        turns = {name: self._waiting(name) for name in leaving if name not in asked}
+        return tuple((name, (turn or self.begin(name)).number) for name, turn in turns.items())
+
+    def _waiting(self, name: str) -> Turn | None:
+        """Give the removal that waits for a node."""
+        removals = (turn for turn in self._open() if turn.purpose == "remove")
+        return next((turn for turn in removals if turn.waits_for(name)), None)
 
     def _open(self) -> tuple[Turn, ...]:
         return tuple(self._known.turns.values())

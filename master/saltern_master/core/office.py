@@ -91,8 +91,8 @@ class Office:
 
     async def run(self) -> None:
         """Go on from there until this is cancelled."""
-        for name in self.leaving.unfinished():
-            self.start(self.leaving.empty(name, self.leaving.begin(name).number, self.end))
+        for name, number in self.leaving.unfinished():
+            self.start(self.leaving.empty(name, number, self.end))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.patience.watch())

@@ -123,8 +123,8 @@ class Rolling:
             version = rollout.next_version(peer, self.signer.root.epoch)
             new = (NewDocument(peer, version, write_body(Body(()))),)
             signed = await asyncio.to_thread(self._sign, new, self.signer)
-            asked = Standing(version=version, moved=self._clock())
             turn = self._known.turns[number]
+            asked = msgspec.structs.replace(turn.nodes[name], version=version, moved=self._clock())
             self._commit(msgspec.structs.replace(turn, nodes={name: asked}), signed, ())
 
     async def renew(self) -> int:
@@ -244,7 +244,9 @@ class Rolling:
             self._take(one, deed)
         if turn is not None:
             self._take_turn(turn, deed)
-        told = turn.nodes if turn is not None else [one.issued.node for one in signed]
+        told = dict.fromkeys(one.issued.node for one in signed)
+        if turn is not None:
+            told |= dict.fromkeys(name for name in turn.nodes if turn.asks(name))
         deed.frames += self._pokes(told)
         try:
             self._desk.finish(deed)
