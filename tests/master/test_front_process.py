@@ -15,7 +15,6 @@ from saltern_master.front.frames import (
     Answer,
     Expel,
     Grant,
-    Heard,
     Knock,
     Load,
     Peers,
@@ -351,15 +350,3 @@ def test_load_tells_what_was_seen(core: Core, lines: Lines) -> None:
     assert (first.messages, first.malformed) == (0, 0)
     assert first.cpu_us > 0
     assert first.descriptors_percent < 80
-
-
-def test_core_that_does_not_read_stops_the_nodes_and_loses_nothing(
-    core: Core, lines: Lines
-) -> None:
-    node = greeted(core, core.node(lines, A))
-    chunk = messages.Csr(request=1, resource="pki/kubelet", csr=bytes(16 * 1024))
-    said = [replace(chunk, request=number) for number in range(45)]
-    node.say(*said)
-
-    heard = [messages.from_node(core.wait(Heard, A.public).data) for _ in said]
-    assert heard == said
