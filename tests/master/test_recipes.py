@@ -91,8 +91,8 @@ def test_all_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "cannot make an image of kube-scheduler: the library has none; "
-        "run: saltern binaries add; nor of nginx; known are pause, echo, ask, etcd, kube-apiserver, "
-        "kube-controller-manager, kube-scheduler"
+        "run: saltern binaries add; nor of nginx; known are pause, echo, ask, etcd, "
+        "kube-apiserver, kube-controller-manager, kube-scheduler"
     )
 
 
@@ -114,9 +114,10 @@ def test_a_loader_names_what_it_loads() -> None:
         "\tlinux-vdso.so.1 (0x00007f118dd5a000)\n"
         "\tlibc.so.6 => /t/lib/x86_64-linux-gnu/libc.so.6 (0x00007f118db67000)\n"
         "\t/lib64/ld-linux-x86-64.so.2 => /t/ld-2.36.so (0x00007f118dd5c000)\n"
-        "\tlibodd.so => not found\n"
     )
     assert loaded(said) == ("/t/lib/x86_64-linux-gnu/libc.so.6", "/t/ld-2.36.so")
+    with pytest.raises(ImageError, match=r"nothing brings libodd\.so\.1"):
+        loaded(f"{said}\tlibodd.so.1 => not found\n")
 
 
 def test_the_scripts_of_a_source_tree_are_chosen() -> None:

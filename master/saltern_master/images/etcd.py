@@ -68,7 +68,9 @@ def upstream(version: str) -> str:
 
 
 def loaded(listing: str) -> tuple[str, ...]:
-    """Give the files that a loader's --list names, in its order. Pure."""
+    """Give the files that a loader's --list names, in its order; ImageError: one is missing."""
+    if missing := re.findall(r"^\s*(\S+) => not found$", listing, re.MULTILINE):
+        raise ImageError(f"cannot make an image of {PACKAGE}: nothing brings {', '.join(missing)}")
     return tuple(re.findall(r"^\s*\S+ => (/\S+) \(0x[0-9a-f]+\)$", listing, re.MULTILINE))
 
 
