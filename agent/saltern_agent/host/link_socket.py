@@ -82,11 +82,13 @@ class LinkSocket:
 
     def close(self) -> None:
         """Let go of the connection, and of what was not sent."""
-        link, self._socket, self._monitor = self._socket, None, None
-        self._descriptors = ()
+        link, monitor = self._socket, self._monitor
+        self._socket, self._monitor, self._descriptors = None, None, ()
         if link is not None:
             link.disable_monitor()
             link.close(linger=0)
+        if monitor is not None:
+            monitor.close(linger=0)
 
     def end(self) -> None:
         """Let go of everything."""
