@@ -46,8 +46,9 @@ class Kubernetes:
     def want(self, cluster: Cluster | None, allocation: Allocation) -> None:
         """Let Node objects be as this cluster file has them."""
         nodes = cluster.nodes if cluster is not None else ()
-        self._cluster = cluster
-        self._find()
+        if cluster is not self._cluster:  # the same file again is the same value, and the same way
+            self._cluster = cluster
+            self._find()
         self._wishes = tuple(
             Wish(node.name, allocation.ranges[node.name], node.labels, node.roles)
             for node in nodes
