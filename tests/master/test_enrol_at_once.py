@@ -81,8 +81,8 @@ def test_it_is_so_with_threads_and_a_file_too(tmp_path: Path) -> None:
         return told
 
     told: dict[bytes, Decision] = {}
-    with ThreadPoolExecutor(8) as threads:
-        for part in threads.map(some, [KEYS[at:100:8] for at in range(8)]):
+    with ThreadPoolExecutor(4) as threads:
+        for part in threads.map(some, [KEYS[at:100:4] for at in range(4)]):
             told |= part
 
     assert len(told) == 100
