@@ -6,7 +6,7 @@ without an API server runs them, for a minute at most, in the unit's own ExecSta
 kubelet that follows finds their containers running and takes them over (ADR 0010).
 
 That first kubelet opens no port (--enable-server=false): with nobody to ask, it could not
-tell who may do what.
+tell who may do what. NOTIFY_SOCKET is not for it: systemd is told by the kubelet that follows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from saltern_master.compile.node import NodeInput
 
 PATH = "/etc/kubernetes/kubelet-first.sh"
 SECONDS = 60
-PER_SECOND = 4
 ALONE = (
     "--authentication-token-webhook=false",
     "--authorization-mode=AlwaysAllow",
@@ -45,14 +44,18 @@ answers() {{
     grep -q '^ok'
 }}
 
+seconds() {{
+  read -r up _ </proc/uptime
+  echo "${{up%%.*}}"
+}}
+
 answers && exit 0
 unset NOTIFY_SOCKET
 {lines} &
 alone=$!
-left={SECONDS * PER_SECOND}
-while [ "$left" -gt 0 ] && kill -0 "$alone" 2>/dev/null && ! answers; do
-  left=$((left - 1))
-  sleep {1 / PER_SECOND}
+end=$(($(seconds) + {SECONDS}))
+while [ "$(seconds)" -lt "$end" ] && kill -0 "$alone" 2>/dev/null && ! answers; do
+  sleep 0.25
 done
 kill "$alone" 2>/dev/null
 wait "$alone"
