@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,12 +86,12 @@ class Deed:
         self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
         self.drift: list[DriftView] = []
 
-    def add_turn(self, turn: Turn, nodes: Iterable[str]) -> None:
+    def add_turn(self, turn: Turn, nodes: Collection[str]) -> None:
         """Note a turn in which these nodes stand otherwise."""
         _, before = self.turns.get(turn.number, (turn, {}))
         changed = before | dict.fromkeys(nodes)
         self.turns[turn.number] = (turn, changed)
-        self.batch.add(turn_writes(turn, changed))
+        self.batch.add(turn_writes(turn, nodes))
 
 
 class Seen:
@@ -238,11 +238,11 @@ class Desk:
             turn = self._known.turns.get(ended.turn)
             after = end(turn, name, ended.standing, now) if turn is not None else None
             if after is not None and after is not turn:
-                self._known.put_turn(after)
+                self._known.put_turn(after, [name])
                 deed.add_turn(after, [name])
         turn = self._known.turns.get(said.peer.turn)
         if said.progress and turn is not None:
-            self._known.put_turn(progressed(turn, name, now))
+            self._known.put_turn(progressed(turn, name, now), [name])
 
     def _knock(self, frame: Knock, deed: Deed, now: float) -> None:
         welcome = self._clerk.welcome(frame.key, messages.from_stranger(frame.data), now)

@@ -52,12 +52,11 @@ class Known:
         """Take what a peer is now."""
         self.peers[peer.node.name] = peer
 
-    def put_turn(self, turn: Turn) -> None:
-        """Take what a turn is now; its nodes wait for it, or no longer."""
+    def put_turn(self, turn: Turn, changed: Iterable[str]) -> None:
+        """Take what a turn is now; the nodes that stand otherwise are waited for, or no longer."""
         self.newest_turn = max(self.newest_turn, turn.number)
-        wants = False
-        for name in turn.nodes:
-            wants = turn.wants(name) or wants
+        self.turns[turn.number] = turn
+        for name in changed:
             peer = self.peers.get(name)
             if peer is None:
                 continue
@@ -65,10 +64,8 @@ class Known:
                 self.put(replace(peer, turn=turn.number))
             elif not turn.wants(name) and peer.turn == turn.number:
                 self.put(replace(peer, turn=0))
-        if wants:
-            self.turns[turn.number] = turn
-        else:
-            self.turns.pop(turn.number, None)
+        if turn.ended and not any(map(turn.wants, turn.nodes)):
+            del self.turns[turn.number]
 
     def connected(self, name: str, now: float) -> None:
         """A node's session begins."""
@@ -112,7 +109,7 @@ class Known:
         for turn in recent_turns(store, RECENT_TURNS):
             for name in turn.nodes:
                 turn = progressed(turn, name, now)  # nobody could tell us anything until now
-            self.put_turn(turn)
+            self.put_turn(turn, turn.nodes)
 
     def refresh(self, store: Store, now: float) -> None:
         """Read nodes and documents anew: another process may have signed, or let one in."""

@@ -129,7 +129,12 @@ class Office:
         """Do something beside all else; it ends with core at the latest."""
         task = asyncio.get_running_loop().create_task(doing)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log(f"what was begun beside failed: {task.exception()!r}")
 
     def want_nodes(self) -> None:
         """Let Kubernetes' Node objects be as the applied file has them."""
@@ -197,7 +202,7 @@ class Office:
         """End a node's part of a turn in its place. StoreError."""
         after = end(self.known.turns[number], name, standing, self.clock())
         deed, snapshot = Deed(), self.known.snapshot()
-        self.known.put_turn(after)
+        self.known.put_turn(after, [name])
         deed.add_turn(after, [name])
         try:
             self.desk.finish(deed)

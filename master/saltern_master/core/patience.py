@@ -57,7 +57,7 @@ class Patience:
             after = pass_time(turn, self._known.gone, now, self._limits)
             if after is not turn:
                 changed = [name for name in after.nodes if after.nodes[name] != turn.nodes[name]]
-                self._known.put_turn(after)
+                self._known.put_turn(after, changed)
                 deed.add_turn(after, changed)
         try:
             self._desk.finish(deed)

@@ -100,7 +100,8 @@ class Preparing:
         if self._last is not None and self._last[0] == question:
             return self._last[1]
         prepared = self._prepare(question, signer)
-        self._last = (question, prepared)
+        again = replace(question, allocation=prepared.allocation)  # ranges that stand stay
+        self._last = (again, prepared)
         return prepared
 
     def _prepare(self, question: Question, signer: Signer) -> Prepared:

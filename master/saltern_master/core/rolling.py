@@ -271,9 +271,9 @@ class Rolling:
             names = [name for name in turn.nodes if older.wants(name)]
             after = supersede(older, names, turn.began)
             if after is not older:
-                self._known.put_turn(after)
+                self._known.put_turn(after, names)
                 deed.add_turn(after, names)
-        self._known.put_turn(turn)
+        self._known.put_turn(turn, turn.nodes)
         deed.add_turn(turn, turn.nodes)
         deed.batch.add(outlived(self._store, turn.number))
 
