@@ -279,6 +279,14 @@ def test_a_newer_document_takes_the_place_of_one_that_is_on_its_way() -> None:
     assert talk.give(words.Checked(first, ())) == ()  # an answer to what is of no interest
 
 
+def test_a_master_that_has_nothing_for_a_new_node_is_not_asked_for_it() -> None:
+    talk = Talk()
+    talk.connect(version=0)
+
+    assert talk.session.state == "up"
+    assert not any("Fetch" in line for line in talk.lines)
+
+
 def test_a_poke_while_a_fetch_has_no_answer_is_not_forgotten() -> None:
     talk = Talk(standing(1))
     talk.connect(version=1)

@@ -88,6 +88,7 @@ class MasterLink:
         self._given: deque[words.Input] = deque()
         self._hearing = False
         self._more = False  # came than was read
+        self._sent = False  # something, since it was last read
         self._attempts = 0
         self._acked = 0
         self._reading = False  # the journal, in the other thread
@@ -115,8 +116,18 @@ class MasterLink:
         return 0.0 if self._more else max(0.0, due - monotonic)
 
     def turn(self, monotonic: float) -> None:
-        """Take what has come."""
+        """Take what has come. What is sent can use up the wake of what comes: look once more."""
         self._stock.collect()
+        self._take_what_came()
+        if self._session is not None and self._session.due() <= monotonic:
+            self._hear(words.Tick())
+        if self._stale and not self._reading and self._read_at <= monotonic:
+            self._read()
+        while self._sent and not self._more:
+            self._take_what_came()
+
+    def _take_what_came(self) -> None:
+        self._sent = False
         came = self._socket.read()
         self._more = came.more
         if came.opened:
@@ -125,10 +136,6 @@ class MasterLink:
             self._hear(words.Came(frame))
         if came.lost:
             self._hear(words.Lost(came.lost))
-        if self._session is not None and self._session.due() <= monotonic:
-            self._hear(words.Tick())
-        if self._stale and not self._reading and self._read_at <= monotonic:
-            self._read()
 
     def status(self) -> LinkStatus:
         """Say how it stands."""
@@ -266,6 +273,7 @@ class MasterLink:
         except MalformedError as error:  # ours: it must not end the agent, nor pass unseen
             self._deeds.complain(f"a fault of the agent's own, please report it: {error}")
             return
+        self._sent = True
         if not self._socket.send(data):
             self._hear(words.Lost("the master does not take what it is told"))
 

@@ -212,7 +212,8 @@ class Session:
             self._say_health(now)
             self._report(now)
         ours = (self._standing.epoch, self._standing.version)
-        if (lease.epoch, lease.version) > ours and lease.document != self._declined:
+        newer = lease.version > 0 and (lease.epoch, lease.version) > ours  # 0: there is none yet
+        if newer and lease.document != self._declined:
             self._fetch(now)
 
     def _doubt(self, error: ProtocolError, now: float) -> None:

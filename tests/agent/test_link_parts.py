@@ -1,0 +1,82 @@
+"""Parts of the link, one by one: certificates for a waiting thread, and pages of plans."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from saltern_agent.link.certificates import Requests
+from saltern_agent.link.pages import no_plan, pages
+from saltern_agent.plan import Plan, Planned
+from saltern_agent.steps import Step
+from saltern_protocol import messages
+from saltern_states.body import Resource
+from saltern_states.contract import Blocked
+from saltern_states.file import File
+from saltern_states.ports import HostError
+
+Call = Callable[[], None]
+
+
+def in_loop(posted: deque[Call]) -> Callable[[Call], None]:
+    """Post to a loop that runs at once, in the caller's thread."""
+
+    def post(call: Call) -> None:
+        posted.append(call)
+        call()
+
+    return post
+
+
+def test_a_certificate_is_given_to_the_thread_that_waits_for_it() -> None:
+    requests = Requests(in_loop(deque()))
+    asked: list[tuple[int, str, bytes]] = []
+
+    def ask(number: int, resource: str, csr: bytes) -> None:
+        asked.append((number, resource, csr))
+        threading.Thread(target=requests.give, args=(number, b"PEM", "")).start()
+
+    assert requests.issue(ask, "pki/apiserver", b"csr") == b"PEM"
+    assert asked == [(1, "pki/apiserver", b"csr")]
+
+
+def test_why_there_is_none_is_told() -> None:
+    requests = Requests(in_loop(deque()))
+
+    def ask(number: int, _resource: str, _csr: bytes) -> None:
+        requests.give(number, b"", "the master is not reached: nobody answers there")
+
+    with pytest.raises(HostError, match=r"cannot get a certificate for a: .*nobody answers"):
+        requests.issue(ask, "a", b"csr")
+
+
+def test_who_waits_in_vain_waits_no_longer_than_was_said() -> None:
+    requests = Requests(in_loop(deque()))
+
+    with pytest.raises(HostError, match="no answer"):
+        requests.issue(lambda *_: None, "a", b"csr", seconds=0.01)
+    requests.give(1, b"PEM", "")  # too late: nobody is there, and nothing happens
+
+
+def planned(why: str) -> Planned:
+    step = Step("hold", Resource(id="r", spec=File(path="/etc/a", text="a")))
+    return Planned(step, "blocked", changes=(Blocked(why=why),), why=why)
+
+
+@given(st.lists(st.text(max_size=6000), max_size=80))
+def test_law_every_page_is_a_message_and_nothing_is_lost(whys: list[str]) -> None:
+    told = pages(3, Plan(tuple(planned(why) for why in whys)))
+
+    for page in told:
+        messages.encode(page)
+    assert [page.last for page in told] == [*[False] * (len(told) - 1), True]
+    assert [page.page for page in told] == list(range(len(told)))
+    assert sum(len(page.lines) for page in told) == 2 * len(whys)
+
+
+def test_why_there_is_no_plan_fits_a_message() -> None:
+    messages.encode(no_plan(3, "r" * 999, "w" * 99_999))
