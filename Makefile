@@ -43,7 +43,7 @@ test-system: system-setup ## the real kernel, in namespaces; needs root
 test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
 	$(BIN)/pytest -q -p no:randomly -m lab
 
-demo: lab-setup ## watch a bare Debian node become what a signed document says, break, and heal
+demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break, and heal
 	$(BIN)/python -m saltern_master.demo
 
 bench: lab-setup ## figures of the agent on a lab node

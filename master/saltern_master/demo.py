@@ -1,8 +1,8 @@
-"""The demo: a bare Debian becomes what a signed document says; then it is broken, and heals.
+"""The demo: three bare machines join a master and become a Kubernetes cluster, break, and heal.
 
 Everything is done by the commands that a person would type; they are shown before they run.
-The node is a real one (systemd, docker, kubelet) on this machine; nothing is left but the
-cache when it is taken down as its last line says.
+The nodes are real ones (systemd, docker, kubelet) on this machine. They and the master stay up
+at the end; the last lines say how to look around and how to take all of it away.
 """
 
 from __future__ import annotations
@@ -12,35 +12,24 @@ import os
 import shlex
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from saltern_master.errors import MasterError
 from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.fleet import Fleet, wait_for
 from saltern_master.lab.lab import Lab
-from saltern_master.lab.trial import INCOMING, Trial
+from saltern_master.stage import Stage
 
 NAME = "saltern-make-demo"
 """The demo's own lab and HOME: each run begins anew and touches nothing else."""
 
-NODE = "w1"
-ADDRESS = "10.9.0.21"
-STATEMENT, BLOBS = f"{INCOMING}/{NODE}.statement", f"{INCOMING}/blobs"
+NODES = {"cp1": "10.9.0.11", "w1": "10.9.0.21", "w2": "10.9.0.22"}
+CLASSES = {"cp1": "control-plane", "w1": "worker", "w2": "worker"}
 HEALING = 60.0  # seconds that a repair may take before the demo calls it a failure
-ASK = (
-    "import urllib.request; "
-    "print(urllib.request.urlopen('http://{}:8080', timeout=2).read().decode().strip())"
-)
-
-
-T = TypeVar("T")
-
-
-class DemoError(MasterError):
-    """The node did not become what it should."""
+TUTORIAL = checkout() / "docs/tutorial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,173 +37,215 @@ class Damage:
     """Something that a person, or a bug, does to a node."""
 
     title: str
+    node: str
     command: tuple[str, ...]
     resource: str
 
 
 DAMAGES = (
-    Damage("somebody deletes the pod bridge", ("ip", "link", "delete", "cbr0"), "network/cbr0"),
     Damage(
-        "somebody edits the kubelet's configuration",
+        "Somebody deletes the pod bridge of w2",
+        "w2",
+        ("ip", "link", "delete", "cbr0"),
+        "network/cbr0",
+    ),
+    Damage(
+        "Somebody removes w1's route to w2's pods",
+        "w1",
+        ("ip", "route", "delete", "{w2-pods}"),
+        "network/pod-routes",
+    ),
+    Damage(
+        "Somebody edits the kubelet's configuration on w1",
+        "w1",
         ("sed", "-i", "s/maxPods: 60/maxPods: 6/", "/var/lib/kubelet/config.yaml"),
         "kubelet/config.yaml",
     ),
     Damage(
-        "another program flushes our chain",
-        ("iptables", "-t", "nat", "-F", "SALTERN-POST"),
-        "network/SALTERN-POST",
+        "Somebody stops docker on w2",
+        "w2",
+        ("systemctl", "stop", "docker"),
+        "docker/docker.service",
     ),
-    Damage("somebody stops docker", ("systemctl", "stop", "docker"), "docker/docker.service"),
+    Damage(
+        "Somebody lets everybody on cp1 read the key that signs the cluster's tokens",
+        "cp1",
+        ("chmod", "0644", "/etc/kubernetes/pki/sa.key"),
+        "pki/sa.key",
+    ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the demo is shown, with the time since its start."""
-
-    began: float
-    color: bool
-
-    def title(self, text: str) -> None:
-        """Begin a part."""
-        bold, plain = ("\033[1m", "\033[0m") if self.color else ("", "")
-        self._print(f"\n{bold}{text}{plain}")
-
-    def line(self, text: str) -> None:
-        """Show a line of what happens, with the seconds since the start."""
-        for row in text.rstrip("\n").split("\n"):
-            self._print(f"{time.monotonic() - self.began:7.1f}  {row}")
-
-    def _print(self, text: str) -> None:
-        print(text, flush=True)  # noqa: T201  # its purpose
 
 
 def main() -> None:
     """Run the demo; exit code 1 when anything is not as it says."""
-    stage = Stage(time.monotonic(), sys.stdout.isatty())
+    stage = Stage.open()
     if os.geteuid() != 0:
-        stage.line("the demo boots a node, which needs root: sudo make demo")
+        stage.line("the demo boots nodes, which needs root: sudo make demo")
         sys.exit(1)
     home = Path(tempfile.gettempdir(), NAME)
-    lab = Lab(NAME)
-    trial = Trial(lab, NODE, home, checkout() / "docs/tutorial/one-node.yaml", stage.line)
+    fleet = Fleet(Lab(NAME), NODES, home, TUTORIAL / "cluster.yaml", stage.line)
     try:
-        play(stage, trial)
+        play(stage, fleet)
     except MasterError as error:
         stage.line(f"the demo failed: {error}")
         sys.exit(1)
 
 
-def play(stage: Stage, trial: Trial) -> None:
-    """Play it from the bare machine to the last healing."""
-    stage.title("1. A bare Debian node boots on this machine")
-    trial.lab.down()
-    trial.lab.up((f"{NODE}={ADDRESS}",), stage.line)
-    run(stage, trial, "dpkg-query", "-W", "docker.io", "kubelet")
-    run(stage, trial, "ip", "-brief", "address")
+def play(stage: Stage, fleet: Fleet) -> None:
+    """Play it from three bare machines to the last healing."""
+    stage.title("1. Three bare Debian machines boot")
+    fleet.stop_master()
+    fleet.lab.down()
+    fleet.up()
+    run(stage, fleet, "w1", "ip", "-brief", "address")
 
-    stage.title("2. The master compiles a cluster file and signs a document for the node")
-    trial.stock()
-    trial.install()
-    trial.learn()
-    trial.sign()
+    stage.title("2. A master gets keys, a policy, packages, binaries and images, and runs")
+    fleet.stock()
+    fleet.start_master()
 
-    stage.title("3. The node plans it: nothing is changed")
-    trial.pin()
-    run(stage, trial, "saltern-agent", "plan", STATEMENT, "--blobs", BLOBS)
+    stage.title("3. An agent joins from each machine")
+    fleet.install()
+    for name in NODES:
+        fleet.join(name, CLASSES[name])
+    fleet.saltern("node", "list")
 
-    stage.title("4. The node becomes what the document says")
-    apply(stage, trial)
-    stage.line(f"{NODE}$ systemctl enable --now saltern-agent")
-    trial.must("systemctl", "enable", "--now", "saltern-agent")
-    run(stage, trial, "ip", "-brief", "address", "show", "cbr0")
-    run(stage, trial, "iptables", "-t", "nat", "-S", "SALTERN-POST")
-    run(stage, trial, "kubelet", "--version")
-    wait_for_pod(stage, trial)
+    stage.title("4. A cluster file is applied")
+    began = stage.seconds
+    fleet.apply()
+    wait_for("three nodes to be Ready", lambda: ready(fleet) == 3, HEALING)
+    wait_for("the control plane to be Ready", lambda: control_plane_ready(fleet), HEALING)
+    stage.line(f"all is Ready {stage.seconds - began:.1f} s after the apply began")
 
-    stage.title("5. Applied again, there is nothing to do")
-    apply(stage, trial)
-    wait_for("the agent's first look", lambda: settled(trial))
+    stage.title("5. It is a Kubernetes cluster")
+    show_kubectl(stage, fleet, "get", "nodes", "--output", "wide")
+    show_kubectl(stage, fleet, "get", "pods", "--all-namespaces", "--output", "wide")
+    reach(stage, fleet)
 
-    for number, damage in enumerate(DAMAGES, 6):
-        stage.title(f"{number}. {damage.title[0].upper()}{damage.title[1:]}")
-        break_and_heal(stage, trial, damage)
+    stage.title("6. Applied again, there is nothing to do")
+    fleet.apply()
 
-    stage.title("The node at the end")
-    run(stage, trial, "saltern-agent", "status")
-    stage.line(f"look around:  .venv/bin/saltern lab shell --lab {NAME} {NODE}")
-    stage.line(f"take it down: .venv/bin/saltern lab down --lab {NAME}; rm -r {trial.home}")
+    for number, damage in enumerate(DAMAGES, 7):
+        stage.title(f"{number}. {damage.title}")
+        break_and_heal(stage, fleet, damage)
 
-
-def apply(stage: Stage, trial: Trial) -> None:
-    """Apply what was signed, and show how it went."""
-    argv = ("saltern-agent", "apply", STATEMENT, "--blobs", BLOBS)
-    stage.line(f"{NODE}$ {shlex.join(argv)}")
-    trial.stream(*argv)
+    stage.title("The cluster at the end")
+    wait_for("three nodes to be Ready", lambda: ready(fleet) == 3, HEALING)
+    show_kubectl(stage, fleet, "get", "nodes")
+    fleet.saltern("status")
+    farewell(stage, fleet)
 
 
-def break_and_heal(stage: Stage, trial: Trial, damage: Damage) -> None:
-    """Do damage; wait until the agent has told of it and set it right; show what it says."""
-    before = {record["seq"] for record in trial.drift()}
-    stage.line(f"{NODE}$ {shlex.join(damage.command)}")
-    trial.must(*damage.command)
+def farewell(stage: Stage, fleet: Fleet) -> None:
+    """Say how to go on from here."""
+    stage.line(f"look around:  export SALTERN_HOME={fleet.home}; .venv/bin/saltern status")
+    stage.line(f"              .venv/bin/saltern lab shell --lab {NAME} w1")
+    stage.line(
+        f"take it down: kill $(cat {fleet.home}/run/master.pid); "
+        f".venv/bin/saltern lab down --lab {NAME}; rm -r {fleet.home}"
+    )
 
-    def told() -> dict[str, object] | None:
-        new = (one for one in trial.drift() if one["seq"] not in before and one["healed"])
-        return next((one for one in new if one["resource"] == damage.resource), None)
 
-    record = wait_for("the agent to heal it", told)
-    since, recorded, healed = (float(str(record[name])) for name in ("since", "recorded", "healed"))
-    found = record["found"]
-    stage.line(f"seen by   {record['seen']}: {record['resource']}")
-    stage.line(f"recorded  {(recorded - since) * 1000:.1f} ms after it was noticed")
-    stage.line(f"healed    {(healed - since) * 1000:.1f} ms after it was noticed, by:")
-    for line in found if isinstance(found, list) else ():
+def reach(stage: Stage, fleet: Fleet) -> None:
+    """Have a pod on w1 reach a pod on w2 by its address, and by its Service's."""
+    show_kubectl(stage, fleet, "apply", "--filename", str(TUTORIAL / "web.yaml"))
+    address = wait_for("web's address", lambda: pod(fleet, "web").get("podIP"), HEALING)
+    service = json.loads(kubectl(fleet, "get", "service", "web", "--output", "json"))
+    for name, to, port in (
+        ("by-address", address, "8080"),
+        ("by-service", service["spec"]["clusterIP"], "80"),
+    ):
+        overrides = '{"spec": {"nodeName": "w1"}}'
+        show_kubectl(
+            stage, fleet, "run", name, "--image=saltern/ask:1", "--restart=Never",
+            f"--overrides={overrides}", "--", to, port,
+        )  # fmt: skip
+        wait_for(f"{name} to end", partial(has_ended, fleet, name), HEALING)
+        show_kubectl(stage, fleet, "logs", name)
+        kubectl(fleet, "delete", "pod", name, "--wait=false")
+
+
+def has_ended(fleet: Fleet, name: str) -> bool:
+    """Tell whether a pod has succeeded; a failed one ends the demo."""
+    phase = pod(fleet, name).get("phase")
+    if phase == "Failed":
+        raise MasterError(f"cannot go on: pod {name} failed: {fleet.kubectl('logs', name).stdout}")
+    return phase == "Succeeded"
+
+
+def break_and_heal(stage: Stage, fleet: Fleet, damage: Damage) -> None:
+    """Do damage; wait until the master has been told that it is healed; show what it says."""
+    before = {record["number"] for record in drift(fleet, damage.node)}
+    known = {"{w2-pods}": str(node_view(fleet, "w2")["pods"])}
+    command = tuple(known.get(word, word) for word in damage.command)
+    run(stage, fleet, damage.node, *command)
+
+    def told() -> dict[str, Any] | None:
+        new = (one for one in drift(fleet, damage.node) if one["number"] not in before)
+        ended = (one for one in new if one["healed"])
+        return next((one for one in ended if one["resource"] == damage.resource), None)
+
+    record = wait_for("the node to heal it, and the master to hear of it", told, HEALING)
+    since = record["since"]
+    stage.line(f"seen by   {record['seen']}: {damage.node} {record['resource']}")
+    stage.line(f"recorded  {(record['recorded'] - since) * 1000:.1f} ms after it was noticed")
+    stage.line(f"stored    {(record['stored'] - since) * 1000:.1f} ms after it, on the master")
+    stage.line(f"healed    {(record['healed'] - since) * 1000:.1f} ms after it, by:")
+    for line in record["found"]:
         stage.line(f"          {line}")
-    wait_for_pod(stage, trial)
 
 
-def wait_for_pod(stage: Stage, trial: Trial) -> None:
-    """Wait until the static pod answers at its address on cbr0, and show what it says."""
-
-    def answer() -> str:
-        addresses = pod_addresses(trial)
-        asked = (trial.run("python3", "-c", ASK.format(one)) for one in addresses)
-        return next((one.stdout.strip() for one in asked if one.returncode == 0), "")
-
-    stage.line("the pod answers: " + " ".join(wait_for("the pod", answer).split()))
+def drift(fleet: Fleet, node: str) -> list[dict[str, Any]]:
+    """Ask the master what drifted on a node."""
+    told = fleet.try_saltern("drift", node, "--most", "100", "--output", "json")
+    if told.returncode:
+        raise MasterError(f"cannot ask for drift: {told.stderr.strip()}")
+    return list(json.loads(told.stdout))
 
 
-def pod_addresses(trial: Trial) -> list[str]:
-    """Ask docker for the addresses that it gave from cbr0."""
-    listed = trial.run("docker", "network", "inspect", "bridge")
-    if listed.returncode:
-        return []
-    containers = json.loads(listed.stdout)[0]["Containers"].values()
-    return [one["IPv4Address"].partition("/")[0] for one in containers]
+def node_view(fleet: Fleet, name: str) -> dict[str, Any]:
+    """Ask the master for one node."""
+    return fleet.ask("node", "show", name)
 
 
-def settled(trial: Trial) -> bool:
-    """Say whether the running agent has looked at everything and found it well."""
-    status = trial.status().get("status")
-    return isinstance(status, dict) and status["state"] == "converged" and status["looks"] > 0
+def pod(fleet: Fleet, name: str) -> dict[str, Any]:
+    """Give a pod's status."""
+    done = fleet.kubectl("get", "pod", name, "--output", "json")
+    return dict(json.loads(done.stdout)["status"]) if done.returncode == 0 else {}
 
 
-def wait_for(what: str, ask: Callable[[], T | None]) -> T:
-    """Ask until there is an answer; DemoError after HEALING seconds."""
-    deadline = time.monotonic() + HEALING
-    while time.monotonic() < deadline:
-        if found := ask():
-            return found
-        time.sleep(0.05)
-    raise DemoError(f"waited {HEALING:.0f} s in vain for {what}")
+def ready(fleet: Fleet) -> int:
+    """Count the nodes that Kubernetes calls Ready."""
+    done = fleet.kubectl("get", "nodes", "--no-headers")
+    return sum(row.split()[1] == "Ready" for row in done.stdout.splitlines())
 
 
-def run(stage: Stage, trial: Trial, *argv: str) -> None:
-    """Run a command in the node and show what it says."""
-    stage.line(f"{NODE}$ {shlex.join(argv)}")
-    done = trial.run(*argv)
-    stage.line(done.stdout or done.stderr)
+def control_plane_ready(fleet: Fleet) -> bool:
+    """Tell whether its four pods are Ready, and pods may be made in the default namespace."""
+    pods = fleet.kubectl("get", "pods", "--namespace", "kube-system", "--no-headers").stdout
+    account = fleet.kubectl("get", "serviceaccount", "default")
+    well = [row.split()[1] == "1/1" for row in pods.splitlines()]
+    return len(well) == 4 and all(well) and account.returncode == 0
+
+
+def kubectl(fleet: Fleet, *arguments: str) -> str:
+    """Run kubectl, which has to succeed."""
+    done = fleet.kubectl(*arguments)
+    if done.returncode:
+        raise MasterError(f"cannot run kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def show_kubectl(stage: Stage, fleet: Fleet, *arguments: str) -> None:
+    """Run kubectl and show what it says."""
+    stage.line(f"$ kubectl {shlex.join(arguments)}")
+    stage.line(kubectl(fleet, *arguments))
+
+
+def run(stage: Stage, fleet: Fleet, node: str, *argv: str) -> None:
+    """Run a command in a node and show what it says."""
+    stage.line(f"{node}$ {shlex.join(argv)}")
+    if said := fleet.node(node).must(*argv):
+        stage.line(said)
 
 
 if __name__ == "__main__":
