@@ -116,6 +116,14 @@ from tests.master.test_cluster_file import faults
             id="a field of kube-proxy's that is ours",
         ),
         pytest.param(
+            "config: {maxPods: 60}",
+            "staticPods: [{apiVersion: v1, kind: Pod, metadata: {name: etcd}, "
+            "spec: {containers: [{name: a, image: a}]}}]",
+            'groups[1].kubelet.staticPods[0].metadata.name: line 14: "etcd" is a pod of the '
+            "control plane; take another name",
+            id="another etcd",
+        ),
+        pytest.param(
             "maxPods: 60",
             "authentication: {x509: {clientCAFile: /a}}",
             "groups[1].kubelet.config.authentication.x509: line 14: is set by Saltern, from the "

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from saltern_master.cluster.control_plane import PODS
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.cluster.load import load
 from saltern_master.compile.allocation import Allocation
@@ -257,6 +258,10 @@ def refused(pki: Pki | None, stock: Index = STOCK) -> list[str]:
     with pytest.raises(ClusterFileError) as caught:
         compile_cluster(load(CONTROLLED.encode()), {}, Allocation(), stock, pki)
     return [str(fault) for fault in caught.value.faults]
+
+
+def test_the_names_of_its_pods_are_kept_from_others() -> None:
+    assert tuple(pods(bodies(compiled())["cp1"])) == PODS
 
 
 def test_what_a_control_plane_cannot_do_without_is_told() -> None:

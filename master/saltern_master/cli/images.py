@@ -47,7 +47,9 @@ def add(
         if program or not archives:
             for chosen in choose(program or (), library, say):
                 say(f"{chosen.name} …")
-                added.append(chosen.add())
+                made = chosen.add()
+                say(f"{made.name}: {made.size / 1e6:.1f} MB")
+                added.append(made)
         show(added, COLUMNS, output)
 
 

@@ -12,8 +12,10 @@ from ipaddress import IPv4Address, IPv4Network
 from saltern_master.cluster.faults import Path
 from saltern_master.cluster.network import is_usable
 from saltern_master.cluster.shape import Reading
+from saltern_master.cluster.static_pod import pod_name
 
 ENDPOINT: Path = ("cluster", "endpoint")
+PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 Found = Iterator[tuple[Path, str]]
 
@@ -37,6 +39,10 @@ def check_control_plane(reading: Reading) -> Found:
         if path[1] != first[1]:
             text = f"etcd runs on the control-plane node, {_name(reading, first)}, for now"
             yield path, f"{text}; members on other nodes are not supported yet"
+    for path, pod in reading.at("groups", "*", "kubelet", "staticPods", "*"):
+        if pod_name(pod) in PODS:
+            text = f'"{pod_name(pod)}" is a pod of the control plane; take another name'
+            yield (*path, "metadata", "name"), text
     yield from _check_endpoint(reading)
 
 
