@@ -287,13 +287,28 @@ def test_a_master_that_has_nothing_for_a_new_node_is_not_asked_for_it() -> None:
     assert not any("Fetch" in line for line in talk.lines)
 
 
-def test_a_poke_while_a_fetch_has_no_answer_is_not_forgotten() -> None:
+def test_a_poke_while_a_fetch_has_no_answer_asks_nothing_twice() -> None:
     talk = Talk(standing(1))
     talk.connect(version=1)
     assert talk.say(messages.Poke()) == (words.Send(messages.Fetch()),)
     assert talk.say(messages.Poke()) == ()
 
-    assert words.Send(messages.Fetch()) in talk.say(messages.Current(turn=1))
+    talk.say(messages.Current(turn=1))
+    assert talk.say(messages.Poke()) == (words.Send(messages.Fetch()),)
+
+
+def test_a_document_that_is_being_applied_is_not_begun_anew() -> None:
+    talk = Talk(standing(1))
+    talk.connect(version=2)
+    offer = doc(turn=1, version=2)
+    talk.say(offer)
+    assert talk.give(words.Checked(offer, ())) == (words.Take(offer),)
+
+    talk.say(messages.Poke())
+    assert talk.say(offer) == ()
+    talk.give(words.Over(offer))
+    talk.say(messages.Poke())
+    assert talk.say(offer) == (words.Check(offer),)
 
 
 def test_what_was_kept_and_is_wanted_again_is_not_fetched_without_end() -> None:

@@ -50,9 +50,9 @@ class AgentDeeds:
             nonce=nonce,
         )
 
-    def take(self, turn: int, statement: bytes) -> None:
-        """Apply a document; its result is told by the outbox."""
-        self.applying.apply(statement, turn, lambda: None, lambda _: None)
+    def take(self, turn: int, statement: bytes, over: Callable[[], None]) -> None:
+        """Apply a document; its result is told by the outbox, that it is over by `over`."""
+        self.applying.apply(statement, turn, lambda: None, lambda _: over())
 
     def consider(self, turn: int, proposal: bytes, say: Say) -> None:
         """Plan a proposal, and say the plan."""

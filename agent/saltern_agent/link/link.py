@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Doc, Health, Message, encode
+from saltern_protocol.messages import Doc, Health, Message, Plan, encode
 from saltern_states.ports import HostError
 
 from saltern_agent.host.link_socket import LinkSocket
@@ -39,12 +39,12 @@ class Deeds(Protocol):
         """Say how the agent is."""
         ...
 
-    def take(self, turn: int, statement: bytes) -> None:
-        """Apply a document; its result is told by the outbox."""
+    def take(self, turn: int, statement: bytes, over: Callable[[], None]) -> None:
+        """Apply a document; its result is told by the outbox, that it is over by `over`."""
         ...
 
     def consider(self, turn: int, proposal: bytes, say: Callable[[Message], None]) -> None:
-        """Plan a proposal, and say the plan."""
+        """Plan a proposal, and say the plan, whose last page is the end of it."""
         ...
 
     def look(self, turn: int, say: Callable[[Message], None]) -> None:
@@ -294,13 +294,19 @@ class MasterLink:
     def _take(self, offer: words.Offer, statement: bytes | Exception) -> None:
         if isinstance(statement, Exception):
             refusal = words.Refuse(offer, "journal", str(statement))
+            self._hear(words.Over(offer))
             if not isinstance(statement, JournalError | HostError):
                 self._deeds.complain(f"the link: {statement}")
             self._work(refusal)
         elif isinstance(offer, Doc):
-            self._deeds.take(offer.turn, statement)
+            self._deeds.take(offer.turn, statement, lambda: self._hear(words.Over(offer)))
         else:
-            self._deeds.consider(offer.turn, statement, self._say)
+            self._deeds.consider(offer.turn, statement, lambda page: self._page(offer, page))
+
+    def _page(self, offer: words.Offer, page: Message) -> None:
+        self._say(page)
+        if isinstance(page, Plan) and page.last:
+            self._hear(words.Over(offer))
 
     def _refused(self, refusal: words.Refuse, error: Exception | None) -> None:
         if refusal.reason != "superseded":

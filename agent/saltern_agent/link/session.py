@@ -66,7 +66,7 @@ class Session:
         self._heard_at = 0.0
         self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
         self._may_fetch = False  # a lease came on this connection
-        self._again = False  # a poke came while a Fetch was unanswered
+        self._taken: words.Offer | None = None  # what is being applied or planned
         self._declined = b""  # a document, by its hash, that was not believed
         self._awaited: dict[str, float] = {}  # what the master has to answer, and since when
         self._certificates: set[int] = set()
@@ -131,7 +131,7 @@ class Session:
         if fetching is None or given.offer != fetching.offer or fetching.wants:
             return
         if not given.wants:
-            self.fetching = None
+            self.fetching, self._taken = None, given.offer
             self._out.append(words.Take(given.offer))
         elif fetching.had.intersection(given.wants):
             self._decline("not-kept", "what was fetched for it is not there any more")
@@ -146,6 +146,9 @@ class Session:
                     given.offer
                 )  # a lease that names it says nothing new
             self._decline(given.reason, given.why)
+
+    def _over(self, given: words.Over, _now: float) -> None:
+        self._taken = None if self._taken == given.offer else self._taken
 
     def _written(self, given: words.Written, now: float) -> None:
         if self.fetching is not None and self.fetching.written(given.blob, given.size):
@@ -231,19 +234,19 @@ class Session:
         else:
             self.ignored += 1
 
-    def _offer(self, message: messages.Doc | messages.Proposal, now: float) -> None:
-        if not self._answered(now):
+    def _offer(self, message: messages.Doc | messages.Proposal, _now: float) -> None:
+        if not self._answered():
             return
         before = self.fetching
-        if before is not None and before.offer == message:
-            return  # it is on its way
+        if message == self._taken or (before is not None and before.offer == message):
+            return  # it is on its way, or being applied
         if before is not None:
             self._decline("superseded", "a newer one came before this one was here")
         self.fetching = Fetching(message)
         self._out.append(words.Check(message))
 
-    def _current(self, message: messages.Current, now: float) -> None:
-        if self._answered(now):
+    def _current(self, message: messages.Current, _now: float) -> None:
+        if self._answered():
             self._out.append(words.Look(message.turn))
 
     def _part(self, message: messages.BlobPart, now: float) -> None:
@@ -318,7 +321,7 @@ class Session:
         """What was said over a connection that is gone has no answer."""
         self.fetching, self._asked = None, None
         self.reporting.forget()
-        self._may_fetch = self._again = False
+        self._may_fetch = False
         self._awaited.clear()
         for request in sorted(self._certificates):
             self._out.append(words.Give(request, b"", f"the master was lost: {why}"))
@@ -332,20 +335,16 @@ class Session:
         self._out.append(words.SendHealth(nonce))
 
     def _fetch(self, now: float) -> None:
-        if "a document" in self._awaited:
-            self._again = True
-            return
-        self._again = False
-        self._awaited["a document"] = now
-        self._send(messages.Fetch())
+        """Ask what there is. What a poke told before the answer came is in the answer."""
+        if "a document" not in self._awaited:
+            self._awaited["a document"] = now
+            self._send(messages.Fetch())
 
-    def _answered(self, now: float) -> bool:
+    def _answered(self) -> bool:
         """Say whether a Fetch was unanswered, which now is."""
         if self._awaited.pop("a document", None) is None:
             self.ignored += 1
             return False
-        if self._again:
-            self._fetch(now)
         return True
 
     def _ask(self, fetching: Fetching, now: float) -> None:
@@ -379,6 +378,7 @@ INPUTS: Final[Mapping[type[Any], Hear]] = {
     words.Waits: Session._waits,
     words.Checked: Session._checked,
     words.Declined: Session._unbelieved,
+    words.Over: Session._over,
     words.Written: Session._written,
     words.Kept: Session._kept,
     words.Spoiled: Session._spoiled,

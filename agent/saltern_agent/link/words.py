@@ -128,6 +128,13 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """An offer was applied or planned, however that ended."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """Of a blob, so many bytes are on the disk."""
 
@@ -175,6 +182,7 @@ Input = (
     | Waits
     | Checked
     | Declined
+    | Over
     | Written
     | Kept
     | Spoiled
