@@ -142,6 +142,7 @@ class Node:
     held: int = 0
     document: bytes = b""
     seq: int = 0
+    drifts: int = 0
     drift: dict[str, int] = field(default_factory=dict)
 
     def say(self, *said: Message) -> None:
@@ -233,7 +234,8 @@ class Node:
 
     def deviation(self, resource: str) -> DriftSeen:
         at = round(now() * 1e6)
-        self.drift[resource] = len(self.drift) + 1
+        self.drifts += 1
+        self.drift[resource] = self.drifts
         return DriftSeen(
             number=self.drift[resource],
             resource=resource,

@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from saltern_master.api.service import ServiceError, TurnNode, TurnView
+from saltern_master.core.desk import TRIM_EVERY
 from saltern_master.front.frames import Heard
+from saltern_master.records.drift import KEPT
 from saltern_master.signing.home import Home
 from saltern_master.store import Memory, MemoryStore, Put, StoreError, Write
 from saltern_protocol import messages
 from saltern_protocol.envelope import decode
 from saltern_protocol.lease import decode_lease
-from saltern_protocol.messages import Enrolled, Lease, Poke, Refused, Report
+from saltern_protocol.messages import Enrolled, Item, Lease, Poke, Refused, Report
 from saltern_protocol.token import JoinToken
 
 from tests.master.clusters import SMALL
@@ -228,5 +230,21 @@ def test_a_node_gets_certificates_of_its_own_body_only(home: Home) -> None:
         assert certificate.subject.rfc4514_string() == "CN=system:node:w1"
         certificate.verify_directly_issued_by(authority.certificate)
         assert (refused.chain, "no certificate" in refused.why) == (b"", True)
+
+    run(home, law)
+
+
+def test_a_log_of_drift_is_kept_to_its_length(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        for _ in range(20):
+            items: list[Item] = []
+            for number in range(100):
+                items += [w1.deviation(f"r{number}"), w1.healing(f"r{number}")]
+            await w1.report(*items)
+
+        stored = stand.store.list("drift/w1/", most=5000)
+        assert KEPT <= len(stored) <= KEPT + TRIM_EVERY + 100
+        assert (await stand.service.drift("w1", 1, False))[0].number == 2000
 
     run(home, law)

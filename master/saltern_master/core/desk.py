@@ -15,7 +15,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError, printable
@@ -45,6 +45,7 @@ from saltern_master.front.frames import (
     ToCore,
     Up,
 )
+from saltern_master.records.drift import surplus
 from saltern_master.store import ConflictError, Store, StoreError, Write
 
 
@@ -94,6 +95,10 @@ class Deed:
         self.batch.add(turn_writes(turn, nodes))
 
 
+TRIM_EVERY: Final = 500
+"""Drifts of one node between two looks whether its log is too long."""
+
+
 class Seen:
     """What the desk saw of its front and of those who speak through it."""
 
@@ -133,6 +138,7 @@ class Desk:
         log: Log,
     ) -> None:
         self.seen = Seen()
+        self._drifts: Counter[str] = Counter()
         self._store, self._known, self._line = store, known, line
         self._followers, self._clerk, self._signer = followers, clerk, signer
         self._clock, self._log = clock, log
@@ -229,7 +235,15 @@ class Desk:
         deed.batch.add(said.writes)
         deed.frames += answers
         deed.drift += map(drift_view, said.drift)
+        self._trim(peer.node.name, len(said.drift), deed)
         self._turn(said, deed, now)
+
+    def _trim(self, name: str, more: int, deed: Deed) -> None:
+        """Keep a node's log of drift to its length."""
+        self._drifts[name] += more
+        if self._drifts[name] >= TRIM_EVERY:
+            del self._drifts[name]
+            deed.batch.add(surplus(self._store, name))
 
     def _turn(self, said: Said, deed: Deed, now: float) -> None:
         """Let a node's word count in the turns that wait for it."""

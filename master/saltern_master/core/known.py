@@ -22,6 +22,9 @@ from saltern_master.store import Store, Write
 
 RECENT_TURNS: Final = 50
 """Turns that are looked through at a start for nodes whose word they still want."""
+RETURN: Final = 20.0
+"""Seconds that nodes have to notice that there is a master again: they pause by chance before they
+try. Patience with them begins only then."""
 SPEAKING: Final = ("joined", "removing")
 
 
@@ -99,6 +102,7 @@ class Known:
         """Read everything; nobody is connected yet. StoreError."""
         self.peers, self.names, self.turns = {}, {}, {}
         self.refresh(store, now)
+        self.gone = dict.fromkeys(self.peers, now + RETURN)
         drifts: dict[str, dict[str, Drift]] = {}
         for drift in open_drift(store):
             drifts.setdefault(drift.node, {})[drift.resource] = drift

@@ -144,7 +144,7 @@ def view_of(turn: Turn) -> TurnView:
         began=turn.began,
         ended=turn.ended,
         notes=turn.notes,
-        nodes=tuple(node_view(turn, name) for name in turn.nodes),
+        nodes=tuple(node_view(turn, name) for name in sorted(turn.nodes)),
     )
 
 
