@@ -30,6 +30,7 @@ from saltern_master.errors import MasterError
 from saltern_master.library import Library
 from saltern_master.pki.authorities import Authorities
 from saltern_master.pki.seals import give
+from saltern_master.pki.told import told
 from saltern_master.signing.home import Home
 
 
@@ -134,14 +135,7 @@ class Preparing:
         for node in cluster.nodes:
             if "control-plane" in node.roles and node.name in machines:
                 token_keys[node.name] = self._token_key(cluster, machines[node.name])
-        of = self._authorities.of
-        return Pki(
-            kubernetes=of["kubernetes"].pem,
-            etcd=of["etcd"].pem,
-            front_proxy=of["front-proxy"].pem,
-            token_public=self._authorities.token_public.decode(),
-            token_keys=token_keys,
-        )
+        return told(self._authorities, token_keys)
 
     def _token_key(self, cluster: Cluster, machine: Machine) -> SealedSecret:
         to = Context(
