@@ -6,15 +6,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from saltern_master.api.service import ServiceError
 from saltern_master.core.turns import Limits
+from saltern_master.library import Library
 from saltern_master.records.turns import newest_turn
 from saltern_master.signing.home import Home
 from saltern_protocol import messages
 from saltern_protocol.messages import Current, Fetch, Poke, Report
 from saltern_states.body import read_body
+from saltern_states.secret import Secret
 
-from tests.master.clusters import SMALL
+from tests.master.clusters import CONTROLLED, SMALL
 from tests.master.core_laws import ended, run, taken
 from tests.master.core_stand import Stand
 from tests.master.homes import OWN, made_home
@@ -273,3 +276,32 @@ def test_a_removal_that_was_cut_off_begins_anew(home: Home) -> None:
             await asyncio.sleep(0.01)
 
     run(home, before, after)
+
+
+def test_a_control_plane_gets_its_secret_sealed_once_and_granted(home: Home) -> None:
+    program = home.path / "kube-proxy"
+    program.write_bytes(b"a kube-proxy")
+    library = Library(home.path)
+    sha256 = library.add_blob(program)
+    kubelet = library.binary("1.20.2", "kubelet")
+    library.add_binary(replace(kubelet, component="kube-proxy", sha256=sha256, size=12))
+
+    async def law(stand: Stand) -> None:
+        (cp1,) = await stand.joined("cp1", node_class="control-plane")
+        (w1,) = await stand.joined("w1")
+        first = await stand.service.apply(CONTROLLED.encode())
+        await taken(first, cp1, w1)
+        again = await stand.service.apply(CONTROLLED.encode())
+        body = read_body((home.path / "blobs" / stand.front.grants[cp1.key][0].hex()).read_bytes())
+        (secret,) = [one.spec for one in body.resources if isinstance(one.spec, Secret)]
+
+        assert {one.node: one.result for one in again.nodes} == {
+            "cp1": "waiting",
+            "w1": "waiting",
+            "w2": "unreachable",
+        }
+        assert again.revision == first.revision
+        assert bytes.fromhex(secret.blob) in stand.front.grants[cp1.key]
+        assert bytes.fromhex(secret.blob) not in stand.front.grants[w1.key]
+
+    run(home, law)
