@@ -101,15 +101,18 @@ class Store(Protocol):
 
 def check_writes(writes: Sequence[Write]) -> None:
     """Refuse what no store takes: a key written twice, or a key or a value out of bounds."""
-    written = [one.key for one in writes if not isinstance(one, Expect)]
+    written: set[str] = set()
     for one in writes:
         key_bytes(one.key)
         if isinstance(one, Put) and len(one.value) > MAX_VALUE_BYTES:
             raise StoreError(
                 f"cannot keep {len(one.value)} bytes as {one.key}: the limit is {MAX_VALUE_BYTES}"
             )
-        if not isinstance(one, Expect) and written.count(one.key) > 1:
+        if isinstance(one, Expect):
+            continue
+        if one.key in written:
             raise StoreError(f"cannot commit: {one.key} is written twice in one commit")
+        written.add(one.key)
 
 
 def key_bytes(key: str) -> bytes:
