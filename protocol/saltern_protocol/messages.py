@@ -29,6 +29,9 @@ PROTOCOL: Final = 1
 """The one version that is spoken; HELLO and ENROL name it, and there is no falling back."""
 
 MAX_MESSAGE: Final = 256 * 1024
+MAX_ON_WIRE: Final = MAX_MESSAGE + 1024
+"""What a transport has to let through: CURVE adds to a message (33 bytes as of libzmq 4.3)."""
+
 MAX_PART: Final = 128 * 1024
 MAX_ITEMS: Final = 200
 NONCE_BYTES: Final = 16

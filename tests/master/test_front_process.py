@@ -34,6 +34,8 @@ from saltern_protocol.messages import (
     Fetch,
     Health,
     Hello,
+    Plan,
+    PlanLine,
     Poke,
     Refused,
     Report,
@@ -116,6 +118,19 @@ def test_a_conversation_goes_through_both_ways(core: Core, lines: Lines) -> None
     assert node.hear() == Ack(seq=3)
     node.say(REPORT)
     core.heard(node, Report)
+
+
+def test_the_largest_message_that_may_be_said_goes_through(core: Core, lines: Lines) -> None:
+    node = greeted(core, core.node(lines, A))
+    line = PlanLine(resource="r", verb="hold", finding="to change", change="x", impact="none")
+    most = (replace(line, detail="x" * 60_000),) * 4
+    full = Plan(turn=1, page=0, last=True, lines=(*most, replace(line, detail="x" * 1000)))
+    room = messages.MAX_MESSAGE - len(messages.encode(full))
+    full = replace(full, lines=(*most, replace(line, detail="x" * (1000 + room))))
+    assert len(messages.encode(full)) == messages.MAX_MESSAGE
+
+    node.say(full)
+    assert core.heard(node, Plan) == full
 
 
 def test_without_hello_there_is_no_conversation(core: Core, lines: Lines) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import zmq
-from saltern_protocol.messages import MAX_MESSAGE
+from saltern_protocol.messages import MAX_ON_WIRE
 from saltern_protocol.sealed import sealing_public
 from saltern_protocol.token import JoinToken
 
@@ -70,7 +70,7 @@ class CurveDoor:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.setsockopt(zmq.RECONNECT_IVL, -1)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_ON_WIRE)
         socket.setsockopt(zmq.RCVHWM, 16)
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.token.server)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, sealing_public(self.secret))

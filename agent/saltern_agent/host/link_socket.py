@@ -16,13 +16,12 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from saltern_protocol.messages import MAX_MESSAGE
+from saltern_protocol.messages import MAX_ON_WIRE
 
 if TYPE_CHECKING:
     import zmq
 
 EVENT: Final = struct.Struct("=HI")  # zmq_socket_monitor(3): the event and its value
-OVERHEAD: Final = 1024  # of CURVE and framing; 33 bytes as of libzmq 4.3
 HIGH_WATER: Final = 64  # messages
 SECONDS: Final = 1000
 MOST: Final = 64  # messages of one read()
@@ -132,7 +131,7 @@ class LinkSocket:
             zmq.LINGER: 0,
             zmq.SNDHWM: HIGH_WATER,
             zmq.RCVHWM: HIGH_WATER,
-            zmq.MAXMSGSIZE: MAX_MESSAGE + OVERHEAD,
+            zmq.MAXMSGSIZE: MAX_ON_WIRE,
             zmq.HANDSHAKE_IVL: 10 * SECONDS,
             zmq.CONNECT_TIMEOUT: 10 * SECONDS,
             zmq.HEARTBEAT_IVL: 15 * SECONDS,

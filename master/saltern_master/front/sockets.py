@@ -16,7 +16,7 @@ from enum import Enum, unique
 from typing import Final
 
 import zmq
-from saltern_protocol.messages import MAX_MESSAGE
+from saltern_protocol.messages import MAX_ON_WIRE
 
 from saltern_master.errors import MasterError
 
@@ -110,7 +110,7 @@ def _close_to_strangers(router: Router, secret: bytes, domain: bytes) -> None:
 
 def _bound(router: Router) -> None:
     options = {
-        zmq.MAXMSGSIZE: MAX_MESSAGE,
+        zmq.MAXMSGSIZE: MAX_ON_WIRE,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
         zmq.BACKLOG: 4096,
         zmq.RCVHWM: HIGH_WATER,
