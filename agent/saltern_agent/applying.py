@@ -74,6 +74,7 @@ class Applying:
             return end, status_of(keeper), watched(keeper.body)
 
         def over(result: tuple[End, Status, Watched] | Exception) -> None:
+            turns.ended += 1
             if isinstance(result, Exception):
                 ended(refusal(result))
                 if not isinstance(result, KNOWN):

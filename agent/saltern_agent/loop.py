@@ -61,7 +61,13 @@ class Turns:
 
     asked: int = 0  # by the loop's thread
     begun: int = 0  # by the worker's thread
+    ended: int = 0  # by the loop's thread
     stopping: bool = False  # by the loop's thread
+
+    @property
+    def applying(self) -> bool:
+        """Whether an apply is under way or waits for its turn."""
+        return self.asked > self.ended
 
     def newer(self) -> bool:
         """Say whether the converge in hand should make way."""

@@ -116,6 +116,18 @@ def test_a_document_comes_over_the_link_is_applied_and_told(
         assert health.tick > 0
 
 
+def test_health_says_at_once_that_an_apply_is_over(node: Joined, master: FakeMaster) -> None:
+    def held(message: messages.Message) -> bool:
+        return isinstance(message, messages.Health) and message.version == 1
+
+    with node.running():
+        master.wait(messages.Hello)
+        master.publish(body(DAEMON), version=1, turn=5)
+        health = master.wait(messages.Health, held)
+
+        assert health.state == "converged"
+
+
 def test_a_turn_with_the_same_document_is_a_look_that_sets_right(
     node: Joined, master: FakeMaster
 ) -> None:

@@ -38,10 +38,11 @@ class AgentDeeds:
     def health(self, nonce: bytes) -> Health:
         """Say how the agent is."""
         agent, status, vitals = self.agent, self.agent.status, self.vitals()
+        state = status.state if status else "starting"
         return Health(
             tick=agent.ticks,
             at_us=micro(agent.clocks.wall()),
-            state=status.state if status else "starting",
+            state="applying" if agent.turns.applying else state,
             version=(status.version or 0) if status else 0,
             drift=len(status.drift) if status else 0,
             load_percent=vitals.load_percent,

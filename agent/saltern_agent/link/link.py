@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.messages import Doc, Health, Message, Plan, encode
 from saltern_states.ports import HostError
@@ -214,7 +215,7 @@ class MasterLink:
             case words.Send():
                 self._send(output.message)
             case words.SendHealth():
-                self._send(self._deeds.health(output.nonce))
+                self._send(self._health(output.nonce))
             case words.Open() | words.Close():
                 self._connect(output)
             case words.Look():
@@ -252,6 +253,12 @@ class MasterLink:
                 )
             case words.Refuse():
                 self._say(no_plan(output.offer.turn, output.reason, output.why))
+
+    def _health(self, nonce: bytes) -> Health:
+        """Say how the agent is; that it fetches is known only here."""
+        health = self._deeds.health(nonce)
+        fetching = self._session is not None and self._session.fetching is not None
+        return replace(health, state="fetching") if fetching else health
 
     def _connect(self, output: words.Open | words.Close) -> None:
         if isinstance(output, words.Close):

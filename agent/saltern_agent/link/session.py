@@ -147,8 +147,10 @@ class Session:
                 )  # a lease that names it says nothing new
             self._decline(given.reason, given.why)
 
-    def _over(self, given: words.Over, _now: float) -> None:
+    def _over(self, given: words.Over, now: float) -> None:
         self._taken = None if self._taken == given.offer else self._taken
+        if self.state == "up":
+            self._say_health(now)  # the last one said that this node is at work
 
     def _written(self, given: words.Written, now: float) -> None:
         if self.fetching is not None and self.fetching.written(given.blob, given.size):
