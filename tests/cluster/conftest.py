@@ -4,46 +4,36 @@ The tests only look and break; what they break, Saltern heals. Their order does 
 but each begins by waiting until all is well.
 """
 
-import os
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 
 import pytest
-from saltern_master.lab import Lab, network, state
-from saltern_master.lab.agent_tree import checkout
-from saltern_master.lab.fleet import Fleet
-from saltern_master.lab.layout import DEFAULT_NETWORK
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.grounds import own_fleet, sweep, take_down
+from tests.lab.snapshot import snapshot
 
 ROLES = {"cp1": "control-plane", "w1": "worker", "w2": "worker"}
-OFFSETS = {"cp1": 11, "w1": 21, "w2": 22}
+MADE = pytest.StashKey[Cluster]()
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def made(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Three bare machines that joined a master, and became a cluster."""
-    _sweep()
-    free = network.free(network.links(), network.used_subnets(), first=os.getpid())
-    lab = Lab(f"c{os.getpid()}-{secrets.token_hex(2)}", free)
-    home = tmp_path_factory.mktemp("saltern") / "home"
-    addresses = {name: str(free.subnet[offset]) for name, offset in OFFSETS.items()}
-    file = home.parent / "cluster.yaml"
-    file.write_text(_moved((checkout() / "docs/tutorial/cluster.yaml").read_text(), free))
-    fleet = Fleet(lab, addresses, home, file, print)
+    sweep()
+    fleet = own_fleet(print)
     try:
         fleet.up()
         fleet.stock()
         fleet.start_master()
         fleet.install()
+        cluster = Cluster(fleet, snapshot(fleet.lab.machine("w2")))
+        request.config.stash[MADE] = cluster
         for name, node_class in ROLES.items():
             fleet.join(name, node_class)
         fleet.apply()
-        yield Cluster(fleet)
+        yield cluster
     finally:
-        fleet.stop_master()
-        lab.down()
+        take_down(fleet)
 
 
 @pytest.fixture
@@ -53,16 +43,16 @@ def cluster(made: Cluster) -> Cluster:
     return made
 
 
-def _moved(text: str, free: network.Network) -> str:
-    """Put the tutorial's cluster onto this run's own subnet."""
-    ours, theirs = (str(one.subnet[0])[:-1] for one in (free, DEFAULT_NETWORK))
-    assert theirs in text
-    return text.replace(theirs, ours)
-
-
-def _sweep() -> None:
-    """Take down labs of runs that were killed."""
-    for name in state.names():
-        pid = name[1:].partition("-")[0]
-        if name.startswith("c") and pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            Lab(name).down()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show how the master saw it where a test failed."""
+    report = yield
+    cluster = item.config.stash.get(MADE, None)
+    if report.failed and cluster is not None:
+        log = cluster.fleet.home / "master.log"
+        status = cluster.fleet.try_saltern("status", "--output", "wide")
+        said = log.read_text(errors="replace").splitlines()[-40:] if log.exists() else []
+        report.sections.append(("master", "\n".join([status.stdout, status.stderr, *said])))
+    return report
