@@ -65,6 +65,17 @@ def test_the_whole_way(lab: Lab, node: Machine) -> None:
     assert wrong.returncode == 1
     assert wrong.stderr == f"saltern: cannot find the node w9: the lab {lab.name} has w1\n"
 
+    put = call("install", here)
+    assert (put.returncode, put.stdout) == (0, "")
+    assert put.stderr.endswith("lab: w1 has the agent; there: saltern-agent join TOKEN\n")
+    told = call("exec", here, "w1", "saltern-agent", "--help").stdout
+    assert told.startswith("usage: saltern-agent")
+    unit = call("exec", here, "w1", "systemctl", "is-enabled", "saltern-agent")
+    assert unit.stdout == "disabled\n"  # it is there, and waits for a join
+    strange = call("install", here, "w9")
+    assert strange.returncode == 1
+    assert strange.stderr == f"saltern: cannot find the node w9: the lab {lab.name} has w1\n"
+
     down = call("down", here)
     assert (down.returncode, down.stdout, down.stderr) == (0, "", "lab: w1 is gone\n")
     gone = call("status", here)

@@ -33,6 +33,31 @@ def test_binaries_are_added_and_listed(tmp_path: Path) -> None:
     assert entry["component"] == "kubelet"
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the program that it runs is x86-64")
+def test_a_program_is_saved_as_it_came(tmp_path: Path) -> None:
+    home = ["--home", str(tmp_path / "home")]
+    program(tmp_path / "kubelet", "Kubernetes v1.20.2\n")
+    added = RUN.invoke(binaries.app, ["add", "1.20.2", "--from", str(tmp_path), *home])
+    assert added.exit_code == 0, added.output
+
+    to = tmp_path / "mine"
+    saved = RUN.invoke(binaries.app, ["save", "1.20.2", "kubelet", str(to), *home])
+
+    assert saved.exit_code == 0, saved.output
+    assert to.read_bytes() == (tmp_path / "kubelet").read_bytes()
+    assert to.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_program_that_was_never_added_is_not_saved(tmp_path: Path) -> None:
+    to = tmp_path / "mine"
+    home = ["--home", str(tmp_path / "home")]
+    saved = RUN.invoke(binaries.app, ["save", "1.20.2", "kubectl", str(to), *home])
+
+    assert saved.exit_code == 1
+    assert "run: saltern binaries add 1.20.2" in saved.stderr
+    assert not to.exists()
+
+
 def test_an_archive_is_added_and_listed(tmp_path: Path) -> None:
     home = ["--home", str(tmp_path / "home")]
     config = ImageConfig(entrypoint=("/serve",))

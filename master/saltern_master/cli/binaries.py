@@ -16,6 +16,7 @@ from saltern_master.binaries.release import SITE
 from saltern_master.cli.output import Output, errors_told, say, show
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.library import Library
+from saltern_master.signing.home import write_whole
 
 app = typer.Typer(no_args_is_help=True, help="Kubernetes' own programs, by version.")
 
@@ -69,6 +70,24 @@ def list_binaries(home: Home = DEFAULT_HOME, output: Output = Output.TABLE) -> N
     """List what the library has."""
     with errors_told():
         show(Library(home).list().binaries, COLUMNS, output)
+
+
+@app.command()
+def save(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Such as 1.20.2.")],
+    component: Annotated[str, typer.Argument(metavar="COMPONENT", help="Such as kubectl.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the program goes.")],
+    architecture: Annotated[
+        str | None, typer.Option("--arch", help="This machine's if not given.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Save one program of the library as a file, to run it here: kubectl, say."""
+    with errors_told():
+        library = Library(home)
+        found = library.binary(version, component, architecture or host_architecture())
+        write_whole(file, library.path(found.sha256).read_bytes(), 0o755)
+        say(f"wrote {file}")
 
 
 def _refuse_both(

@@ -23,7 +23,10 @@ app = typer.Typer(
     help="Real nodes on this machine: booted Debians for trying and testing. Needs root.",
 )
 
-Name = Annotated[str, typer.Option("--lab", help="The lab's name; several can be up at once.")]
+Name = Annotated[
+    str,
+    typer.Option("--lab", envvar="SALTERN_LAB", help="The lab's name; several can be up at once."),
+]
 NodeName = Annotated[str, typer.Argument(help="A node of the lab.")]
 _PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
@@ -64,6 +67,23 @@ def status(lab: Name = "demo", output: Output = Output.TEXT) -> None:
             typer.echo(msgspec.json.format(msgspec.json.encode(found)))
         else:
             typer.echo("\n".join(lines_of(found)))
+
+
+@app.command()
+def install(
+    nodes: Annotated[
+        list[str] | None, typer.Argument(metavar="NODE", help="Nodes of the lab; all if none.")
+    ] = None,
+    lab: Name = "demo",
+) -> None:
+    """Put the agent of this checkout on nodes, as its package will; one that runs is restarted."""
+    with _errors_told():
+        from saltern_master.lab.install import install as put
+
+        there = Lab(lab)
+        for name in nodes or [machine.node.name for machine in there.machines()]:
+            put(there, name, _say)
+            _say(f"{name} has the agent; there: saltern-agent join TOKEN")
 
 
 @app.command()

@@ -73,7 +73,7 @@ class Prepared:
 
     cluster: Cluster
     nodes: Mapping[str, Wanted]
-    left_out: tuple[str, ...]  # nodes of the file that get no body now
+    left_out: Mapping[str, str]  # nodes of the file that get no body now, and their classes
     allocation: Allocation
     notes: tuple[str, ...]
 
@@ -126,7 +126,9 @@ class Preparing:
         _refuse_outside_policy(compilation, signer)
         nodes = {one.node.name: _wanted(one) for one in compilation.nodes}
         self._refuse_missing(nodes.values())
-        left_out = tuple(one.name for one in whole.cluster.nodes if one.name not in nodes)
+        left_out = {
+            one.name: one.node_class for one in whole.cluster.nodes if one.name not in nodes
+        }
         return Prepared(file.cluster, nodes, left_out, compilation.allocation, compilation.notes)
 
     def _pki(self, cluster: Cluster, machines: Mapping[str, Machine]) -> Pki:

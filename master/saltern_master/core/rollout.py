@@ -75,7 +75,10 @@ def plan(prepared: Prepared, peers: Mapping[str, Peer], epoch: int, now: float) 
     """Compare what is wanted with what there is."""
     new: list[NewDocument] = []
     same: list[str] = []
-    settled = {name: without_body(name, peers.get(name)) for name in prepared.left_out}
+    settled = {
+        name: without_body(name, node_class, peers.get(name))
+        for name, node_class in prepared.left_out.items()
+    }
     for name, wanted in prepared.nodes.items():
         peer = peers[name]
         hindered = hindrance(peer.node, wanted)
@@ -95,10 +98,11 @@ def plan(prepared: Prepared, peers: Mapping[str, Peer], epoch: int, now: float) 
     return Rollout(tuple(new), tuple(same), settled, notes)
 
 
-def without_body(name: str, peer: Peer | None) -> Standing:
+def without_body(name: str, node_class: str, peer: Peer | None) -> Standing:
     """Say why nothing was compiled for a node of the cluster file."""
     if peer is None:
-        why = f"it has not joined; make a token for it: saltern node token {name}"
+        make = f"saltern node token {name} --class {node_class}"
+        why = f"it has not joined; make a token for it: {make}"
         return Standing(result="unreachable", why=why)
     if peer.node.state == "removing":
         return Standing(result="superseded", why="it is being removed")

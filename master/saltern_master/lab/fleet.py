@@ -115,8 +115,7 @@ class Fleet:
 
     def install(self, names: Iterable[str] = ()) -> None:
         """Put the agent on the nodes, as its package will."""
-        for name in names or self.nodes:
-            self.node(name).install()
+        self.saltern("lab", "install", "--lab", self.lab.name, *(names or self.nodes))
 
     def join(self, name: str, node_class: str) -> None:
         """Have a bare machine become a node."""

@@ -17,17 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saltern_master import cache
-from saltern_master.lab import agent_tree, rootfs
+from saltern_master.lab import rootfs
 from saltern_master.lab.errors import LabError
+from saltern_master.lab.install import install
 from saltern_master.lab.lab import Lab
 
 PACKAGES = ("docker.io", "conntrack", "ebtables", "ethtool", "socat")
 INCOMING = "/root/saltern"
 """Where a node finds what was signed for it; a person would carry it there by hand."""
-
-LAUNCHER = """#!/bin/sh
-PYTHONPATH=/usr/lib/saltern-agent exec /usr/bin/python3 -m saltern_agent "$@"
-"""
 
 Show = Callable[[str], None]
 
@@ -69,15 +66,7 @@ class Trial:
 
     def install(self) -> None:
         """Put the agent on the node, as its package will."""
-        tree = agent_tree.build(agent_tree.checkout(), self.show)
-        unit = agent_tree.checkout() / "packaging/systemd/saltern-agent.service"
-        launcher = self.home / "saltern-agent"
-        launcher.write_text(LAUNCHER)
-        launcher.chmod(0o755)
-        self.lab.copy_in(self.node, tree.path, "/usr/lib/saltern-agent")
-        self.lab.copy_in(self.node, launcher, "/usr/bin/saltern-agent")
-        self.lab.copy_in(self.node, unit, "/usr/lib/systemd/system/saltern-agent.service")
-        self.must("systemctl", "daemon-reload")
+        install(self.lab, self.node, self.show)
 
     def learn(self) -> None:
         """Keep the node's facts where compile looks for them."""
