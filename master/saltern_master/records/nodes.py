@@ -2,13 +2,14 @@
 
 * A key belongs to one name at a time: keys/KEY is written with nodes/NAME, in one commit.
 * `offline` is a node that documents are signed for by hand and that never joined.
-* What a machine wrote (facts, kinds, release) is kept as it came and decides nothing here.
+* What a machine wrote (facts, kinds, release) is kept as it came and decides nothing here. Facts
+  are flat or nearly: what is nested deeply is read from some depth of a stack and not from another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +17,8 @@ from saltern_master.records.codec import Held, Record, every, hold, holds
 from saltern_master.store import Store
 
 PREFIX = "nodes/"
+MOST_DEEP: Final = 8
+"""Lists and maps within one another, in facts."""
 
 State = Literal["offline", "joined", "revoked", "removing", "removed"]
 
@@ -96,8 +99,20 @@ def hold_pending(store: Store, node: str = "") -> tuple[Held[Pending], ...]:
 
 
 def read_facts(data: bytes) -> dict[str, object]:
-    """Read facts as a machine sent them; ValueError for what is no JSON object."""
+    """Read facts as a machine sent them; ValueError for what is no JSON object, or too deep."""
     try:
-        return msgspec.json.decode(data or b"{}", type=dict[str, object])
+        facts = msgspec.json.decode(data or b"{}", type=dict[str, object])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read the facts of a machine: {error}") from error
+    layer: list[object] = [facts]
+    for _ in range(MOST_DEEP):
+        layer = [below for value in layer for below in _members(value)]
+    if layer:
+        raise ValueError(f"cannot read the facts of a machine: they are deeper than {MOST_DEEP}")
+    return facts
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
