@@ -7,7 +7,8 @@
 * An end without its beginning says nothing and is passed over.
 * A new drift of a resource whose old one never ended (its end was lost with a node's journal)
   ends the old one as SUPERSEDED.
-* The log is bounded: surplus() gives the oldest of what has ended.
+* The log is bounded: surplus() gives the oldest of what has ended. So is what is open: beyond
+  MOST_OPEN, which no body can make true, a node is not believed.
 
 Times of the node are seconds since 1970; keys carry them as microseconds.
 """
@@ -28,6 +29,10 @@ from saltern_master.store import Delete, Store, Write
 
 KEPT = 1000
 """Drifts of one node that are kept, at least."""
+MOST_OPEN: Final = 4096
+"""More than the resources of a body of the largest size (MAX_BODY_BYTES)."""
+EARLIEST: Final = 1e-6
+"""When an end that was told as 0 was: 0 means that there is none yet."""
 SUPERSEDED = "its end was never told; a newer drift of this resource was"
 
 
@@ -91,6 +96,8 @@ def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
     if before is not None and before.key == drift.key:
         drift = replace(drift, stored=before.stored)
         return {**opened, drift.resource: drift}, (drift,) if drift != before else ()
+    if before is None and len(opened) >= MOST_OPEN:
+        return opened, ()
     lost = () if before is None else (_ended(before, drift.recorded, SUPERSEDED),)
     return {**opened, drift.resource: drift}, (*lost, drift)
 
@@ -143,4 +150,4 @@ def surplus(store: Store, node: str, kept: int = KEPT) -> tuple[Write, ...]:
 
 
 def _ended(drift: Drift, at: float, outcome: str) -> Drift:
-    return replace(drift, healed=at, outcome=outcome)
+    return replace(drift, healed=max(at, EARLIEST), outcome=outcome)
