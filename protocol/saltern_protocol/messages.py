@@ -11,7 +11,8 @@
 * Nothing in a message is a path, an option or a command; text is shown, never interpreted.
 * A Report's items are numbered first, first + 1 …; results and drift share one numbering, so
   that their order is kept. At most one Report is unacknowledged at a time.
-* Times are seconds since 1970, UTC; fractions travel as whole microseconds (`_us`).
+* Times are seconds since 1970, UTC; fractions travel as whole microseconds (`_us`), and each can
+  be shown as a date, in any zone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from msgspec import Meta, Struct
 
 from saltern_protocol import wire
 from saltern_protocol.documents import MAX_ROOTS
-from saltern_protocol.terms import MAX_COUNT, Count, Digest, Incarnation, Name
+from saltern_protocol.terms import (
+    LAST_SECOND,
+    MAX_COUNT,
+    Count,
+    Digest,
+    Incarnation,
+    Name,
+)
 
 PROTOCOL: Final = 1
 """The one version that is spoken; HELLO and ENROL name it, and there is no falling back."""
@@ -40,7 +48,7 @@ Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Micro = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Micro = Annotated[int, Meta(ge=0, le=(LAST_SECOND - 24 * 3600) * 1_000_000)]
 Text = Annotated[str, Meta(max_length=4096)]
 ShortText = Annotated[str, Meta(max_length=256)]
 KindName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,40}/[0-9]{1,4}\Z")]
