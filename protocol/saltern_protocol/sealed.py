@@ -52,6 +52,15 @@ def sealing_public(private: bytes) -> bytes:
     return _private(private).public_key().public_bytes_raw()
 
 
+def is_recipient(public: bytes) -> bool:
+    """Say whether anything can be sealed to this key: points of low order share nothing."""
+    try:
+        _private(bytes(KEY_BYTES)).exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        return False
+    return True
+
+
 def seal(plain: bytes, recipient: bytes, context: Context, random: Callable[[int], bytes]) -> bytes:
     """Seal at most 1 MiB to a node's public key, with 32 random bytes of the caller's."""
     if len(plain) > MAX_PLAIN:

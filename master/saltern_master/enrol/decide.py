@@ -3,7 +3,7 @@
 In this order, and the first that stands against it decides:
 
     protocol     it speaks another version than we do
-    malformed    its facts cannot be read
+    malformed    its facts cannot be read, or nothing can be sealed to its key
     revoked      its key was revoked: it never comes back, whatever the token
     other-name   its key is another node's
     token        its token is unknown, expired, used by another key, or for another name. One code
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import msgspec
 from saltern_protocol.documents import encode_identity
 from saltern_protocol.messages import PROTOCOL, Enrol, Enrolled, Refused, Waiting
+from saltern_protocol.sealed import is_recipient
 
 from saltern_master.compile.facts import FactsError
 from saltern_master.compile.facts import read_facts as read_known_facts
@@ -40,7 +41,10 @@ IS_IN = frozenset({"joined", "removing"})
 
 TEXTS = {
     "protocol": f"it speaks another version than {PROTOCOL}; install the release of the master",
-    "malformed": "the facts of this machine cannot be read; install the release of the master",
+    "malformed": (
+        "the facts or the sealing key of this machine cannot be used; install the release of the "
+        "master"
+    ),
     "revoked": "the key of this machine was revoked; remove its keys, and join by a new token",
     "other-name": "the key of this machine is another node's; remove that node first",
     "token": (
@@ -79,7 +83,7 @@ def decide(
         return _refused("protocol", f"it speaks protocol {enrol.protocol}")
     machine = _machine(enrol)
     if machine is None:
-        return _refused("malformed", "its facts cannot be read")
+        return _refused("malformed", "its facts or its sealing key cannot be used")
     return _against_key(standing) or _by_token(standing, machine, cluster, now, incarnation)
 
 
@@ -150,6 +154,8 @@ def _wait(standing: Standing, token: Token, machine: Machine, now: float) -> Dec
 
 def _machine(enrol: Enrol) -> Machine | None:
     """Read what it tells of itself; None where compile could not use it."""
+    if not is_recipient(enrol.sealing):
+        return None
     try:
         facts = read_facts(enrol.facts)
         if facts:
