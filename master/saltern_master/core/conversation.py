@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace as replace_struct
 from saltern_protocol.messages import (
     PROTOCOL,
     Ack,
@@ -54,6 +54,10 @@ MOST_HINDRANCES: Final = 16
 """Of one node in a turn; its result has all that it told."""
 HEALTH_KEPT: Final = 600.0
 """Seconds between two notes in the store of a health that stays the same."""
+AHEAD: Final = (
+    "it has a newer document than this master's store, which was brought back from an older copy; "
+    "do the same again, while it is connected: its next document will be newer than both"
+)
 WORKING: Final = frozenset({"working", "fetching", "planning", "applying"})
 
 
@@ -115,7 +119,7 @@ def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
         document=hello.document,
         boot=hello.boot,
     )
-    node = msgspec.structs.replace(
+    node = replace_struct(
         peer.node,
         kinds=hello.kinds,
         release=hello.release,
@@ -172,7 +176,11 @@ def _fetch(peer: Peer, signer: Signer) -> Said:
 
 
 def _looked(peer: Peer, looked: Looked) -> Said:
-    return Said(peer, ends=(Ended(looked.turn, _standing(looked)),))
+    """Take a look's end; what it found says nothing of a document that this store never had."""
+    standing = _standing(looked)
+    if peer.is_ahead:
+        standing = replace_struct(standing, result="blocked", why=AHEAD)
+    return Said(peer, ends=(Ended(looked.turn, standing),))
 
 
 def _standing(told: Applied | Looked) -> Standing:
