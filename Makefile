@@ -9,7 +9,7 @@ LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-d
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab demo bench docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab demo bench bench-agent bench-crowd bench-cluster docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,16 @@ test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
 demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break, and heal
 	$(BIN)/python -m saltern_master.demo
 
-bench: lab-setup ## figures of the agent on a lab node
+bench: bench-agent bench-crowd bench-cluster ## all figures that docs/measured has; on a quiet machine
+
+bench-agent: lab-setup ## figures of the agent on a lab node
 	$(BIN)/python -m saltern_master.bench
+
+bench-crowd: lab-setup ## figures of fifty agents at one master
+	$(BIN)/python -m saltern_master.bench.crowd
+
+bench-cluster: lab-setup ## figures of a cluster: apply, no-op, and at rest
+	$(BIN)/python -m saltern_master.bench.cluster
 
 docs: setup ## write the reference pages from the kinds
 	$(BIN)/python packaging/tools/reference.py

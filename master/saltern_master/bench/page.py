@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from saltern_master.bench.figures import Figures, rows
+from saltern_master.bench.tables import aligned, goal_lines, goal_table, marked
 
 HOW = """\
 ## What was measured, and how
@@ -35,12 +36,9 @@ HOW = """\
 
 def lines(figures: Figures) -> Iterator[str]:
     """Give it for a terminal."""
-    width = max(len(row.what) for row in rows(figures))
-    for row in rows(figures):
-        mark = "" if row.met else "   MISSED"
-        yield f"{row.what:<{width}}  {row.found:>10}   goal {row.goal}{mark}"
+    yield from goal_lines(rows(figures))
     yield ""
-    yield from _aligned(_healing(figures))
+    yield from aligned(_healing(figures), words=2)
     yield ""
     yield from (f"{name}: {value}" for name, value in _more(figures))
 
@@ -48,10 +46,6 @@ def lines(figures: Figures) -> Iterator[str]:
 def page(figures: Figures, warm_up: int) -> str:
     """Give it as a page in Markdown."""
     ground = figures.ground
-    goals = [("what", "found", "goal", "")]
-    goals += [
-        (row.what, row.found, row.goal, "" if row.met else "**missed**") for row in rows(figures)
-    ]
     return "\n".join(
         (
             f"# The agent, measured on {ground.date}",
@@ -62,11 +56,11 @@ def page(figures: Figures, warm_up: int) -> str:
             f"* Kernel: {ground.kernel}",
             f"* Node: {ground.node}",
             "",
-            *_marked(goals),
+            *marked(goal_table(rows(figures))),
             "",
             "## From damage to record and healing",
             "",
-            *_marked(_healing(figures)),
+            *marked(_healing(figures)),
             "",
             "## Besides",
             "",
@@ -111,20 +105,3 @@ def _more(figures: Figures) -> Iterator[tuple[str, str]]:
         "on disk",
         f"{ground.tree_megabytes:.1f} MB, {ground.installed_megabytes:.1f} MB with bytecode",
     )
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
-    for row in table:
-        cells = (
-            f"{cell:<{width}}" if at < 2 else f"{cell:>{width}}"
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join(cells).rstrip()
-
-
-def _marked(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    head, *body = table
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(row)} |" for row in body)
