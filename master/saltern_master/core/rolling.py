@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -118,45 +119,55 @@ class Rolling:
     async def empty(self, name: str, number: int) -> None:
         """Give a node a document without any resource; the turn waits for it."""
         async with self._one:
-            self.signer = read_signer(self._home)
-            peer = self._known.peers[name]
-            version = rollout.next_version(peer, self.signer.root.epoch)
-            new = (NewDocument(peer, version, write_body(Body(()))),)
-            signed = await asyncio.to_thread(self._sign, new, self.signer)
-            turn = self._known.turns[number]
+            signed = self._still(await self._signed(lambda: self._emptied(name)))
+            turn = self._known.turns.get(number)
+            if turn is None or not signed:
+                text = f"cannot empty {name}: it was revoked, or changed meanwhile; remove it again"
+                raise ServiceError("conflict", text)
+            version = signed[0].issued.version
             asked = msgspec.structs.replace(turn.nodes[name], version=version, moved=self._clock())
             self._commit(msgspec.structs.replace(turn, nodes={name: asked}), signed, ())
 
     async def renew(self) -> int:
         """Sign anew what is past half its life; give how many were."""
         async with self._one:
-            self.signer = read_signer(self._home)
-            new = tuple(self._old(self._clock()))
-            signed = await asyncio.to_thread(self._sign, new, self.signer)
+            signed = self._still(await self._signed(lambda: self._old(self._clock())))
             if signed:
                 self._commit(None, signed, ())
             return len(signed)
+
+    async def _signed(self, new: Callable[[], Iterable[NewDocument]]) -> tuple[Signed, ...]:
+        """Sign what is new, in a thread; MasterError where something stands against it."""
+        with _told():
+            self.signer = read_signer(self._home)
+            return await asyncio.to_thread(self._sign, tuple(new()), self.signer)
+
+    def _still(self, signed: Iterable[Signed]) -> tuple[Signed, ...]:
+        """Give what fits the nodes' records as they are now."""
+        now = (one.on(self._known.peers.get(one.issued.node)) for one in signed)
+        return tuple(one for one in now if one is not None)
+
+    def _emptied(self, name: str) -> Iterator[NewDocument]:
+        peer = self._known.peers.get(name)
+        if peer is not None:
+            version = rollout.next_version(peer, self.signer.root.epoch)
+            yield NewDocument(peer, version, write_body(Body(())))
 
     async def _settled_work(self, file: bytes) -> Work:
         """Do the slow part until no record changed under it."""
         for _ in range(TRIES):
             self._known.refresh(self._store, self._clock())
-            self.signer = read_signer(self._home)
-            question = self._question(file)
-            peers = dict(self._known.peers)
-            try:
+            with _told():
+                self.signer = read_signer(self._home)
+                question = self._question(file)
+                peers = dict(self._known.peers)
                 work = await asyncio.to_thread(self._work, question, self.signer, peers)
-            except ProtocolError as error:
-                raise ServiceError("invalid", str(error)) from error
-            if all(self._is_current(one) for one in work.signed):
-                return work
+            signed = self._still(work.signed)
+            if len(signed) == len(work.signed):
+                return replace(work, signed=signed)
         raise ServiceError(
             "conflict", "cannot roll out: nodes' records change all the time; try again"
         )
-
-    def _is_current(self, signed: Signed) -> bool:
-        peer = self._known.peers.get(signed.issued.node)
-        return peer is not None and peer.held == signed.peer.held
 
     def _question(self, file: bytes) -> Question:
         machines = (rollout.machine_of(one.node) for one in self._known.peers.values())
@@ -282,6 +293,18 @@ class Rolling:
             peer = self._known.peers.get(name)
             if peer is not None and peer.session.greeted:
                 yield Tell(key=bytes.fromhex(peer.node.key), data=encode(Poke()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what stands against signing (a policy that expired, a full disk) as our own error."""
+    try:
+        yield
+    except ProtocolError as error:
+        raise ServiceError("invalid", str(error)) from error
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        raise ServiceError("unavailable", f"cannot sign: {error.filename}: {what}") from error
 
 
 def grant(peer: Peer) -> Grant:

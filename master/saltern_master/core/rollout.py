@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -65,10 +65,23 @@ class Signed:
             body=self.issued.body,
         )
 
+    def on(self, peer: Peer | None) -> Signed | None:
+        """Give the same on the node's record as it is now; None: it fits that one no more.
+
+        What the node told of itself meanwhile changes nothing that was signed.
+        """
+        if peer is None or _untold(peer.node) != _untold(self.peer.node):
+            return None
+        return replace(self, peer=peer)
+
     def writes(self) -> tuple[Write, ...]:
         """Give the writes; a conflict where somebody else signed for this node since."""
         key = document_key(self.issued.node)
         return (*self.peer.held.replaced(self.node), put(key, self.issued))
+
+
+def _untold(node: Node) -> Node:
+    return msgspec.structs.replace(node, facts_now={}, kinds=(), release="")
 
 
 def plan(prepared: Prepared, peers: Mapping[str, Peer], epoch: int, now: float) -> Rollout:
