@@ -187,10 +187,10 @@ class Office:
     def left(self, key: bytes, name: str, why: str) -> None:
         """A node may speak no more: shut it out, and wait for it no longer."""
         self.line.send([Expel(key=key)])
+        self.known.refresh(self.store, self.clock())  # first: what follows may not be writable
         for number, turn in tuple(self.known.turns.items()):
             if turn.wants(name):
                 self.end(number, name, Standing(result="refused", why=why))
-        self.known.refresh(self.store, self.clock())
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Go on with who leaves, when nothing of ours is left there."""
@@ -200,7 +200,10 @@ class Office:
 
     def end(self, number: int, name: str, standing: Standing) -> None:
         """End a node's part of a turn in its place. StoreError."""
-        after = end(self.known.turns[number], name, standing, self.clock())
+        turn = self.known.turns.get(number)
+        if turn is None:
+            return
+        after = end(turn, name, standing, self.clock())
         deed, snapshot = Deed(), self.known.snapshot()
         self.known.put_turn(after, [name])
         deed.add_turn(after, [name])
