@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from saltern_master.cluster.model import Cluster
@@ -24,7 +26,7 @@ SOON: Final = 1.0
 DAY: Final = 24 * 3600.0
 
 Reach = Callable[[Cluster], KubernetesApi | None]
-"""Give a cluster's API, or None where it has none that this master may use."""
+"""Give a cluster's API, or None where it has none that this master may use. KubernetesError."""
 
 
 def no_api(_cluster: Cluster) -> None:
@@ -40,15 +42,17 @@ class Kubernetes:
         self._wishes: tuple[Wish, ...] = ()
         self._api: KubernetesApi | None = None
         self._cluster: Cluster | None = None
-        self._found = 0.0  # when the way was found, by the loop's clock
+        self._found = -math.inf  # when the way was found, by the loop's clock
         self._wanted = asyncio.Event()
 
     def want(self, cluster: Cluster | None, allocation: Allocation) -> None:
         """Let Node objects be as this cluster file has them."""
         nodes = cluster.nodes if cluster is not None else ()
         if cluster is not self._cluster:  # the same file again is the same value, and the same way
-            self._cluster = cluster
-            self._find()
+            self._cluster, self._api = cluster, None
+            self._found = -math.inf
+            with suppress(KubernetesError):  # keep() tries again, and tells why
+                self._find()
         self._wishes = tuple(
             Wish(node.name, allocation.ranges[node.name], node.labels, node.roles)
             for node in nodes

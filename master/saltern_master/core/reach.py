@@ -18,7 +18,8 @@ from saltern_states.certificate import Certificate
 
 from saltern_master.cluster.model import Cluster
 from saltern_master.core.kube import Reach
-from saltern_master.kube.api import KubernetesApi
+from saltern_master.errors import MasterError
+from saltern_master.kube.api import KubernetesApi, KubernetesError
 from saltern_master.kube.client import Access, KubernetesClient
 from saltern_master.pki.authorities import Authority
 from saltern_master.pki.issue import issue
@@ -34,13 +35,19 @@ Random = Callable[[int], bytes]
 
 
 def reach_by(home: Path, authority: Authority, now: Now, random: Random) -> Reach:
-    """Give what finds a cluster's API server; None for a cluster that has none."""
+    """Give what finds a cluster's API server; None for a cluster that has none.
+
+    KubernetesError: the certificate cannot be made or kept, as where the disk is full.
+    """
 
     def reach(cluster: Cluster) -> KubernetesApi | None:
         if cluster.control_plane is None:
             return None
         serial = int.from_bytes(random(SERIAL_BYTES)) >> 1
-        return KubernetesClient(_access(home, cluster, authority, int(now()), serial))
+        try:
+            return KubernetesClient(_access(home, cluster, authority, int(now()), serial))
+        except (MasterError, OSError) as error:
+            raise KubernetesError(f"cannot make the way to the API server: {error}") from error
 
     return reach
 
