@@ -322,12 +322,13 @@ async def core_stand(
     memory: Memory | None = None,
     limits: Limits = PATIENT,
     opened: Callable[[], Store] | None = None,
+    clock: Callable[[], float] = now,
 ) -> AsyncIterator[Stand]:
     """Run a core until the block ends. The same home and Memory: the same core, started again."""
     store = opened() if opened is not None else MemoryStore(memory or Memory())
     log: list[str] = []
     settings = Settings(addresses=("127.0.0.1",), limits=limits)
-    office = Office(home, store, settings, now, secrets.token_bytes, no_api, log.append)
+    office = Office(home, store, settings, clock, secrets.token_bytes, no_api, log.append)
     await office.begin()
     ours, theirs = socket.socketpair()
     front = Front(*await asyncio.open_connection(sock=theirs))

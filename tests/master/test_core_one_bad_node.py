@@ -50,7 +50,7 @@ def test_facts_of_any_depth_hinder_nobody_else(home: Home) -> None:
 
     async def law(stand: Stand) -> None:
         (w1,) = await stand.joined("w1")
-        for depth in range(4, 1000, 4):
+        for depth in (4, *range(900, 1000)):
             facts = b'{"mtu":1500,"a":' + b"[" * depth + b"]" * depth + b"}"
             stand.front.say(Heard(key=w1.key, data=messages.encode(w1.hello(facts=facts))))
         (w2,) = await stand.joined("w2")
