@@ -9,7 +9,7 @@ LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-d
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab demo bench bench-agent bench-crowd bench-cluster docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away demo bench bench-agent bench-crowd bench-cluster docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,18 +30,25 @@ lint: setup ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, one lab node
-	$(BIN)/pytest -q -m "not lab"
+test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, lab nodes, a cluster
+	$(BIN)/pytest -q -m "not lab and not cluster"
 	$(BIN)/pytest -q -p no:randomly -m lab
+	$(BIN)/pytest -q -p no:randomly -m cluster
 
 test-fast: setup ## what needs no root: seconds
-	$(BIN)/pytest -q -m "not system and not lab"
+	$(BIN)/pytest -q -m "not system and not lab and not cluster"
 
 test-system: system-setup ## the real kernel, in namespaces; needs root
 	$(BIN)/pytest -q -m system
 
 test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
 	$(BIN)/pytest -q -p no:randomly -m lab
+
+test-cluster: lab-setup ## three real nodes, a master, and the Kubernetes that comes of them; needs root
+	$(BIN)/pytest -q -p no:randomly -m cluster
+
+test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
+	SALTERN_AWAY=$${SALTERN_AWAY:-600} $(BIN)/pytest -q -p no:randomly -m cluster tests/cluster/test_master_away.py
 
 demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break, and heal
 	$(BIN)/python -m saltern_master.demo

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-NEEDS_ROOT = ("system", "lab")
+NEEDS_ROOT = ("system", "lab", "cluster")
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 

@@ -81,20 +81,23 @@ class Fleet:
         """Run the master, and wait until it answers."""
         listen = str(self.lab.network.host)
         self.show(f"$ saltern master run --listen {listen} &")
-        log = (self.home / "master.log").open("ab")
-        running = subprocess.Popen(
+        log = str(self.home / "master.log")
+        running = os.posix_spawn(  # and not Popen: nobody waits for it, it is to outlive us
+            SALTERN,
             [SALTERN, "master", "run", "--listen", listen],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=self.environment,
-            start_new_session=True,
+            self.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
         )
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
-        self._pid_file.write_text(f"{running.pid}\n")
+        self._pid_file.write_text(f"{running}\n")
 
         def answers() -> bool:
-            if running.poll() is not None:
+            if not _runs(running):
                 raise LabError(f"cannot run the master: {self._last_words()}")
             return bool(self.try_saltern("status", "--output", "json").stdout.strip())
 
