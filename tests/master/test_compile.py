@@ -12,6 +12,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from ruamel.yaml import YAML
 from saltern_master.cluster.faults import ClusterFileError
@@ -21,11 +22,12 @@ from saltern_master.compile.cluster import Compilation, compile_cluster
 from saltern_master.compile.facts import Facts, FactsError, read_facts
 from saltern_master.compile.readable import readable_body
 from saltern_master.compile.yaml_text import to_yaml
-from saltern_master.library.values import Index
+from saltern_master.library.values import Index, PackageSet
 from saltern_master.signing.policy_file import default_policy, read_policy
 from saltern_master.versions import minor_of
 from saltern_protocol.policy import Policy, outside
 from saltern_states.body import Body, read_body, write_body
+from saltern_states.package import Package
 
 from tests.master.clusters import (
     CONTROLLED,
@@ -83,6 +85,22 @@ def test_bodies_are_as_they_were_read(name: str, text: str, node: str) -> None:
 def test_a_node_reads_what_was_compiled(text: str) -> None:
     for body in bodies(compiled(text)).values():
         assert read_body(write_body(body)) == body
+
+
+def test_a_node_that_leaves_keeps_what_a_machine_has_of_its_own() -> None:
+    brought = tuple(
+        PackageSet(name=name, debs=(msgspec.structs.replace(DOCKER.debs[0], package=name),))
+        for name in ("kmod", "socat")
+    )
+    stock = msgspec.structs.replace(STOCK, packages=(DOCKER, *brought))
+    packages = {
+        one.spec.name: one.on_removal
+        for one in bodies(compiled(CONTROLLED, stock=stock))["w1"].resources
+        if isinstance(one.spec, Package)
+    }
+    taken = {name for name, what in packages.items() if what == "remove"}
+    assert taken == {"docker.io", "socat"}, "what the library brought, and no machine has before"
+    assert {"kmod", "iptables", "conntrack"} <= set(packages) - taken
 
 
 @pytest.mark.parametrize("text", [SMALL, FULL, CONTROLLED])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from saltern_states.artifact import Artifact
 from saltern_states.body import Resource
@@ -68,9 +69,20 @@ class NodeInput:
         return self.control is not None and "control-plane" in self.node.roles
 
 
+OF_THE_MACHINE: Final = ("kmod", "iptables")
+"""Packages that a bare machine has, or would miss: what boots it and what keeps its gate."""
+
+
 def resource(part: str, name: str, spec: Spec, after: Iterable[str] = ()) -> Resource:
-    """Give a resource of an expansion."""
-    return Resource(id=f"{part}/{name}", spec=spec, after=tuple(after), part_of=part)
+    """Give a resource of an expansion. A machine's own packages stay when it leaves."""
+    stays = isinstance(spec, Package) and (not spec.debs or spec.name in OF_THE_MACHINE)
+    return Resource(
+        id=f"{part}/{name}",
+        spec=spec,
+        after=tuple(after),
+        part_of=part,
+        on_removal="keep" if stays else "remove",
+    )
 
 
 def package(name: str, stock: Index) -> Package:
