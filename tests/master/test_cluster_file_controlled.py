@@ -141,6 +141,13 @@ def test_one_mistake_in_a_controlled_cluster_is_told_once(
     assert len(found) <= 3  # a range may stand in the way of several nodes
 
 
+def test_a_node_with_a_fault_needs_room_too() -> None:
+    small = CONTROLLED.replace("pods: 10.10.0.0/16", "pods: 10.10.0.0/23")
+    told = "network.pods: line 4: 10.10.0.0/23 has room for 2 nodes with a /24 each; there are 3"
+    assert told in faults(small)
+    assert told in faults(small.replace("{name: w2, address: 10.9.0.22}", "{name: w2}"))
+
+
 def test_a_controlled_cluster_knows_where_its_api_server_answers() -> None:
     cluster = load(CONTROLLED.encode()).cluster
     assert cluster.control_plane is not None

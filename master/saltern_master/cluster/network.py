@@ -94,9 +94,14 @@ def _check_room(reading: Reading, pods: IPv4Network) -> Found:
         yield ("network", "perNode"), text
         return
     room = 2 ** (per_node - pods.prefixlen)
-    nodes = len({where[1] for where, _ in reading.at("nodes", "*")})
+    nodes = len({path[1] for path in (*reading.found, *_faulty(reading)) if _is_of_node(path)})
     if nodes > room:
         yield PODS, f"{pods} has room for {room} nodes with a /{per_node} each; there are {nodes}"
+
+
+def _is_of_node(path: Path) -> bool:
+    """Tell whether a path leads into a node: one with a fault of its own needs room too."""
+    return path[:1] == ("nodes",) and len(path) > 1
 
 
 def _check_size(services: IPv4Network) -> Found:
