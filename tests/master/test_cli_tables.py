@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from saltern_master.api.service import (
     ClusterView,
     DriftView,
@@ -17,7 +19,7 @@ from saltern_master.api.service import (
     TurnView,
 )
 from saltern_master.cli.following import status_of as turn_status
-from saltern_master.cli.listing import Output
+from saltern_master.cli.listing import Output, in_json
 from saltern_master.cli.moments import SpanError, ago, iso, moment, span
 from saltern_master.cli.status import status_of as cluster_status
 from saltern_master.cli.tables import (
@@ -155,6 +157,15 @@ def test_a_page_looks_as_it_was_agreed(name: str) -> None:
 
 def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
     assert not any("\x1b" in line for page in PAGES.values() for line in page)
+
+
+def test_a_fact_whose_name_moves_the_terminal_is_shown_and_does_not() -> None:
+    moves = "\x1b[2J\x7f\x9b\u202e\U000e0001\r"
+    one = replace(W1, release=moves, facts={moves: moves})
+    shown = "\n".join(node_page(one, NOW, ZONE)) + in_json(msgspec.json.encode(one))
+
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+    assert msgspec.json.decode(in_json(msgspec.json.encode(one)), type=NodeView) == one
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """How lists of the running master's things are written: a table, a wider one, JSON or YAML.
 
 JSON and YAML have everything, with the API's own names; a table has what a person looks for.
-What came from outside is shown with its control characters escaped. Pure but for write().
+What came from outside, names of facts too, is shown with its control characters escaped; in JSON
+they are what JSON has for them, so that it reads the same. Pure but for write().
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Output(StrEnum):
 def write(value: object, output: Output, lines: Iterable[str]) -> None:
     """Write a value as JSON or YAML, in full; or these lines."""
     if output is Output.JSON:
-        typer.echo(msgspec.json.format(msgspec.json.encode(value)))
+        typer.echo(in_json(msgspec.json.format(msgspec.json.encode(value))))
     elif output is Output.YAML:
         from saltern_master.compile.yaml_text import to_yaml
 
@@ -38,7 +39,20 @@ def write(value: object, output: Output, lines: Iterable[str]) -> None:
 
 def write_line(value: object) -> None:
     """Write a value as one line of JSON, at once."""
-    typer.echo(msgspec.json.encode(value))
+    typer.echo(in_json(msgspec.json.encode(value)))
+
+
+def in_json(encoded: bytes) -> str:
+    """Give JSON in which nothing moves a terminal: what is not printable, as JSON escapes it."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else _escaped(letter)
+        for letter in encoded.decode()
+    )
+
+
+def _escaped(letter: str) -> str:
+    digits = letter.encode("utf-16-be").hex()
+    return "".join(f"\\u{digits[at : at + 4]}" for at in range(0, len(digits), 4))
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -50,5 +64,6 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def fields(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Lay out names and values, one pair a line."""
-    width = max(len(name) for name, _ in pairs)
-    return [f"{name.ljust(width)}  {printable(value) or '-'}" for name, value in pairs]
+    shown = [(printable(name), printable(value) or "-") for name, value in pairs]
+    width = max(len(name) for name, _ in shown)
+    return [f"{name.ljust(width)}  {value}" for name, value in shown]
