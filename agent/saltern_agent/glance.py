@@ -1,5 +1,8 @@
 """The node as one look sees it: what several resources hang on is asked for once.
 
+A unit is: an image hangs on docker.service, and so does its drop-in. An account is: most files
+are root's.
+
 Between two questions a unit may stop: its image would then be told as gone although docker.service
 was seen running a moment before. In one look a unit is in one state; and it costs one answer.
 A glance is for looking only and ends with the look: what is set right is looked at anew.
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saltern_states.ports import Host, HostError, Units, UnitState
+from saltern_states.ports import Files, Host, HostError, Units, UnitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,38 @@ class GlancedUnits:
         return self.real.runs_binary(pid, binary)
 
 
+class GlancedFiles:
+    """Files as they are at every question; what accounts there are, and their names, asked once."""
+
+    def __init__(self, real: Files) -> None:
+        self._real = real
+        self._unknown: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._called: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def unknown_accounts(self, owner: str, group: str) -> tuple[str, ...]:
+        """Name those that this node does not know."""
+        asked = (owner, group)
+        if asked not in self._unknown:
+            self._unknown[asked] = self._real.unknown_accounts(owner, group)
+        return self._unknown[asked]
+
+    def called(self, owner: str, group: str) -> tuple[str, str]:
+        """Give the two as look() tells them."""
+        asked = (owner, group)
+        if asked not in self._called:
+            self._called[asked] = self._real.called(owner, group)
+        return self._called[asked]
+
+    def __getattr__(self, question: str) -> Any:  # noqa: ANN401  # every other one, as it is
+        return getattr(self._real, question)
+
+
 class Glance:
     """The node during one look."""
 
     def __init__(self, real: Host) -> None:
         self._real = real
+        self.files = GlancedFiles(real.files)
         self.units = GlancedUnits(real.units)
 
     def __getattr__(self, port: str) -> Any:  # noqa: ANN401  # every other port, as it is

@@ -167,7 +167,10 @@ class Doc(Message, frozen=True, tag=5):
 
 
 class Current(Message, frozen=True, tag=6):
-    """Nothing is newer than what the node has: it looks at everything now and says Looked."""
+    """Nothing is newer than what the node has: it looks at everything now and says Looked.
+
+    Also unasked, in place of a Poke, where the master knows that the node has the newest.
+    """
 
     turn: Natural
 

@@ -88,18 +88,30 @@ class SmallFile:
     called: tuple[str, str] | None = None  # those two as an Entry names them
 
 
-def observe_file(host: Host, path: Path, owner: str = "root", group: str = "root") -> SmallFile:
-    """Read what stands at the path, and whether its directory is there."""
+def observe_file(
+    host: Host, path: Path, owner: str = "root", group: str = "root", expected: bytes | None = None
+) -> SmallFile:
+    """Read what stands at the path, and whether its directory is there.
+
+    What has the hash of `expected` holds just that, and is not read once more.
+    """
     entry = host.files.look(path)
-    small = entry is not None and entry.type == "file" and entry.size <= MAX_SHOWN_BYTES
     return SmallFile(
         entry=entry,
-        content=host.files.read(path) if small else None,
+        content=_content(host, path, entry, expected),
         parent=host.files.look(path.parent) if entry is None else None,
         unknown=host.files.unknown_accounts(owner, group),
         asked=(owner, group),
         called=host.files.called(owner, group),
     )
+
+
+def _content(host: Host, path: Path, entry: Entry | None, expected: bytes | None) -> bytes | None:
+    if entry is None or entry.type != "file" or entry.size > MAX_SHOWN_BYTES:
+        return None
+    if expected is not None and entry.sha256 == sha256(expected).hexdigest():
+        return expected
+    return host.files.read(path)
 
 
 def diff_file(  # a file is these five things

@@ -46,7 +46,7 @@ class File(Spec, frozen=True, kw_only=True, tag="file/1"):
 
 def observe(host: Host, want: File) -> SmallFile:
     """Read the file."""
-    return observe_file(host, Path(want.path), want.owner, want.group)
+    return observe_file(host, Path(want.path), want.owner, want.group, want.text.encode())
 
 
 def diff(want: File, have: SmallFile) -> tuple[FileChange | Blocked, ...]:

@@ -89,5 +89,14 @@ def test_what_could_not_be_told_is_not_asked_again() -> None:
 
 def test_all_else_is_the_node_itself(host: FakeHost) -> None:
     seen = Glance(cast(Host, host))
-    assert seen.files is host.files
+    assert seen.files.look == host.files.look
     assert seen.images is host.images
+
+
+def test_accounts_are_asked_for_once_in_a_look(host: FakeHost) -> None:
+    seen = Glance(cast(Host, host))
+    assert seen.files.unknown_accounts("root", "docker") == ("group docker",)
+    host.files.groups["docker"] = 999
+    assert seen.files.unknown_accounts("root", "docker") == ("group docker",)
+    assert Glance(cast(Host, host)).files.unknown_accounts("root", "docker") == ()
+    assert seen.files.called("0", "0") == host.files.called("0", "0")

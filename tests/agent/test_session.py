@@ -326,3 +326,25 @@ def test_what_was_kept_and_is_wanted_again_is_not_fetched_without_end() -> None:
 
 def test_a_document_is_named_as_the_lease_names_it() -> None:
     assert words.hash_of(doc(1, 2)) == hash_of(2)
+
+
+def test_that_nothing_is_newer_is_heard_unasked_once_there_is_a_lease() -> None:
+    talk = Talk(standing(1))
+    talk.give(words.Tick())
+    talk.give(words.Opened())
+    assert talk.say(messages.Current(turn=3)) == ()  # nobody has signed anything yet
+    assert talk.session.ignored == 1
+    talk.say(lease(1, talk.nonce))
+    assert talk.say(messages.Current(turn=4)) == (words.Look(4),)
+    assert talk.session.ignored == 1
+
+
+def test_a_document_is_taken_that_a_fetch_brings_after_it_was_said_that_nothing_is_newer() -> None:
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Poke())
+    talk.say(messages.Current(turn=3))  # said before the Fetch came; then there was a newer one
+    talk.say(messages.Poke())
+    offer = doc(turn=4, version=2)
+    assert talk.say(offer) == (words.Check(offer),)
+    assert talk.say(offer) == ()  # the other Fetch's answer

@@ -79,19 +79,28 @@ class DiskFiles:
         """Give the names in a directory, sorted; () where there is none."""
         with telling("list", path):
             try:
-                seen = self._root.open(path, os.O_PATH)
-            except (FileNotFoundError, NotADirectoryError):
+                # as a directory only: what is none is refused before it is opened, and not woken
+                handle = self._root.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
                 return ()
-            try:
-                # opened anew only as a directory: opening a device would wake it
-                _require(seen, path, "list", stat.S_ISDIR, "directory")
-                handle = os.open(f"/proc/self/fd/{seen}", os.O_RDONLY | os.O_DIRECTORY)
-            finally:
-                os.close(seen)
+            except NotADirectoryError:
+                self._require_none(path)
+                return ()
             try:
                 return tuple(sorted(name for name in os.listdir(handle) if not is_temporary(name)))
             finally:
                 os.close(handle)
+
+    def _require_none(self, path: Path) -> None:
+        """Refuse what stands there and is no directory; nothing does where one above is none."""
+        try:
+            seen = self._root.open(path, os.O_PATH)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        try:
+            _require(seen, path, "list", stat.S_ISDIR, "directory")
+        finally:
+            os.close(seen)
 
     def unknown_accounts(self, owner: str, group: str) -> tuple[str, ...]:
         """Name those that this node does not know."""

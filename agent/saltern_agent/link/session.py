@@ -248,8 +248,12 @@ class Session:
         self._out.append(words.Check(message))
 
     def _current(self, message: messages.Current, _now: float) -> None:
-        if self._answered():
+        """Nothing is newer: the answer to a Fetch, or said in place of a Poke."""
+        if self._may_fetch:
+            self._awaited.pop("a document", None)
             self._out.append(words.Look(message.turn))
+        else:
+            self.ignored += 1
 
     def _part(self, message: messages.BlobPart, now: float) -> None:
         fetching = self.fetching

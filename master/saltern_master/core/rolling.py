@@ -17,7 +17,7 @@ from hashlib import sha256
 
 import msgspec
 from saltern_protocol.errors import ProtocolError
-from saltern_protocol.messages import Poke, encode
+from saltern_protocol.messages import Current, Poke, encode
 from saltern_states.body import Body, write_body
 
 from saltern_master.api.service import ServiceError
@@ -292,7 +292,7 @@ class Rolling:
         for name in names:
             peer = self._known.peers.get(name)
             if peer is not None and peer.session.greeted:
-                yield Tell(key=bytes.fromhex(peer.node.key), data=encode(Poke()))
+                yield Tell(key=bytes.fromhex(peer.node.key), data=encode(_call(peer)))
 
 
 @contextmanager
@@ -305,6 +305,11 @@ def _told() -> Iterator[None]:
     except OSError as error:
         what = error.strerror or type(error).__name__
         raise ServiceError("unavailable", f"cannot sign: {error.filename}: {what}") from error
+
+
+def _call(peer: Peer) -> Poke | Current:
+    """Give what makes a node move: who has what it shall have needs not ask what there is."""
+    return Current(turn=peer.turn) if peer.turn and not peer.is_behind else Poke()
 
 
 def grant(peer: Peer) -> Grant:
