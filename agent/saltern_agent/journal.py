@@ -98,6 +98,7 @@ class Journal:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=1000")
             self._db.executescript(SCHEMA + waiting.SCHEMA)
+            outbox.begin(self._db)
             path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(

@@ -2,6 +2,8 @@
 
 * An item is written in the transaction of what it tells of, so neither is there without the other.
 * Items are numbered without gaps and never twice; they leave in order, once they were acknowledged.
+* A new table begins at the time in microseconds: a journal that took the place of a damaged one
+  numbers above it, since the master takes no number anew that it has taken already.
 * Drift and results are never dropped. Where more than MAX_ITEMS wait, the node takes no new
   document instead: it goes on holding the one that it has.
 * A node that has joined no master has no outbox: NoOutbox keeps nothing.
@@ -28,6 +30,11 @@ CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item B
 CREATE TABLE IF NOT EXISTS asked (one INTEGER PRIMARY KEY CHECK (one = 1), turn INTEGER NOT NULL);
 """
 
+FIRST = """
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'outbox', max(0, ?) WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'outbox');
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -40,6 +47,10 @@ class Batch:
 
 class Outbox(Protocol):
     """Where a journal puts what is to be told; each call is part of the journal's transaction."""
+
+    def begin(self, db: sqlite3.Connection) -> None:
+        """The journal was opened, or made."""
+        ...
 
     def put(self, db: sqlite3.Connection, item: Item) -> None:
         """Add an item."""
@@ -58,6 +69,9 @@ class Outbox(Protocol):
 class NoOutbox:
     """Nobody is told."""
 
+    def begin(self, db: sqlite3.Connection) -> None:
+        """Nothing."""
+
     def put(self, db: sqlite3.Connection, item: Item) -> None:
         """Nothing."""
 
@@ -75,6 +89,11 @@ class TableOutbox:
 
     changed: Callable[[], None]
     most: int = MAX_ITEMS
+    clock: Callable[[], float] = lambda: 0.0  # Unix seconds
+
+    def begin(self, db: sqlite3.Connection) -> None:
+        """Say from where on to number, if nothing was numbered yet."""
+        db.execute(FIRST, (round(self.clock() * 1_000_000),))
 
     def put(self, db: sqlite3.Connection, item: Item) -> None:
         """Add an item."""

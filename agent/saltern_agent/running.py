@@ -182,7 +182,7 @@ def _not_running() -> str:
     return "only the running agent speaks with the master; run: systemctl start saltern-agent"
 
 
-MEANWHILE = Ways(TableOutbox(lambda: None), _only_running, _not_running)
+MEANWHILE = Ways(TableOutbox(lambda: None, clock=CLOCKS.wall), _only_running, _not_running)
 """Of a node that has joined, while its agent does not run: what it is to tell waits for that."""
 
 
@@ -192,7 +192,7 @@ def _ways(agent: Agent, places: Places, identity: Identity, master: Master | Non
         return ALONE
     link = master_link(places, identity, master, agent)
     agent.link = link
-    return Ways(TableOutbox(link.changed), link.issue, link.unreached)
+    return Ways(TableOutbox(link.changed, clock=CLOCKS.wall), link.issue, link.unreached)
 
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None], ways: Ways) -> Keeper:

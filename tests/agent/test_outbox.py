@@ -178,3 +178,21 @@ def longest() -> Callable[[str], Applied]:
         return replace(APPLIED, hindrances=(hindrance,) * 64)
 
     return make
+
+
+def test_a_journal_in_place_of_a_damaged_one_numbers_above_it(tmp_path: Path) -> None:
+    """The master takes no number anew: what a second journal tells would be lost."""
+    path, at = tmp_path / "journal.db", 1_800_000_000.0
+    numbers = []
+    for seconds, moved in ((0.0, False), (1.0, False), (2.0, True), (-9.0, False)):
+        if moved:
+            for file in tmp_path.glob("journal.db*"):
+                file.unlink()
+        outbox = TableOutbox(lambda: None, clock=lambda now=at + seconds: now)  # type: ignore[misc]
+        journal = Journal(path, outbox)
+        journal.tell(APPLIED)
+        numbers.append(journal.untold().first + journal.untold().waiting - 1)
+        journal.close()
+
+    first = 1_800_000_000_000_000
+    assert numbers == [first + 1, first + 2, first + 2_000_001, first + 2_000_002]

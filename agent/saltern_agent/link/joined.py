@@ -45,7 +45,8 @@ def master_link(places: Places, identity: Identity, master: Master, agent: Agent
     )
 
     def stock() -> Stock:
-        journal = Journal(places.journal, TableOutbox(lambda: link.changed()))
+        outbox = TableOutbox(lambda: link.changed(), clock=clocks.wall)
+        journal = Journal(places.journal, outbox)
         blobs = DiskBlobs(places.blobs, hashes=Hashes(kept=ReadHashes(places.hashes)))
         return Stock(journal, blobs, identity, clocks.wall)
 
