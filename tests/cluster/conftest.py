@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.grounds import own_fleet, sweep, take_down
-from tests.lab.snapshot import snapshot
+from tests.cluster.pods import Pods
 
 ROLES = {"cp1": "control-plane", "w1": "worker", "w2": "worker"}
 MADE = pytest.StashKey[Cluster]()
@@ -26,7 +26,8 @@ def made(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         fleet.stock()
         fleet.start_master()
         fleet.install()
-        cluster = Cluster(fleet, snapshot(fleet.lab.machine("w2")))
+        bare = Cluster(fleet, {}).snapshot("w2")
+        cluster = Cluster(fleet, bare)
         request.config.stash[MADE] = cluster
         for name, node_class in ROLES.items():
             fleet.join(name, node_class)
@@ -41,6 +42,16 @@ def cluster(made: Cluster) -> Cluster:
     """The run's cluster, with everything as declared."""
     made.settle()
     return made
+
+
+@pytest.fixture
+def pods(cluster: Cluster) -> Iterator[Pods]:
+    """Pods of the test's own, gone at its end."""
+    made = Pods(cluster)
+    try:
+        yield made
+    finally:
+        made.clear()
 
 
 @pytest.hookimpl(wrapper=True)

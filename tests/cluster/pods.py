@@ -35,12 +35,12 @@ class Pods:
     def deploy(self, name: str, node: str) -> None:
         """Have a Deployment keep one echo; its first one runs on this node."""
         others = [one for one in NAMES if one != node]
-        for other in others:
-            self.cluster.kubectl("cordon", other)
-        self._create(deployment(name))
-        (found,) = self.cluster.wait(f"{name} to be Ready", lambda: self.ready_of(name))
-        for other in others:
-            self.cluster.kubectl("uncordon", other)
+        self.cluster.kubectl("cordon", *others)
+        try:
+            self._create(deployment(name))
+            (found,) = self.cluster.wait(f"{name} to be Ready", lambda: self.ready_of(name))
+        finally:
+            self.cluster.kubectl("uncordon", *others)
         assert found["spec"]["nodeName"] == node
 
     def ready_of(self, name: str) -> list[Json] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 import pytest
@@ -22,14 +21,6 @@ ROLES = {"cp1": {"control-plane", "etcd"}, "w1": {"worker"}, "w2": {"worker"}}
 ZONES = {"cp1": None, "w1": "a", "w2": "b"}
 PODS = IPv4Network("10.10.0.0/16")
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-
-
-@pytest.fixture
-def pods(cluster: Cluster) -> Iterator[Pods]:
-    """Pods of the test's own."""
-    made = Pods(cluster)
-    yield made
-    made.clear()
 
 
 def test_the_nodes_are_as_the_file_says(cluster: Cluster) -> None:
