@@ -98,7 +98,7 @@ def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
     with refusals_told():
         client = reach(home)
         client.revoke(name)
-        say(f"nothing that {name} says is heard any more; for good: saltern node remove {name}")
+        say(f"nothing that {name} says is heard any more; it keeps what stands on it")
 
 
 @app.command()
