@@ -142,9 +142,8 @@ class Session:
     def _unbelieved(self, given: words.Declined, _now: float) -> None:
         if self.fetching is not None and given.offer == self.fetching.offer:
             if isinstance(given.offer, messages.Doc):
-                self._declined = words.hash_of(
-                    given.offer
-                )  # a lease that names it says nothing new
+                # a lease that names it says nothing new
+                self._declined = words.hash_of(given.offer)
             self._decline(given.reason, given.why)
 
     def _over(self, given: words.Over, now: float) -> None:
@@ -237,7 +236,8 @@ class Session:
             self.ignored += 1
 
     def _offer(self, message: messages.Doc | messages.Proposal, _now: float) -> None:
-        if not self._answered():
+        if self._awaited.pop("a document", None) is None:
+            self.ignored += 1
             return
         before = self.fetching
         if message == self._taken or (before is not None and before.offer == message):
@@ -345,13 +345,6 @@ class Session:
         if "a document" not in self._awaited:
             self._awaited["a document"] = now
             self._send(messages.Fetch())
-
-    def _answered(self) -> bool:
-        """Say whether a Fetch was unanswered, which now is."""
-        if self._awaited.pop("a document", None) is None:
-            self.ignored += 1
-            return False
-        return True
 
     def _ask(self, fetching: Fetching, now: float) -> None:
         self._awaited["a blob"] = now

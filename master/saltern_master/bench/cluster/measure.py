@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from saltern_protocol.lease import RENEW_SECONDS
+
 from saltern_master.api.client import Client
 from saltern_master.bench.cluster.figures import (
     Figures,
@@ -37,7 +39,7 @@ class Amount:
 
     no_ops: int = 20
     commands: int = 10
-    rest: float = 120.0  # seconds
+    rest: float = RENEW_SECONDS  # seconds, so that each node renews its lease once
 
 
 @dataclass(frozen=True, slots=True)

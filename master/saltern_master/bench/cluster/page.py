@@ -26,7 +26,8 @@ HOW = """\
   from before the first apply to after the last no-op, the peaks of both added up.
 * **Messages and bytes at rest** are what the front counts between two of its Loads, for each node
   and extrapolated to an hour: what nodes say, its size, and the size of what they are told, before
-  CURVE, ZMTP and TCP. ZMTP's heartbeats are not in it.
+  CURVE, ZMTP and TCP. ZMTP's heartbeats are not in it. Where that time is the usual five minutes,
+  each node renews its lease once in it.
 """
 
 

@@ -21,7 +21,7 @@ HEAD = """\
 apiVersion: saltern/v1
 cluster: {name: crowd, domain: cluster.local}
 kubernetes: {version: 1.20.2}
-network: {pods: 10.10.0.0/16, perNode: 24}
+network: {pods: 10.10.0.0/16, perNode: 26}
 nodes:
 """
 
