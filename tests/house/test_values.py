@@ -22,7 +22,7 @@ MUTABLE = {
     "saltern_agent.loop.Turns": "two threads' numbers, one writer each",
     "saltern_agent.noticing.Notices": "what was heard and not yet looked at",
     "saltern_agent.show.Making": "which resource's heading was shown last",
-    "saltern_master.bench.crowd.Crowd": "the processes that a bench has begun",
+    "saltern_master.bench.crowd.crowd.Crowd": "the processes that a bench has begun",
     "saltern_master.cluster.shape.Reading": "gathers faults while a file is read",
     "saltern_master.front.link.Counts": "what a front saw since its start",
     "saltern_master.front.loop.Front": "the front loop's own state",
