@@ -7,6 +7,7 @@ only. What changes the lab holds its lock. up() makes true what is asked for fro
 there; down() needs no more than the record, and goes on past what it cannot remove.
 """
 
+import secrets
 import shutil
 import subprocess
 import time
@@ -82,7 +83,9 @@ class Lab:
         tree = rootfs.ready(progress)
         with state.lock(self.name) as lock:
             record = self._record_intent(wanted, tree.path)
-            network.make(record.network(), lock)
+            network.make(record.network(), record.mark, lock)
+            for line in sysctls.raise_inotify():
+                progress(line)
             if said := network.warning():
                 progress(said)
             machines = self._machines(record, host)
@@ -105,7 +108,7 @@ class Lab:
                 wrong += _attempt(partial(machine.remove, lock))
                 progress(f"{machine.node.name} is gone")
             if record and not wrong:
-                wrong += _attempt(partial(network.remove, record.network(), lock))
+                wrong += _attempt(partial(_unbridge, record, lock, progress))
                 wrong += _attempt(partial(self._put_back, record, progress))
             if wrong:
                 raise LabError(f"cannot take the lab {self.name} down: {'; '.join(wrong)}")
@@ -184,7 +187,13 @@ class Lab:
             network.check_free(self.network, network.links(), network.used_subnets())
             net = self.network
             known = state.Lab(
-                self.name, net.bridge, str(net.subnet), str(tree), {}, self._sysctls_before()
+                self.name,
+                net.bridge,
+                str(net.subnet),
+                str(tree),
+                {},
+                self._sysctls_before(),
+                number=secrets.token_hex(4),
             )
         nodes = layout.nodes(wanted, known.network(), known.members())
         record = msgspec.structs.replace(
@@ -230,6 +239,11 @@ class Lab:
             shutil.rmtree(folder)
         if self.base.is_dir() and not any(self.base.iterdir()):
             self.base.rmdir()
+
+
+def _unbridge(record: state.Lab, lock: int, progress: Progress) -> None:
+    if said := network.remove(record.network(), record.mark, lock):
+        progress(said)
 
 
 def _attempt(deed: Callable[[], None]) -> list[str]:

@@ -1,11 +1,13 @@
 """The lab's bridge: the one link on the host that the lab makes, and its nodes' ends of wires.
 
-A bridge that exists before the lab's record names it is a stranger's, and left alone.
+A bridge that exists before the lab's record names it is a stranger's, and left alone. A name alone
+makes none ours: in another network namespace the same name is another lab's bridge. So a bridge
+carries its lab's mark as its alias (ip-link(8)), and what has another is neither used nor removed.
 Choosing is pure; the rest runs ip(8). The host's firewall is never touched.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -63,29 +65,51 @@ def free(names: Iterable[str], used: Iterable[IPv4Network], first: int = 1) -> N
     raise LabError("cannot find a free subnet in 10.9.0.0/16; take other labs down")
 
 
-def make(network: Network, lock: int) -> None:
-    """Make the bridge, or bring what a crash left of it to what it shall be.
+def owner(found: Mapping[str, Any], network: Network, mark: str) -> str:
+    """Say whose a link is that has the bridge's name; "" when it is the lab's with this mark.
+
+    A bridge without an alias is ours by its address: a crash came before it was marked, or an
+    older version made it.
+    """
+    alias, address = found.get("ifalias", ""), found.get("address", "")
+    if alias == mark or (not alias and address == _address_of(network)):
+        return ""
+    return f"it is marked {alias!r}" if alias else f"it is unmarked and has the address {address}"
+
+
+def make(network: Network, mark: str, lock: int) -> None:
+    """Make the bridge, or bring what a crash left of it to what it shall be; LabError: not ours.
 
     `lock` is the lab's: ip(8) holds it too, so that none makes a bridge after its caller's death.
     """
-    if network.bridge not in links():
-        mac = "02:53" + "".join(f":{byte:02x}" for byte in network.host.packed)
+    found = _bridge(network)
+    if found is None:
         # With no address of its own a bridge takes its ports' and changes with them.
-        add = [IP, "link", "add", "name", network.bridge, "address", mac, "type", "bridge"]
-        run(add, lock=lock)
+        mac = ["address", _address_of(network)]
+        run([IP, "link", "add", "name", network.bridge, *mac, "type", "bridge"], lock=lock)
+    elif whose := owner(found, network, mark):
+        raise LabError(
+            f"cannot use the bridge {network.bridge}: it is not this lab's ({whose}); bring the "
+            "lab up in the network namespace that it was made in, or take it down first"
+        )
+    run([IP, "link", "set", "dev", network.bridge, "alias", mark], lock=lock)
     run([IP, "link", "set", "dev", network.bridge, "addrgenmode", "none"], lock=lock)
     address = f"{network.host}/{network.subnet.prefixlen}"
     run([IP, "address", "replace", address, "dev", network.bridge], lock=lock)
     run([IP, "link", "set", "dev", network.bridge, "up"], lock=lock)
 
 
-def remove(network: Network, lock: int) -> None:
-    """Remove the bridge and what is still plugged into it."""
-    if network.bridge not in links():
-        return
+def remove(network: Network, mark: str, lock: int) -> str | None:
+    """Remove the bridge and what is still plugged into it; say so where it is a stranger's."""
+    found = _bridge(network)
+    if found is None:
+        return None
+    if whose := owner(found, network, mark):
+        return f"left the bridge {network.bridge} alone: it is not this lab's ({whose})"
     for port in _json("link", "show", "master", network.bridge):
         _delete(port["ifname"], lock)
     _delete(network.bridge, lock)
+    return None
 
 
 def unplug(machine: str, lock: int) -> None:
@@ -113,6 +137,14 @@ def warning() -> str | None:
             "other; where it drops, nodes cannot reach each other"
         )
     return None
+
+
+def _bridge(network: Network) -> dict[str, Any] | None:
+    return next((one for one in _json("link", "show") if one["ifname"] == network.bridge), None)
+
+
+def _address_of(network: Network) -> str:
+    return "02:53" + "".join(f":{byte:02x}" for byte in network.host.packed)
 
 
 def _json(*words: str) -> list[dict[str, Any]]:

@@ -32,10 +32,16 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[str, str]  # name -> address
     sysctls: dict[str, str] = {}  # what the kernel's shared parameters were before the lab
     format: int = 1
+    number: str = ""  # drawn when it was first brought up: names are not unique over namespaces
 
     def network(self) -> Network:
         """The lab's network as a value."""
         return Network(self.bridge, IPv4Network(self.subnet))
+
+    @property
+    def mark(self) -> str:
+        """What its bridge bears to tell it from that of another lab."""
+        return f"saltern-lab {self.name} {self.number}".rstrip()
 
     def members(self) -> tuple[Node, ...]:
         """The lab's nodes as values."""

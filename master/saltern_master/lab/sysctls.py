@@ -1,11 +1,11 @@
 """Kernel parameters that nodes share with the host, put back when the last lab goes.
 
 A node's kernel is the host's. What follows is not per namespace, and a kubelet or the documents
-of a cluster set it. What was there before the first lab is remembered, and handed on from lab
-to lab.
+of a cluster set it; the lab itself raises what many nodes use up together. What was there before
+the first lab is remembered, and handed on from lab to lab.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 SYS = Path("/proc/sys")
@@ -30,6 +30,29 @@ SHARED = (
 def remember(root: Path = SYS) -> dict[str, str]:
     """Read the shared parameters that this kernel has."""
     return {name: (root / name).read_text() for name in SHARED if (root / name).exists()}
+
+
+# The kernel counts both by user, and every node's root is the host's. What runs on a node needs
+# some ten instances and thousands of watches: systemd, the agent, docker, a kubelet, a cAdvisor.
+INOTIFY = {"fs/inotify/max_user_instances": 8192, "fs/inotify/max_user_watches": 524_288}
+
+
+def raise_inotify(root: Path = SYS) -> Iterator[str]:
+    """Let all nodes together watch files; tell what was raised, and what may not be."""
+    for name, least in INOTIFY.items():
+        path = root / name
+        if not path.exists() or (before := int(path.read_text())) >= least:
+            continue
+        shown = name.replace("/", ".")
+        try:
+            path.write_text(f"{least}\n")
+        except OSError as error:
+            yield (
+                f"cannot raise {shown} from {before}: {error.strerror}; nodes share it, and where "
+                f"it runs out they do not notice changes at once: set it to {least} yourself"
+            )
+        else:
+            yield f"{shown} is raised from {before} to {least} until the last lab is down"
 
 
 def restore(before: Mapping[str, str], root: Path = SYS) -> tuple[str, ...]:
