@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from saltern_states.ports import HostError
+
 from saltern_agent import commands
 from saltern_agent.places import Places, SettingsError
 
@@ -22,7 +24,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         code = arguments.command(_places(arguments), arguments)
-    except (SettingsError, commands.CommandError) as error:
+    except (SettingsError, HostError, commands.CommandError) as error:
         print(f"saltern-agent: {error}", file=sys.stderr)  # noqa: T201
         code = 1
     except KeyboardInterrupt:

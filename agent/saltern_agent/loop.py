@@ -251,11 +251,20 @@ class Agent:
         self.looking = True
         noticed = self.notices.take(monotonic)
         whole, self.notices.full = self.notices.full, False
+        if whole and self.troubles:
+            self._listen_again()
         asked, self.asked = self.asked, []
         self.worker.submit(
             lambda keeper: self._job(keeper, noticed, whole),
             lambda look: self._looked(look, noticed, asked),
         )
+
+    def _listen_again(self) -> None:
+        """Try what could not be heard, before a look that finds what went by unheard."""
+        for source in self.sources:
+            if source.trouble():
+                source.set_watches(self.notices.watched.watches)
+        self._hear_troubles()
 
     def _may_look(self) -> bool:
         return not self.looking and self.status is not None and self.status.version is not None

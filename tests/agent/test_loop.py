@@ -56,6 +56,20 @@ class Echo:
 
 
 @dataclass
+class Deaf(Echo):
+    """A source that can hear from the second time on that it is asked to."""
+
+    asked: int = 0
+
+    def set_watches(self, watches: frozenset[Watch]) -> None:
+        self.asked += 1
+        Echo.set_watches(self, watches)
+
+    def trouble(self) -> str:
+        return "" if self.asked > 1 else "cannot hear"
+
+
+@dataclass
 class Run:
     """One agent that ends when a unit was started so often, or at the deadline."""
 
@@ -140,3 +154,15 @@ def test_a_journal_that_cannot_be_read_ends_the_agent_with_one_clear_line(
     assert str(fault).startswith("cannot open the journal")
     assert "move" in str(fault)
     assert "\n" not in str(fault)
+
+
+def test_what_could_not_be_heard_is_told_and_tried_again_at_each_full_look(
+    tmp_path: Path, stopped: FakeHost
+) -> None:
+    source = Deaf()
+    run = Run(tmp_path, stopped, starts_wanted=1, source=source)
+
+    assert run.run() is None
+    assert run.complaints == ["cannot hear"]
+    assert source.trouble() == ""
+    assert source.watches

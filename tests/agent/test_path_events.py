@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,9 +193,48 @@ def test_what_cannot_be_watched_is_trouble_and_not_silence(source: PathSource, r
     assert source.trouble() == ""
 
 
-def test_without_inotify_it_says_what_to_raise() -> None:
-    with few_descriptors(0), pytest.raises(HostError, match=r"fs\.inotify\.max_user_instances"):
+def test_without_descriptors_there_is_no_source() -> None:
+    with few_descriptors(0), pytest.raises(HostError, match="cannot watch files: Too many open"):
         PathSource()
+
+
+# In a user namespace, whose number of instances is its own: this machine's is shared.
+WITHOUT_INOTIFY = """
+import sys
+from pathlib import Path
+from saltern_agent.host.events.paths import PathSource
+from saltern_states.contract import WatchPath
+from tests.agent.waiting import drain
+most, file = Path("/proc/sys/user/max_inotify_instances"), Path(sys.argv[1])
+most.write_text("0")
+watches = frozenset({WatchPath(file)})
+source = PathSource()
+source.set_watches(watches)
+file.write_text("unheard")
+assert not drain(source).touched
+print(source.trouble())
+most.write_text("1")
+source.set_watches(watches)
+assert not source.trouble()
+file.write_text("heard")
+assert drain(source).touched == watches
+source.close()
+"""
+
+
+@pytest.mark.system
+def test_without_inotify_it_says_what_to_raise_and_hears_again_later(tmp_path: Path) -> None:
+    namespace = ["/usr/bin/unshare", "--user", "--map-root-user"]
+    done = subprocess.run(
+        [*namespace, sys.executable, "-c", WITHOUT_INOTIFY, str(tmp_path / "file")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("cannot watch files, and looks at them by the clock alone: ")
+    assert "sysctl fs.inotify.max_user_instances=8192" in done.stdout
 
 
 GOLDEN = bytes.fromhex(  # mv a b in a watched directory, then rm of a watched file

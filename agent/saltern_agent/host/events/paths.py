@@ -9,6 +9,8 @@
 * A symlink is where the way ends: nothing is followed, as in the port Files.
 * A place is listened to anew before read() tells of it, so a look made then misses nothing.
 * /proc and /sys send no events.
+* Where the kernel gives no inotify instance, mounts are still heard, trouble() says what to
+  raise, and every set_watches() tries again.
 * Paths may be those below another root than "/"; what happens above that is not listened to,
   but for mounts.
 """
@@ -58,23 +60,27 @@ class Place:
 
 
 class PathSource:
-    """Tells when something may have changed at a path; HostError where inotify cannot be had.
+    """Tells when something may have changed at a path; HostError where no descriptor is left.
 
     `root`: the directory, absolute and without symlinks, that stands for "/".
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._top = str(root).rstrip("/")
-        self._inotify = _inotify()
-        self._mounts = Mounts()
-        self._epoll = select.epoll()
-        self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
+        self._inotify: Inotify | None = None
+        self._none = ""  # why there is no inotify
+        try:
+            self._mounts = Mounts()
+            self._epoll = select.epoll()
+        except OSError as error:
+            why = f"{error.strerror}; let the agent open more files (LimitNOFILE=)"
+            raise HostError(f"cannot watch files: {why}") from error
         self._epoll.register(self._mounts.fileno(), select.EPOLLPRI)
         self._root = Place(None, "")
         self._watches: frozenset[WatchPath] = frozenset()
         self._places: dict[int, set[Place]] = {}  # by the watch's number: an inode has many names
         self._deaf: dict[Place, str] = {}
-        self._arm(self._root)
+        self._open()
 
     def fileno(self) -> int:
         """Give the one descriptor that stands for both."""
@@ -82,6 +88,8 @@ class PathSource:
 
     def set_watches(self, watches: frozenset[Watch]) -> None:
         """Listen to these WatchPaths; what could not be listened to before is tried again."""
+        if self._inotify is None:
+            self._open()
         mine = frozenset(watch for watch in watches if isinstance(watch, WatchPath))
         for watch in self._watches - mine:
             self._forget(self._place(watch.path))
@@ -98,7 +106,7 @@ class PathSource:
         touched: set[Watch] = set()
         moved: set[Place] = set()
         lost = False
-        for event in self._inotify.read():
+        for event in self._inotify.read() if self._inotify else ():
             if event.mask & Mask.Q_OVERFLOW:
                 lost = True
                 moved.add(self._root)
@@ -113,13 +121,25 @@ class PathSource:
 
     def trouble(self) -> str:
         """Say which paths cannot be watched."""
-        return "; ".join(sorted(self._deaf.values()))
+        return self._none or "; ".join(sorted(self._deaf.values()))
 
     def close(self) -> None:
         """Let go of every descriptor."""
         self._epoll.close()
-        self._inotify.close()
+        if self._inotify:
+            self._inotify.close()
         self._mounts.close()
+
+    def _open(self) -> None:
+        """Get an inotify instance, and listen to all that is watched already."""
+        try:
+            self._inotify = Inotify()
+        except OSError as error:
+            self._none = _without_inotify(error)
+            return
+        self._none = ""
+        self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
+        self._arm(self._root)
 
     def _mounted(self, point: str, touched: set[Watch], moved: set[Place]) -> None:
         """A mount hides all below its point, and looks like an entry of the directory above."""
@@ -185,6 +205,8 @@ class PathSource:
 
     def _add(self, place: Place, mask: int) -> int:
         """Add a watch; give 0 or the errno. What is no matter of being there is trouble."""
+        if self._inotify is None:
+            return errno.EMFILE
         try:
             path = f"{self._top}{place.path}"
             place.wd = self._inotify.add(path, mask | Mask.DONT_FOLLOW | Mask.MASK_ADD)
@@ -205,7 +227,8 @@ class PathSource:
         sharers.discard(place)
         if not sharers:
             del self._places[wd]
-            self._inotify.remove(wd)
+            if self._inotify:
+                self._inotify.remove(wd)
 
 
 def _hear(place: Place, event: Event, touched: set[Watch], moved: set[Place]) -> None:
@@ -245,13 +268,18 @@ def _outermost(places: Iterable[Place]) -> Iterator[Place]:
             yield place
 
 
-def _inotify() -> Inotify:
-    try:
-        return Inotify()
-    except OSError as error:
-        raise HostError(
-            f"cannot watch files: {error.strerror}; raise fs.inotify.max_user_instances"
-        ) from error
+def _without_inotify(error: OSError) -> str:
+    """Say why there is no instance: EMFILE is the user's, as our own descriptors were had before.
+
+    inotify(7): the user is the kernel's, so a host and containers that have its root share one.
+    """
+    why = error.strerror
+    if error.errno == errno.EMFILE:
+        why = (
+            "no inotify instance is left for this user, whose number all processes and "
+            "containers of the machine share; raise it: sysctl fs.inotify.max_user_instances=8192"
+        )
+    return f"cannot watch files, and looks at them by the clock alone: {why}"
 
 
 def _deafness(path: str, error: OSError) -> str:
