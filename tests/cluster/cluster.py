@@ -18,6 +18,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 SECONDS = 120.0
 NAMES = ("cp1", "w1", "w2")
+NO_PROGRAM = 127  # as a shell tells it
 SHARED = ("sysctl fs.", "sysctl vm.")
 UNITS = ("docker", "kubelet", "kube-proxy")
 
@@ -129,9 +130,13 @@ class Cluster:
         return self.fleet.node(node).run(*argv, timeout=60)
 
     def snapshot(self, node: str) -> Snapshot:
-        """Read a node beside Saltern, but for what of the kernel all labs of a machine share."""
+        """Read a node beside Saltern.
+
+        Left out is what of the kernel all labs of a machine share, and dead containers, which
+        the kubelet sweeps when it likes.
+        """
         seen = snapshot(self.fleet.lab.machine(node))
-        return {name: what for name, what in seen.items() if not name.startswith(SHARED)}
+        return {name: what for name, what in seen.items() if not is_left_out(name, what)}
 
     def invocations(self, node: str, units: Sequence[str] = UNITS) -> dict[str, str]:
         """Give which run of each service this is: another one has another InvocationID."""
@@ -139,8 +144,10 @@ class Cluster:
         return {unit: self.say(node, "systemctl", "show", *asked, unit).strip() for unit in units}
 
     def containers(self, node: str) -> set[str]:
-        """Give the containers that run on a node."""
-        return set(self.say(node, "docker", "ps", "--quiet", "--no-trunc").split())
+        """Give the containers that run on a node; none where docker is none."""
+        done = self.run(node, "docker", "ps", "--quiet", "--no-trunc")
+        assert done.returncode in (0, NO_PROGRAM), done.stderr
+        return set(done.stdout.split())
 
     def wait(self, what: str, ask: Callable[[], T | None], seconds: float = SECONDS) -> T:
         """Ask until there is an answer."""
@@ -150,6 +157,12 @@ class Cluster:
 def now() -> float:
     """Give the wall clock, which nodes of a lab share: seconds since 1970."""
     return datetime.now(UTC).timestamp()
+
+
+def is_left_out(name: str, what: str) -> bool:
+    """Tell whether something that a node's reader saw says nothing about the node."""
+    dead = name.startswith("container ") and not what.endswith(" running")
+    return dead or name.startswith(SHARED)
 
 
 def is_settled(node: Json) -> bool:
