@@ -186,6 +186,31 @@ def test_a_revoked_node_is_known_and_not_connected(run: Run) -> None:
     run(law)
 
 
+@pytest.mark.parametrize("revoked", [True, False], ids=["revoked", "forced"])
+def test_a_node_is_forgotten_at_once_where_nothing_can_be_taken_back(
+    run: Run, revoked: bool
+) -> None:
+    async def law(stand: Stand) -> None:
+        service = stand.service
+        await joined(stand, "w1", "w2")
+        await stand.deviate("w1", "swap")
+        if revoked:
+            await service.revoke("w1")
+        turn = await service.remove("w1", not revoked)
+
+        (line,) = turn.nodes
+        assert (line.result, turn.ended > 0) == ("changed", True)
+        assert "left there" in line.why
+        assert await service.turn(turn.turn) == turn
+        async with aclosing(service.follow_turn(turn.turn)) as followed:
+            assert [one async for one in followed] == [line, turn]
+        assert [one.name for one in (await service.status()).nodes] == ["w2"]
+        assert (await refused(service.remove("w1", True))).code == "not-found"
+        assert (await service.make_token("w1", "worker", 60, False)).node == "w1"
+
+    run(law)
+
+
 def test_what_is_not_there_is_not_found(run: Run) -> None:
     async def law(stand: Stand) -> None:
         service = stand.service
@@ -193,7 +218,7 @@ def test_what_is_not_there_is_not_found(run: Run) -> None:
             service.node("w9"),
             service.approve("w9", "x"),
             service.revoke("w9"),
-            service.remove("w9"),
+            service.remove("w9", False),
             service.turn(99),
         ):
             error = await refused(asked)

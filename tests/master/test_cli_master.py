@@ -113,6 +113,16 @@ def test_a_removal_asks_for_the_name(two: Master) -> None:
     assert run(two, "node", "remove", "w2", "--yes", "--no-wait").exit_code == 0
 
 
+@pytest.mark.parametrize("words", [("--force",), ()], ids=["forced", "revoked"])
+def test_a_removal_at_once_says_what_is_left(two: Master, words: tuple[str, ...]) -> None:
+    if not words:
+        run(two, "node", "revoke", "w1")
+    done = run(two, "node", "remove", "w1", "--yes", *words)
+    assert done.exit_code == 0, done.stderr
+    assert "what stands on the machine is left there" in done.stdout + done.stderr
+    assert "w1" not in run(two, "node", "list").stdout
+
+
 def test_a_revoked_node_is_no_more_heard(two: Master) -> None:
     assert run(two, "node", "revoke", "w1").exit_code == 0
     assert two.do(two.fake.node("w1")).state == "revoked"

@@ -10,6 +10,9 @@ from msgspec.structs import replace
 from saltern_master.api.service import ServiceError
 from saltern_master.core.turns import Limits
 from saltern_master.library import Library
+from saltern_master.records.codec import hold
+from saltern_master.records.documents import Issued, document_key
+from saltern_master.records.health import every_health
 from saltern_master.records.turns import newest_turn
 from saltern_master.signing.home import Home
 from saltern_protocol import messages
@@ -236,7 +239,7 @@ def test_a_node_is_removed_when_it_says_that_it_is_empty(home: Home) -> None:
     async def law(stand: Stand) -> None:
         w1, w2 = await stand.joined("w1", "w2")
         await taken(await stand.service.apply(TWO.encode()), w1, w2)
-        turn = await stand.service.remove("w2")
+        turn = await stand.service.remove("w2", False)
         assert (await stand.service.node("w2")).state == "removing"
         await w2.hear(Poke)
         doc = await w2.fetch()
@@ -258,11 +261,60 @@ def test_a_node_is_removed_when_it_says_that_it_is_empty(home: Home) -> None:
     run(home, law)
 
 
+@pytest.mark.parametrize("revoked", [True, False], ids=["revoked", "forced"])
+def test_a_node_that_is_forgotten_at_once_leaves_nothing_behind(home: Home, revoked: bool) -> None:
+    async def law(stand: Stand) -> None:
+        w1, w2 = await stand.joined("w1", "w2")
+        await taken(await stand.service.apply(TWO.encode()), w1, w2)
+        await w2.report(w2.deviation("swap"))
+        turn = await stand.service.apply(TWO.encode())
+        if revoked:
+            await stand.service.revoke("w2")
+        await stand.service.remove("w2", not revoked)
+
+        assert every_health(stand.store) == ()
+        assert hold(stand.store, document_key("w2"), Issued).value is None
+        (drift,) = await stand.service.drift("w2", 10, False)
+        assert drift.outcome == ("its node was revoked" if revoked else "its node was removed")
+        assert await stand.service.drift("", 10, True) == ()
+        while w2.key in stand.front.allowed:
+            await asyncio.sleep(0.01)
+        assert not stand.office.known.turns[turn.turn].waits_for("w2")
+        again = await stand.service.apply(TWO.encode())
+        assert {one.node: one.result for one in again.nodes}["w2"] == "unreachable"
+        await stand.joined("w2")
+
+    async def started_again(stand: Stand) -> None:
+        assert (await stand.service.node("w2")).state == "joined"
+        assert not any("failed" in line for line in stand.log)
+
+    run(home, law, started_again)
+
+
+def test_a_removal_that_reaches_nobody_says_so_from_the_first_word(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        await taken(await stand.service.apply(SMALL.encode()), w1)
+        w1.disconnect()
+        while not stand.office.known.gone:
+            await asyncio.sleep(0.01)
+        turn = await stand.service.remove("w1", False)
+        assert "saltern node remove w1 --force" in turn.nodes[0].why
+        assert await ended(stand, turn) == {"w1": "unreachable"}
+        (line,) = (await stand.service.turn(turn.turn)).nodes
+        assert "saltern node remove w1 --force" in line.why
+
+        await stand.service.remove("w1", True)
+        assert (await stand.service.node("w1")).state == "removed"
+
+    run(home, law)
+
+
 def test_a_removal_that_was_cut_off_begins_anew(home: Home) -> None:
     async def before(stand: Stand) -> None:
         w1, w2 = await stand.joined("w1", "w2")
         await taken(await stand.service.apply(TWO.encode()), w1, w2)
-        await stand.service.remove("w2")
+        await stand.service.remove("w2", False)
 
     async def after(stand: Stand) -> None:
         w2 = stand.nodes["w2"]

@@ -149,13 +149,13 @@ def test_a_node_ahead_of_the_store_is_not_told_as_converged(home: Home) -> None:
 def test_a_node_ahead_of_the_store_is_not_forgotten_before_it_is_empty(home: Home) -> None:
     async def law(stand: Stand) -> None:
         node = await away(stand)
-        turn = await stand.service.remove("w1")
+        turn = await stand.service.remove("w1", False)
         assert await ended(stand, turn) == {"w1": "unreachable"}
         await ahead(node)
         await one_of(stand, turn, "blocked")
         assert (await stand.service.node("w1")).state == "removing"
 
-        turn = await stand.service.remove("w1")
+        turn = await stand.service.remove("w1", False)
         await taken(turn, node)
         assert node.held == 51
         assert await ended(stand, turn) == {"w1": "changed"}

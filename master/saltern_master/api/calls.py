@@ -17,6 +17,7 @@ from saltern_master.api.requests import (
     Kubeconfig,
     NewToken,
     NodeEvent,
+    Removal,
     TurnEvent,
 )
 from saltern_master.api.service import (
@@ -58,7 +59,8 @@ async def revoke(service: Service, asked: Asked) -> NodeView:
 
 async def remove(service: Service, asked: Asked) -> TurnView:
     """Begin to remove a node."""
-    return await service.remove(asked.place.name)
+    query: Removal = asked.query
+    return await service.remove(asked.place.name, query.force)
 
 
 async def tokens(service: Service, asked: Asked) -> tuple[TokenView, ...]:

@@ -75,9 +75,10 @@ class Client:
         """Stop listening to a node."""
         return self._ask("POST", f"/v1/nodes/{_part(name)}/revoke", NodeView)
 
-    def remove(self, name: str) -> TurnView:
-        """Begin to remove a node."""
-        return self._ask("DELETE", f"/v1/nodes/{_part(name)}", TurnView)
+    def remove(self, name: str, force: bool) -> TurnView:
+        """Begin to remove a node; with `force`, forget it at once."""
+        query = {"force": "true"} if force else {}
+        return self._ask("DELETE", f"/v1/nodes/{_part(name)}", TurnView, query=query)
 
     def make_token(self, wanted: NewToken) -> TokenView:
         """Make a token."""

@@ -57,6 +57,12 @@ class Approval(Asking, frozen=True):
     fingerprint: Fingerprint
 
 
+class Removal(Asking, frozen=True):
+    """Force: forget the node at once, and take nothing back."""
+
+    force: bool = False
+
+
 class DriftQuery(Asking, frozen=True):
     """Which drift: of one node, and at most so many; open: only what has not ended."""
 

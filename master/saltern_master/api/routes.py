@@ -25,6 +25,7 @@ from saltern_master.api.requests import (
     NodeEvent,
     NodePath,
     ProblemEvent,
+    Removal,
     TurnEvent,
     TurnPath,
 )
@@ -112,10 +113,12 @@ ROUTES: Final[tuple[Route | Stream, ...]] = (
         "DELETE",
         "/v1/nodes/{name}",
         "removeNode",
-        "Begin to drain a node, take back what stands on it, and forget it.",
+        "Begin to drain a node, take back what stands on it, and forget it. One that was revoked, "
+        "and any with force, is forgotten at once: what stands on it stays there.",
         TurnView,
         calls.remove,
         place=NodePath,
+        query=Removal,
         status=202,
     ),
     Route(

@@ -167,8 +167,11 @@ class Service(Protocol):
         """Stop listening to a node's key, from its next message on."""
         ...
 
-    async def remove(self, node: str) -> TurnView:
-        """Begin to drain a node, take back what stands on it, and forget it; gives the turn."""
+    async def remove(self, node: str, force: bool) -> TurnView:
+        """Begin to drain a node, take back what stands on it, and forget it; gives the turn.
+
+        A revoked one, and any with `force`, is forgotten at once: what stands on it stays there.
+        """
         ...
 
     async def apply(self, file: bytes) -> TurnView:

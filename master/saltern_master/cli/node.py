@@ -105,12 +105,15 @@ def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
 def remove(
     name: NodeName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Forget it at once: nothing on it is taken back.")
+    ] = False,
     no_wait: NoWait = False,
     timeout: Timeout = "10m",
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
-    """Drain a node, take back what stands on it, and forget it.
+    """Drain a node, take back what stands on it, and forget it. A revoked one is forgotten at once.
 
     Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
     """
@@ -120,7 +123,7 @@ def remove(
         client.node(name)
         if not yes and typer.prompt(f"Type {name} to remove it", err=True) != name:
             raise UsageError(f"cannot remove {name}: another name was typed; nothing was done")
-        follow_turn(client, client.remove(name), 0 if no_wait else seconds, output)
+        follow_turn(client, client.remove(name, force), 0 if no_wait else seconds, output)
 
 
 def _refuse_strange(name: str) -> None:

@@ -191,7 +191,7 @@ def hindrance_lines(one: TurnNode) -> list[str]:
 def standing_line(one: TurnNode) -> str:
     """Give how one node stands, as a line of progress."""
     if one.result == "waiting":
-        return printable(f"{one.node}: waiting")
+        return printable(f"{one.node}: waiting" + (f"; {one.why}" if one.why else ""))
     if one.result == "unreachable":
         return printable(f"{one.node}: unreachable; {one.why}")
     changes = f"{one.changes} change{'' if one.changes == 1 else 's'} in {one.seconds:.1f} s"

@@ -102,15 +102,19 @@ class Core:
             office.left(bytes.fromhex(known.key), node, "it was revoked")
         return await self.node(node)
 
-    async def remove(self, node: str) -> TurnView:
-        """Begin to drain a node, take back what stands on it, and forget it; gives the turn."""
+    async def remove(self, node: str, force: bool) -> TurnView:
+        """Begin to drain a node, take back what stands on it, and forget it; gives the turn.
+
+        A revoked one, and any with `force`, is forgotten at once.
+        """
         office = self._office
-        if node not in office.known.peers:
-            text = f"cannot remove {node}: no node of that name has joined; see: saltern status"
-            raise ServiceError("not-found", text)
         with _told():
+            why = office.leaving.at_once(node, force)
+            if why:
+                return view_of(office.forget(node, why))
             turn = office.leaving.begin(node)
         office.start(office.leaving.empty(node, turn.number, office.end))
+        office.patience.stir()
         return view_of(turn)
 
     async def apply(self, file: bytes) -> TurnView:

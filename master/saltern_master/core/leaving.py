@@ -4,7 +4,8 @@
 
 * Each step can be done again: a core that was started in the midst begins the removal anew.
 * A node that could not take everything back stays as `removing`: it can be removed again, or
-  revoked. Nothing is forgotten of a node on which something of ours may still stand.
+  revoked. Nothing is forgotten of a node on which something of ours may still stand, but for one
+  that was revoked (nothing that it says is heard) and by `force` (an operator has decided).
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from saltern_master.core.turns import Standing, Turn
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import Expel
 from saltern_master.kube.api import KubernetesError
+from saltern_master.records.nodes import hold_node
 from saltern_master.store import Store
 
 End = Callable[[int, str, Standing], None]
 EMPTY = ("converged", "changed")
+LEAVES = ("joined", "removing", "revoked")
+LEFT = "it is forgotten, and what stands on the machine is left there"
 
 
 class Leaving:
@@ -47,6 +51,16 @@ class Leaving:
         self._store, self._known, self._line = store, known, line
         self._members, self._rolling, self._kubernetes = members, rolling, kubernetes
         self._clock, self._log = clock, log
+
+    def at_once(self, name: str, force: bool) -> str:
+        """Say why a node is to be forgotten at once, or "". ServiceError: there is none."""
+        node = hold_node(self._store, name).value
+        if node is None or node.state not in LEAVES:
+            text = f"cannot remove {name}: no node of that name has joined; see: saltern status"
+            raise ServiceError("not-found", text)
+        if node.state == "revoked":
+            return f"it was revoked; {LEFT}"
+        return LEFT if force else ""
 
     def begin(self, name: str) -> Turn:
         """Let a node leave from now on; gives the turn. StoreError."""
@@ -70,9 +84,8 @@ class Leaving:
 
     async def finish(self, name: str) -> None:
         """Forget a node on which nothing of ours stands any more, and tell the others."""
-        key = bytes.fromhex(self._known.peers[name].node.key)
         try:
-            self._members.forget(name, self._clock())
+            key = bytes.fromhex(self._members.forget(name, self._clock()))
         except MasterError as error:
             self._log(f"{name} is empty and not forgotten: {error}")
             return

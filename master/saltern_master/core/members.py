@@ -91,9 +91,17 @@ class Members:
         """Shut a node out, from its next message on; EnrolError, StoreError."""
         return self._end(name, lambda standing: approvals.revoke(standing, now))
 
-    def forget(self, name: str, now: float) -> Node:
-        """Forget a node from which everything was taken back; EnrolError, StoreError."""
-        return self._end(name, lambda standing: approvals.remove(standing, now))
+    def forget(self, name: str, now: float) -> str:
+        """Forget a node; gives the key that it had. EnrolError, StoreError."""
+        key = ""
+
+        def decide(standing: Standing) -> tuple[Node, tuple[Write, ...]]:
+            nonlocal key
+            key = standing.key
+            return approvals.remove(standing, now)
+
+        self._end(name, decide)
+        return key
 
     def certify(self, peer: Peer, csr: Csr, now: float) -> tuple[Cert, tuple[Write, ...]]:
         """Answer a node that wants a certificate of its own body. MasterError, BodyError."""

@@ -195,7 +195,7 @@ class Office:
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Go on with who leaves, when nothing of ours is left there."""
         for name in nodes:
-            if is_empty(turn, name):
+            if name in self.known.peers and is_empty(turn, name):  # not: who was forgotten at once
                 self.start(self._forget(name))
 
     def end(self, number: int, name: str, standing: Standing) -> None:
@@ -212,6 +212,14 @@ class Office:
         except StoreError:
             self.known.restore(snapshot)
             raise
+
+    def forget(self, name: str, why: str) -> Turn:
+        """Forget a node at once, and tell the others; gives a turn that has ended. MasterError."""
+        key = self.members.forget(name, self.clock())
+        self.left(bytes.fromhex(key), name, "it was removed")
+        self._changed.set()
+        self.start(self.kubernetes.forget(name))
+        return self.rolling.note_removal(name, Standing(result="changed", why=why))
 
     async def _forget(self, name: str) -> None:
         await self.leaving.finish(name)

@@ -32,7 +32,7 @@ from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Prepared, Preparing, Question
 from saltern_master.core.rollout import NewDocument, Rollout, Signed
 from saltern_master.core.signer import DOCUMENT_LIFE, Signer, read_signer
-from saltern_master.core.turns import Standing, Turn, begin, supersede
+from saltern_master.core.turns import Standing, Turn, begin, not_reached, supersede
 from saltern_master.front.frames import Frame, Grant, Tell
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
@@ -113,6 +113,15 @@ class Rolling:
     def start_removal(self, name: str) -> Turn:
         """Begin a turn that waits for a node to be empty; it is not asked yet."""
         turn = msgspec.structs.replace(self._begin({name: 0}), purpose="remove")
+        if name in self._known.gone:
+            waits = msgspec.structs.replace(turn.nodes[name], why=not_reached(turn, name))
+            turn = msgspec.structs.replace(turn, nodes={name: waits})
+        self._commit(turn, (), ())
+        return turn
+
+    def note_removal(self, name: str, standing: Standing) -> Turn:
+        """Write down a removal that is done: a turn that waits for nobody."""
+        turn = msgspec.structs.replace(self._begin({}, {name: standing}), purpose="remove")
         self._commit(turn, (), ())
         return turn
 

@@ -25,6 +25,10 @@ from saltern_master.api.service import HindranceView, Result, TurnNode, TurnView
 
 SUPERSEDED = "a newer turn asks for this node"
 NOT_BACK = "it is not connected; it gets its document when it comes back"
+LEAVES_LATER = (
+    "it is not connected, so nothing can be taken back there until it comes back; if it never "
+    "does: saltern node remove {node} --force"
+)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +166,11 @@ def node_view(turn: Turn, node: str) -> TurnNode:
     )
 
 
+def not_reached(turn: Turn, node: str) -> str:
+    """Say of a node that is not connected what that means for a turn, and what can be done."""
+    return LEAVES_LATER.format(node=node) if turn.purpose == "remove" else NOT_BACK
+
+
 def _due(turn: Turn, node: str, gone: Mapping[str, float], limits: Limits) -> float:
     moved = max(turn.began, turn.nodes[node].moved)
     due = min(moved + limits.deadline, turn.began + limits.longest)
@@ -175,7 +184,8 @@ def _impatient(
 ) -> Standing:
     standing = turn.nodes[node]
     if node in gone and max(turn.began, gone[node]) + limits.grace <= now:
-        return replace(standing, result="unreachable", ended=now, why=NOT_BACK)
+        why = not_reached(turn, node)
+        return replace(standing, result="unreachable", ended=now, why=why)
     silent = max(0.0, now - max(turn.began, standing.moved))
     why = f"it told no end and no progress for {silent:.0f} s; see saltern-agent status there"
     return replace(standing, result="expired", ended=now, why=why)

@@ -51,7 +51,7 @@ class FakeService:
             cluster=name,
             revision=max((turn.revision for turn in self._turns.values()), default=0),
             version=version,
-            nodes=tuple(node for _, node in sorted(self._nodes.items())),
+            nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
         )
 
     async def node(self, name: str) -> NodeView:
@@ -62,7 +62,7 @@ class FakeService:
         self, node: str, node_class: str, seconds: int, approval: bool
     ) -> TokenView:
         """Make a token."""
-        if node in self._nodes and self._nodes[node].state != "revoked":
+        if node in self._nodes and self._nodes[node].state not in ("revoked", "removed"):
             text = f"cannot make a token for {node}: it has joined; run: saltern node remove {node}"
             raise ServiceError("conflict", text)
         secret = f"fake-{node}-{len(self._tokens)}"
@@ -100,10 +100,22 @@ class FakeService:
         """Stop listening to a node."""
         return await self._put(self._known(node), state="revoked", connected=False)
 
-    async def remove(self, node: str) -> TurnView:
-        """Begin to remove a node."""
-        await self._put(self._known(node), state="removing")
-        return await self._begin((node,), self._revision(), ())
+    async def remove(self, node: str, force: bool) -> TurnView:
+        """Begin to remove a node; at once where it was revoked, or with `force`."""
+        known = self._known(node)
+        if known.state == "removed":
+            raise ServiceError("not-found", f"cannot remove {node}: it was removed already")
+        if not force and known.state != "revoked":
+            await self._put(known, state="removing")
+            return await self._begin((node,), self._revision(), ())
+        await self._put(known, state="removed", connected=False)
+        number = (await self._begin((), self._revision(), ())).turn
+        why = "it is forgotten; what stands on the machine is left there"
+        standing = TurnNode(node=node, result="changed", why=why)
+        self._turns[number] = msgspec.structs.replace(
+            self._turns[number], nodes=(standing,), ended=self.now()
+        )
+        return self._turns[number]
 
     async def apply(self, file: bytes) -> TurnView:
         """Begin to roll out a cluster file."""
