@@ -33,7 +33,8 @@ class Done:
     step: Step
     outcome: Outcome
     changes: tuple[Change, ...] = ()  # those that were made
-    why: str = ""  # of failed and blocked
+    why: str = ""  # of failed and blocked: one line
+    detail: str = ""  # what a program said of it, for a log
 
     @property
     def bad(self) -> bool:
@@ -145,7 +146,7 @@ def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Do
         except MovedError:
             continue
         except HostError as error:
-            return Done(step, "failed", tuple(made), str(error))
+            return Done(step, "failed", tuple(made), str(error), error.detail)
         except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
             return Done(step, "failed", tuple(made), fault(error))
     return _end(host, step, owns, tuple(made))

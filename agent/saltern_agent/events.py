@@ -53,6 +53,7 @@ class DoneLine(msgspec.Struct, frozen=True, tag_field="type", tag="done"):
     cause: str  # document, drift, boot
     changes: tuple[ChangeLine, ...] = ()
     why: str = ""
+    detail: str = ""  # lines that a program ended with
 
     @property
     def bad(self) -> bool:
@@ -114,6 +115,7 @@ def done_line(done: Done, cause: str) -> DoneLine:
         cause,
         tuple(ChangeLine(printable(str(change)), change.impact.value) for change in done.changes),
         printable(done.why),
+        _encodable(done.detail),
     )
 
 

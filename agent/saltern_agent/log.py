@@ -32,6 +32,9 @@ class Log:
         said = text(line)
         if said:
             self.say(said, _priority(line))
+        if isinstance(line, DoneLine):
+            for row in line.detail.splitlines():
+                self.say(f"    {row}", _priority(line))
 
 
 def standard_log(invocation: str | None) -> Log:

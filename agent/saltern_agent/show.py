@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from saltern_protocol.errors import printable
+
 from saltern_agent.answers import StatusLine
 from saltern_agent.events import DoneLine, MakingLine, PlannedLine
 from saltern_agent.journal import Drift
@@ -29,6 +31,7 @@ def show_done(line: DoneLine) -> Iterator[str]:
     """Show how a step of a converge ended, where its changes have been shown as they were made."""
     if line.bad:
         yield f"! {line.resource}: {line.outcome}: {line.why}"
+        yield from (f"      {printable(row)}" for row in line.detail.splitlines())
 
 
 @dataclass(slots=True)

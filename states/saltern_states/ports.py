@@ -21,7 +21,11 @@ from saltern_states.key_ports import Certificates, Secrets
 
 
 class HostError(Exception):
-    """The node would not do what was asked."""
+    """The node would not do what was asked. `detail`: the lines of a program that said so."""
+
+    def __init__(self, why: str = "", detail: str = "") -> None:
+        super().__init__(why)
+        self.detail = detail
 
 
 class MovedError(HostError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from saltern_agent.host.dpkg import POLICY, DebianPackages, configured, locked
-from saltern_agent.host.transaction import run
+from saltern_agent.host.transaction import cause, run
 from saltern_states.ports import HostError
 
 STATUS = """Package: dpkg
@@ -160,17 +160,60 @@ def test_a_tool_that_fails_is_told_with_its_last_lines() -> None:
     with pytest.raises(HostError) as caught:
         run("try", ["/bin/sh", "-c", script], {"PATH": "/usr/bin:/bin"}, 10)
 
-    told = str(caught.value).splitlines()
-    assert told[0] == "cannot try: /bin/sh gave 7; it ends:"
+    assert str(caught.value) == "cannot try: /bin/sh gave 7: the end"
+    told = caught.value.detail.splitlines()
     assert told[-2:] == ["line 100", "the end"]
-    assert len(told) == 16
+    assert len(told) == 15
+
+
+HELD = """Reading package lists...
+The following packages have unmet dependencies:
+ one : Depends: other (>= 2) but it is not going to be installed
+E: Unable to correct problems, you have held broken packages.
+"""
+SCRIPT = """Setting up one (1) ...
+dpkg: error processing package one (--configure):
+ installed one package post-installation script subprocess returned error exit status 1
+Errors were encountered while processing:
+ one
+E: Sub-process /usr/bin/dpkg returned an error code (1)
+"""
+NOWHERE = "Reading package lists...\nE: Unable to locate package one\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        pytest.param(NOWHERE, "E: Unable to locate package one", id="not there"),
+        pytest.param(
+            HELD,
+            "one : Depends: other (>= 2) but it is not going to be installed; "
+            "E: Unable to correct problems, you have held broken packages.",
+            id="not resolved",
+        ),
+        pytest.param(
+            SCRIPT,
+            "dpkg: error processing package one (--configure): "
+            "installed one package post-installation script subprocess returned error exit "
+            "status 1",
+            id="a maintainer's script",
+        ),
+        pytest.param("E: Sub-process x\n", "E: Sub-process x", id="nothing else"),
+        pytest.param("one\n\ntwo \n\n", "two", id="another tool"),
+        pytest.param("", "it said nothing", id="silent"),
+        pytest.param("E: one\n" * 20, "E: one", id="the same again and again"),
+        pytest.param("E: " + "x" * 900, "E: " + "x" * 397 + "…", id="long"),
+    ],
+)
+def test_why_a_tool_failed_is_one_line(said: str, why: str) -> None:
+    assert cause(said) == why
 
 
 def test_a_tool_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     script = f"sleep 100 & echo $! > {mark}; echo begun; wait"
     begun = time.monotonic()
-    with pytest.raises(HostError, match=r"(?s)was not done after 1 s; it ends:\nbegun"):
+    with pytest.raises(HostError, match="was not done after 1 s; it ends: begun"):
         run("try", ["/bin/sh", "-c", script], {"PATH": "/usr/bin:/bin"}, 0.6)
 
     assert time.monotonic() - begun < 15

@@ -46,7 +46,8 @@ def read(file: Path, environment: Mapping[str, str]) -> Named:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostError(f"{doing}: {error}") from error
     if done.returncode:
-        why = done.stderr.decode(errors="replace").strip()[-MAX_SHOWN:]
+        said = done.stderr.decode(errors="replace").strip()
+        why = " ".join(said[-MAX_SHOWN:].split())
         raise HostError(f"{doing}: {why}; fetch it again")
     fields = dict(line.split(": ", 1) for line in done.stdout.decode().splitlines() if ": " in line)
     return Named(fields.get("Package", ""), fields.get("Version", ""))

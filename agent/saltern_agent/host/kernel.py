@@ -154,8 +154,9 @@ class KernelModules:
                 f"cannot load module {name}: modprobe hangs ({MODPROBE_SECONDS} s); see dmesg"
             ) from error
         if done.returncode:
+            said = " ".join(done.stderr.split())[:300]
             raise HostError(
-                f"cannot load module {name}: {done.stderr.strip()[:300]}; install the package "
+                f"cannot load module {name}: {said}; install the package "
                 f"of the modules of kernel {os.uname().release}"
             )
 
