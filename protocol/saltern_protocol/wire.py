@@ -23,6 +23,7 @@ from saltern_protocol.errors import MalformedError
 
 MAX_DEPTH = 16
 MAX_ITEMS = 20_000
+LEAVES = frozenset({bool, int, str, bytes, type(None)})
 BINARY = (bytes, bytearray)  # as they are: msgspec would make base64 text of them
 
 Plain = None | bool | int | str | bytes | list["Plain"] | dict[str, "Plain"]
@@ -94,7 +95,8 @@ def _refuse_strange(plain: object) -> None:
     for _ in range(MAX_DEPTH):
         below: list[object] = []
         for value in layer:
-            below.extend(_members(value))
+            if type(value) not in LEAVES:  # most are
+                below.extend(_members(value))
         items += len(below)
         if items > MAX_ITEMS:
             raise ValueError(f"more than {MAX_ITEMS} items")
