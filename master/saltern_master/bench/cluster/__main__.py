@@ -37,9 +37,9 @@ def main() -> None:
     try:
         with joined_fleet(show, arguments.keep) as fleet:
             figures = measure(fleet, site, amount)
+            _tell(figures, arguments.output)  # whatever becomes of taking it all down
     except MasterError as error:
         sys.exit(f"cannot measure: {error}")
-    _tell(figures, arguments.output)
     if not arguments.no_page:
         written = checkout() / "docs/measured" / f"{site.date}-cluster.md"
         written.write_text(page(figures))
