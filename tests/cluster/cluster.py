@@ -78,8 +78,9 @@ class Cluster:
         return {one["name"]: one for one in status["nodes"] if one["state"] == "joined"}
 
     def ready(self) -> list[str]:
-        """Name the nodes that Kubernetes calls Ready."""
-        return [str(node["metadata"]["name"]) for node in self.objects("nodes") if is_ready(node)]
+        """Name the nodes that Kubernetes calls Ready, and keeps pods from no more."""
+        found = (one for one in self.objects("nodes") if is_ready(one) and not is_shunned(one))
+        return [str(node["metadata"]["name"]) for node in found]
 
     def objects(self, *what: str) -> list[Json]:
         """List objects; none while the API server does not answer."""
@@ -175,3 +176,9 @@ def is_ready(thing: Json) -> bool:
     """Tell whether a Node, or a Pod, has the condition Ready."""
     found = thing["status"].get("conditions", ())
     return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
+
+
+def is_shunned(node: Json) -> bool:
+    """Tell whether a Node bears a taint of Kubernetes' own, as one that was not ready just now."""
+    taints = node["spec"].get("taints", ())
+    return any(one["key"].startswith("node.kubernetes.io/") for one in taints)
