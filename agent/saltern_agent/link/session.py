@@ -26,6 +26,7 @@ from saltern_protocol.lease import RENEW_SECONDS
 
 from saltern_agent.link import words
 from saltern_agent.link.fetching import Fetching
+from saltern_agent.link.pace import ASKS, Pace
 from saltern_agent.link.reporting import Reporting
 from saltern_agent.outbox import Batch
 
@@ -55,15 +56,13 @@ class Session:
         self.since = 0.0  # when the state began
         self.lease_until = 0.0
         self.fetching: Fetching | None = None
-        self.ignored = 0  # messages out of turn
-        self.malformed = 0
+        self.ignored = self.malformed = 0  # messages out of turn, and what is none
         self.reporting = Reporting(batch)
         self._about, self._standing = about, standing
         self._jitter, self._nonce = jitter, nonce
-        self._failures = 0
-        self._retry_at = 0.0
-        self._health_at = self._renew_at = 0.0
-        self._heard_at = 0.0
+        self._failures, self._retry_at = 0, 0.0
+        self._health_at = self._renew_at = self._heard_at = 0.0
+        self._pace = Pace()
         self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
         self._may_fetch = False  # a lease came on this connection
         self._taken: words.Offer | None = None  # what is being applied or planned
@@ -142,8 +141,7 @@ class Session:
     def _unbelieved(self, given: words.Declined, _now: float) -> None:
         if self.fetching is not None and given.offer == self.fetching.offer:
             if isinstance(given.offer, messages.Doc):
-                # a lease that names it says nothing new
-                self._declined = words.hash_of(given.offer)
+                self._declined = words.hash_of(given.offer)  # a lease that names it is no news
             self._decline(given.reason, given.why)
 
     def _over(self, given: words.Over, now: float) -> None:
@@ -194,6 +192,9 @@ class Session:
             self.ignored += 1
             return
         self._heard_at = now
+        if isinstance(message, ASKS) and not self._pace.bears(now):
+            self._give_up("the master asks too often", now)
+            return
         MESSAGES[type(message)](self, message, now)
 
     def _lease(self, message: messages.Lease, now: float) -> None:
@@ -249,7 +250,7 @@ class Session:
 
     def _current(self, message: messages.Current, _now: float) -> None:
         """Nothing is newer: the answer to a Fetch, or said in place of a Poke."""
-        if self._may_fetch:
+        if self.state == "up":  # whoever has no believed lease cannot know
             self._awaited.pop("a document", None)
             self._out.append(words.Look(message.turn))
         else:
