@@ -92,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="for an answer or an operator's approval, at most (%(default)s)",
     )
+    sub.add_argument(
+        "--again",
+        action="store_true",
+        help="also on a machine that is a node already and holds something, or is another one; "
+        "what stands there is left, what it knew is put aside",
+    )
     sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
     sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
     sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")

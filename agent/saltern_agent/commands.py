@@ -55,7 +55,13 @@ def join(places: Places, arguments: Namespace) -> int:
     from saltern_agent.enrolling import join_master
 
     identity, news = join_master(
-        places, _token(arguments.token), arguments.wait, CLOCKS.monotonic, _print, _complain
+        places,
+        _token(arguments.token),
+        arguments.wait,
+        arguments.again,
+        CLOCKS.monotonic,
+        _print,
+        _complain,
     )
     _print(
         f"this {news} node {identity.node} of cluster {identity.cluster}, as {identity.node_class}"

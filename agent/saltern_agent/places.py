@@ -1,6 +1,7 @@
 """Where the agent keeps what; who this node is, and which master it speaks to.
 
-* The identity is what makes a node: it is put in place last, durably, and never replaced.
+* The identity is what makes a node: it is put in place last, durably. Only a join replaces it,
+  once what the old one knew is put aside (anew.py).
 * /etc/saltern/master is msgpack; it holds nothing secret, and is root's alone like the rest.
 """
 
@@ -96,13 +97,25 @@ def read_identity(places: Places) -> Identity:
 
 def pin(places: Places, data: bytes) -> Identity:
     """Put an identity in its place, if it is one and none is there already."""
+    identity = _checked(data)
+    if not refuse_another(places, data):
+        _write(places.identity, data)
+    return identity
+
+
+def pin_anew(places: Places, data: bytes) -> Identity:
+    """Put an identity in the place of another one's, whose journal was put aside."""
+    identity = _checked(data)
+    _write(places.identity, data)
+    return identity
+
+
+def _checked(data: bytes) -> Identity:
     try:
         identity = decode_identity(data)
         Trust.pin(identity)
     except ProtocolError as error:
         raise SettingsError(f"cannot pin this file: {error}") from error
-    if not refuse_another(places, data):
-        _write(places.identity, data)
     return identity
 
 

@@ -248,15 +248,6 @@ def test_a_machine_that_is_somebody_else_asks_nobody(machine: Machine) -> None:
     assert door.knocks == []
 
 
-def test_another_incarnation_is_not_pinned_over_the_first(machine: Machine) -> None:
-    pin(machine.places, encode_identity(replace(testing.IDENTITY, incarnation="f" * 32)))
-    with fake_door(granting) as door:
-        done = machine.join(token_for(door.port).text())
-    assert done.returncode == 1
-    assert "has an identity already" in done.stderr
-    assert read_master(machine.places) is None
-
-
 @pytest.mark.parametrize("how", ["stdin", "file"])
 def test_the_token_need_not_stand_in_the_command_line(machine: Machine, how: str) -> None:
     with fake_door(granting) as door:

@@ -202,8 +202,7 @@ def test_a_node_is_forgotten_at_once_where_nothing_can_be_taken_back(
         assert (line.result, turn.ended > 0) == ("changed", True)
         assert "left there" in line.why
         assert await service.turn(turn.turn) == turn
-        async with aclosing(service.follow_turn(turn.turn)) as followed:
-            assert [one async for one in followed] == [line, turn]
+        assert [one async for one in service.follow_turn(turn.turn)] == [line, turn]
         assert [one.name for one in (await service.status()).nodes] == ["w2"]
         assert (await refused(service.remove("w1", True))).code == "not-found"
         assert (await service.make_token("w1", "worker", 60, False)).node == "w1"

@@ -45,7 +45,10 @@ TEXTS = {
         "the facts or the sealing key of this machine cannot be used; install the release of the "
         "master"
     ),
-    "revoked": "the key of this machine was revoked; remove its keys, and join by a new token",
+    "revoked": (
+        "the key of this machine was revoked; remove link.key and sealing.key in its /etc/saltern, "
+        "then give the same command again: the token was not used"
+    ),
     "other-name": "the key of this machine is another node's; remove that node first",
     "token": (
         "this token is not known, has expired, was used, or is for another name; make a new one: "
