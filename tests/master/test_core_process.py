@@ -17,10 +17,11 @@ import pytest
 import zmq
 from saltern_master.api.client import Client
 from saltern_master.api.requests import NewToken
-from saltern_master.signing.home import Home
+from saltern_master.signing.home import Home, link_public
 from saltern_protocol import messages
 from saltern_protocol.documents import decode_document, decode_identity
 from saltern_protocol.envelope import decode
+from saltern_protocol.keys import fingerprint
 from saltern_protocol.messages import (
     BlobAsk,
     BlobPart,
@@ -164,6 +165,23 @@ def test_a_node_joins_takes_its_document_and_tells(home: Home) -> None:
 
         assert results(master, turn.turn) == {"w1": "changed"}
         assert master.client.node("w1").connected
+
+
+def test_it_says_where_it_listens_and_who_comes(home: Home) -> None:
+    key = fingerprint(link_public(home.link_key()))
+    with running(home) as master, many_lines() as lines:
+        who = joined(master, lines)
+        node = who.connect()
+        wait("not told", lambda: "node w1 is here" in master.log.read_text())
+        node.close()
+        said = master.log.read_text().splitlines()
+
+    ports = f"{who.token.link_port} (link) and {who.token.door_port} (door)"
+    assert said[:2] == [
+        f"ready: listens on 127.0.0.1 ports {ports}; tokens say 127.0.0.1",
+        f"ready: the API is on {home.path}/run/api.sock; its key has the fingerprint {key}",
+    ]
+    assert "node w1 is here" in said[2:]
 
 
 def test_a_front_that_is_killed_is_back_in_two_seconds_and_knows_its_peers(home: Home) -> None:

@@ -23,6 +23,7 @@ from saltern_protocol.messages import Cert, Csr, Message
 
 from saltern_master.api.service import DriftView
 from saltern_master.core.batch import Batch
+from saltern_master.core.comings import Comings
 from saltern_master.core.conversation import Said, hear
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
@@ -142,6 +143,7 @@ class Desk:
         self._store, self._known, self._line = store, known, line
         self._followers, self._clerk, self._signer = followers, clerk, signer
         self._clock, self._log = clock, log
+        self._comings = Comings(log, clock)
 
     def heard(self, frames: Sequence[ToCore]) -> None:
         """Take all frames that came together.
@@ -213,10 +215,15 @@ class Desk:
         peer = self._known.peer_of(frame.key)
         if peer is None:
             return
+        name, was_here = peer.node.name, peer.node.name not in self._known.gone
         if isinstance(frame, Up):
-            self._known.connected(peer.node.name, now)
+            self._known.connected(name, now)
+            if not was_here:
+                self._comings.came(name)
         else:
-            self._known.disconnected([peer.node.name], now)
+            self._known.disconnected([name], now)
+            if was_here:
+                self._comings.went(name)
 
     def _heard(self, frame: Heard, deed: Deed, now: float) -> None:
         peer = self._known.peer_of(frame.key)

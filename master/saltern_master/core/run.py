@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from saltern_master.api.serve import serve
+from saltern_master.core.comings import ready_lines
 from saltern_master.core.core import Core
 from saltern_master.core.front import supervise
 from saltern_master.core.office import Office
@@ -70,6 +71,7 @@ async def _run(path: Path, settings: Settings) -> None:
 async def _work(office: Office, settings: Settings, socket: Path, stop: asyncio.Event) -> None:
     """Do everything until `stop`, or until a part of it fails: then all of it ends with that."""
     core = Core(office, secrets.token_bytes)
+    office.start(_tell_ready(office, settings, socket))
     answering = asyncio.ensure_future(serve(core, socket, stop))
     beside = [
         asyncio.ensure_future(office.run()),
@@ -86,6 +88,13 @@ async def _work(office: Office, settings: Settings, socket: Path, stop: asyncio.
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+async def _tell_ready(office: Office, settings: Settings, socket: Path) -> None:
+    """Say so when the front listens; the API does before that, or there is no master."""
+    ready = await office.desk.seen.listening()
+    for line in ready_lines(ready, settings, office.link_key, socket):
+        _log(line)
 
 
 @contextmanager
