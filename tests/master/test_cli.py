@@ -165,11 +165,13 @@ def test_blobs_are_kept_by_their_hash(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
-        (("compile", "/no/such/file"), 1, "saltern: cannot read /no/such/file"),
-        (("show", "/dev/null"), 1, "saltern: cannot show /dev/null"),
+        (("compile", "/no/such/file"), 2, "saltern: cannot read /no/such/file"),
+        (("sign", "/no/such/file"), 2, "saltern: cannot read /no/such/file"),
+        (("apply", "/no/such/file"), 2, "saltern: cannot read /no/such/file"),
+        (("show", "/dev/null"), 2, "saltern: cannot show /dev/null"),
         (("compile",), 2, "Missing argument"),
         (("nonsense",), 2, "No such command"),
-        (("packages", "add", "x", "--base", "/no"), 1, "saltern: cannot read /no; give the status"),
+        (("packages", "add", "x", "--base", "/no"), 2, "saltern: cannot read /no; give the status"),
         (("packages", "list", "--home", "/no"), 0, ""),
     ],
 )

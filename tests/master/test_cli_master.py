@@ -327,7 +327,7 @@ def test_without_a_master_it_is_said_how_to_run_one(tmp_path: Path, words: tuple
         (("node", "token", "w1", "--ttl", "99d"), 2, "cannot take the body"),
         (("drift", "w9"), 1, "cannot find the node w9"),
         (("drift", "--most", "0"), 2, "most"),
-        (("apply", "/no/such/file"), 1, "cannot read /no/such/file"),
+        (("apply", "/no/such/file"), 2, "cannot read /no/such/file"),
         (("node", "remove", "w9", "--yes"), 1, "cannot find the node w9"),
         (("master", "run", "--listen", "here"), 2, "it is no IPv4 address"),
     ],

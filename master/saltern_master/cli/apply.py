@@ -30,6 +30,6 @@ def apply(
     reached, or not all were done in time.
     """
     with refusals_told():
+        seconds, text = span(timeout), read_bytes(file)
         client = reach(home)
-        seconds = span(timeout)
-        follow_turn(client, client.apply(read_bytes(file)), 0 if no_wait else seconds, output)
+        follow_turn(client, client.apply(text), 0 if no_wait else seconds, output)

@@ -39,7 +39,7 @@ def refusals_told() -> Iterator[None]:
         except ServiceError as error:
             say("\n  ".join([f"saltern: {error}", *error.faults]))
             raise typer.Exit(2 if error.code in WRONG_INPUT else 1) from error
-        except (UsageError, SpanError) as error:
+        except (UsageError, FileError, SpanError) as error:
             say(f"saltern: {error}")
             raise typer.Exit(2) from error
 
