@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 FILE = "/etc/sysctl.d/90-saltern-net.core.somaxconn.conf"
 RESOURCE = "sysctl/net.core.somaxconn"
+OUTCOMES = ("healed", "went away by itself")
+"""The second is for who was killed between the repair and its record, and found it made."""
 FRONT_SECONDS, NODE_SECONDS = 4.0, 20.0
 
 
@@ -108,7 +110,8 @@ def test_all_come_back_and_nothing_is_lost(cluster: Cluster, what: str) -> None:
 
     record = cluster.wait("what broke to be told and healed", told)
     cluster.settle()
-    assert (record["resource"], record["outcome"]) == (RESOURCE, "healed")
+    assert record["resource"] == RESOURCE
+    assert record["outcome"] in OUTCOMES
     after = {(one["node"], one["number"]): one for one in cluster.drift()}
     new = {key: one for key, one in after.items() if key not in drift}
     assert list(new.values()) == [record], "told once, and nothing else is drift"
