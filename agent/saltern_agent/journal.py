@@ -16,6 +16,7 @@ Times are Unix seconds (UTC, float), given by the caller.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -93,13 +94,15 @@ class Journal:
         self._news = False  # in the transaction in hand: something that the master may ask for
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite makes -wal and -shm with the mode that the file has when they are made.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            path.chmod(0o600)  # an older agent's
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=1000")
             self._db.executescript(SCHEMA + waiting.SCHEMA)
             outbox.begin(self._db)
-            path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot open the journal {path}: {error}; see that {path.parent} can be written "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,16 @@ def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(JournalError, match="cannot open the journal"):
         Journal(tmp_path / "journal.db")
+
+
+def test_the_journal_and_what_lies_beside_it_are_ours_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        journal = Journal(tmp_path / "journal.db")
+        journal.accept(b"one", now=1.0)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        journal.close()
+    finally:
+        os.umask(before)
+
+    assert modes == {"journal.db": 0o600, "journal.db-wal": 0o600, "journal.db-shm": 0o600}
