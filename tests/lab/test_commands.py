@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from saltern_master.cli import lab as commands
-from saltern_master.lab import Lab, Machine, NodeStatus, Status
+from saltern_master.lab import Lab, Machine, NodeStatus, Status, enter
 
 PROGRAM = [sys.executable, "-c", "from saltern_master.cli.lab import app; app()"]
 
@@ -44,6 +44,30 @@ def test_what_is_written_wrongly_is_told_in_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("argv", "status", "out", "err"),
+    [
+        (["printf", "%s|", "a b", "-x", "$1"], 0, "a b|-x|$1|", ""),
+        (["/bin/sh", "-c", "exit 7"], 7, "", ""),
+        (
+            ["no such", "x"],
+            127,
+            "",
+            "saltern: cannot run no such: there is no such program on w1\n",
+        ),
+        (["/no/such"], 127, "", "saltern: cannot run /no/such: there is no such program on w1\n"),
+    ],
+)
+def test_a_program_that_is_not_there_is_told_as_that(
+    argv: list[str], status: int, out: str, err: str
+) -> None:
+    line = enter.told_when_missing(argv, "w1")
+    done = subprocess.run(
+        line, env=enter.ENVIRONMENT, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, err)
+
+
 @pytest.mark.lab
 @pytest.mark.timeout(300)
 def test_the_whole_way(lab: Lab, node: Machine) -> None:
@@ -60,6 +84,10 @@ def test_the_whole_way(lab: Lab, node: Machine) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (7, "in", "-x\n")
     assert call("exec", here, "w1", "ls", "-d", "/etc").stdout == "/etc\n"
     assert call("shell", here, "w1", given="uname -n; exit 3").stdout == "w1\n"
+
+    missing = call("exec", here, "w1", "no-such-program", "-x")
+    assert (missing.returncode, missing.stdout) == (127, "")
+    assert missing.stderr == "saltern: cannot run no-such-program: there is no such program on w1\n"
 
     wrong = call("exec", here, "w9", "true")
     assert wrong.returncode == 1

@@ -179,3 +179,16 @@ def test_status_and_text(words: tuple[str, ...], status: int, told: str) -> None
     result = run(*words)
     assert result.exit_code == status
     assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("apply",), "apply [OPTIONS] FILE"),
+        (("node", "token"), "node token [OPTIONS] NAME"),
+        (("lab", "exec"), "lab exec [OPTIONS] NODE PROGRAM..."),
+        (("lab", "install"), "lab install [OPTIONS] [NODE]..."),
+    ],
+)
+def test_usage_names_what_is_needed_as_it_is_written(words: tuple[str, ...], usage: str) -> None:
+    assert run(*words, "--help").stdout.splitlines()[0].strip().endswith(f" {usage}")

@@ -17,6 +17,7 @@ from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import FileError, read_bytes, refusals_told
 from saltern_master.cli.remote import HomePath, reach
+from saltern_master.errors import MasterError
 
 
 def kubeconfig(
@@ -87,6 +88,6 @@ def _refuse_others(path: Path, ours: set[str]) -> None:
         return
     others = sorted(_clusters(_read(read_bytes(path), str(path))) - ours)
     if others:
-        raise FileError(
+        raise MasterError(
             f"cannot write {path}: it holds other clusters ({', '.join(others)}); give another file"
         )

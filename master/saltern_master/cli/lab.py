@@ -27,7 +27,7 @@ Name = Annotated[
     str,
     typer.Option("--lab", envvar="SALTERN_LAB", help="The lab's name; several can be up at once."),
 ]
-NodeName = Annotated[str, typer.Argument(help="A node of the lab.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node of the lab.")]
 _PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 
@@ -78,12 +78,10 @@ def install(
 ) -> None:
     """Put the agent of this checkout on nodes, as its package will; one that runs is restarted."""
     with _errors_told():
-        from saltern_master.lab.install import install as put
+        from saltern_master.lab.install import install_all
 
         there = Lab(lab)
-        for name in nodes or [machine.node.name for machine in there.machines()]:
-            put(there, name, _say)
-            _say(f"{name} has the agent; there: saltern-agent join TOKEN")
+        install_all(there, nodes or [machine.node.name for machine in there.machines()], _say)
 
 
 @app.command()
@@ -96,7 +94,9 @@ def shell(node: NodeName, lab: Name = "demo") -> None:
 @app.command("exec", context_settings=_PASS_ON)
 def execute(
     node: NodeName,
-    argv: Annotated[list[str], typer.Argument(help="The program and its arguments.")],
+    argv: Annotated[
+        list[str], typer.Argument(metavar="PROGRAM", help="The program and its arguments.")
+    ],
     lab: Name = "demo",
 ) -> None:
     """Run a program in a node, with this terminal's input and output."""

@@ -7,12 +7,13 @@ command is; only --help, which shows every command's own line, imports them all.
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 
@@ -52,10 +53,32 @@ def made(row: Row) -> Any:  # noqa: ANN401 - Typer's own command or group
     found = getattr(import_module(row.module), row.attribute)
     holder = typer.Typer(rich_markup_mode=None, add_completion=False)
     if isinstance(found, typer.Typer):
-        holder.add_typer(found, name=row.name)
+        holder.add_typer(_plain(found), name=row.name)
     else:
-        holder.command(row.name)(found)
+        holder.command(row.name, cls=PlainCommand)(found)
     return get_group(holder).commands[row.name]
+
+
+class PlainCommand(TyperCommand):
+    """A command whose usage names what it needs as it is written, without Typer's braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own context
+        """Give the parts of the usage line: NAME for what is needed, [NAME] for what may be."""
+        return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
+
+
+_NO_BRACES = str.maketrans("", "", "{}")
+
+
+def _plain(found: typer.Typer) -> typer.Typer:
+    """Give a group of plain commands; the module's own stays as it is."""
+    group = copy(found)
+    group.registered_commands = []
+    for info in found.registered_commands:
+        plain = copy(info)
+        plain.cls = PlainCommand
+        group.registered_commands.append(plain)
+    return group
 
 
 def group_of(rows: tuple[Row, ...]) -> type[TyperGroup]:

@@ -52,11 +52,16 @@ def _wide(one: NodeView) -> list[str]:
         one.pods,
         ",".join(one.roles),
         one.release,
-        f"{one.load:.2f}",
-        f"{one.memory_kib // 1024} MiB",
-        f"{one.disk_kib // 1024} MiB",
+        *_vitals(one),
         one.fingerprint,
     ]
+
+
+def _vitals(one: NodeView) -> tuple[str, str, str]:
+    """Give load, memory and disk; without memory no machine spoke, so no health came yet."""
+    if not one.memory_kib:
+        return "-", "-", "-"
+    return f"{one.load:.2f}", f"{one.memory_kib // 1024} MiB", f"{one.disk_kib // 1024} MiB"
 
 
 def node_page(one: NodeView, now: float, zone: tzinfo | None) -> list[str]:
@@ -77,9 +82,7 @@ def node_page(one: NodeView, now: float, zone: tzinfo | None) -> list[str]:
         ("address", one.address),
         ("pods", one.pods),
         ("roles", " ".join(one.roles)),
-        ("load", f"{one.load:.2f}"),
-        ("memory available", f"{one.memory_kib // 1024} MiB"),
-        ("disk free", f"{one.disk_kib // 1024} MiB"),
+        *zip(("load", "memory available", "disk free"), _vitals(one), strict=True),
     ]
     for name, value in sorted(one.facts.items()):
         now_text = f" (now {one.facts_now[name]})" if name in one.facts_now else ""

@@ -31,6 +31,18 @@ ENVIRONMENT = {
 }
 
 
+# nsenter would speak of itself; the shell asks in the node, and gives way to the program.
+_ASKING = (
+    'command -v -- "$2" >/dev/null && shift && exec "$@"; '
+    'echo "saltern: cannot run $2: there is no such program on $1" >&2; exit 127'
+)
+
+
+def told_when_missing(argv: Sequence[str], node: str) -> list[str]:
+    """Give the command line that runs `argv` in a node, or says that there is no such program."""
+    return ["/bin/sh", "-c", _ASKING, "sh", node, *argv]
+
+
 def launcher(mode: str, plan: dict[str, Any]) -> list[str]:
     """Give the command line of launch.py, in an interpreter that reads nothing of the caller's."""
     return [sys.executable, "-I", "-S", str(LAUNCH), mode, json.dumps(plan)]

@@ -6,7 +6,8 @@ is restarted, so that what runs is what lies there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from saltern_master.lab import agent_tree
@@ -24,12 +25,23 @@ PYTHONPATH={TREE} exec /usr/bin/python3 -m saltern_agent "$@"
 
 def install(lab: Lab, node: str, progress: Callable[[str], None]) -> None:
     """Put the agent on a node and leave it for the node to start; LabError."""
-    lab.machine(node)  # a name that is not there shall not cost a build
+    install_all(lab, (node,), progress)
+
+
+def install_all(lab: Lab, nodes: Sequence[str], progress: Callable[[str], None]) -> None:
+    """Put the agent on nodes, made and told of once; LabError."""
+    for node in nodes:
+        lab.machine(node)  # a name that is not there shall not cost a build
     source = agent_tree.checkout()
     tree = agent_tree.build(source, progress)
-    unit = source / "packaging/systemd/saltern-agent.service"
+    for node in nodes:
+        _put(lab, node, tree.path, source / "packaging/systemd/saltern-agent.service")
+        progress(f"{node} has the agent; there: saltern-agent join TOKEN")
+
+
+def _put(lab: Lab, node: str, tree: Path, unit: Path) -> None:
     _must(lab, node, "rm", "-rf", "--", TREE)  # what a newer agent has no more
-    lab.copy_in(node, tree.path, TREE)
+    lab.copy_in(node, tree, TREE)
     _must(lab, node, "install", "-D", "--mode=755", "--", "/dev/stdin", PROGRAM, given=LAUNCHER)
     lab.copy_in(node, unit, UNIT)
     _must(lab, node, "systemctl", "daemon-reload")

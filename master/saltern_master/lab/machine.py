@@ -144,7 +144,7 @@ class Machine:
 
     def become(self, argv: Sequence[str], terminal: str) -> NoReturn:
         """Replace this process by a program in the node: terminal, signals and status are its."""
-        line = self._entering(argv, terminal)
+        line = self._entering(enter.told_when_missing(argv, self.node.name), terminal)
         os.execv(line[0], line)
 
     def copy_in(self, source: Path, path: str, *, timeout: float = 300) -> None:
