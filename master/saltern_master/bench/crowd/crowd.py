@@ -52,7 +52,7 @@ class Crowd:
     folder: Path
     size: int
     master: subprocess.Popen[bytes] | None = None
-    instances: str = ""  # inotify instances that a user may have, as it was before
+    instances: tuple[str, str] | None = None  # that a user may have: as it was, and as we set it
     agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -125,8 +125,8 @@ class Crowd:
                 one.wait(20)
             one.kill()
             one.wait()
-        if self.instances:
-            INSTANCES.write_text(self.instances)
+        if self.instances is not None and INSTANCES.read_text() == self.instances[1]:
+            INSTANCES.write_text(self.instances[0])
 
     def saltern(self, *arguments: str) -> str:
         """Run a command of the master that has to succeed; gives what it printed."""
@@ -135,9 +135,9 @@ class Crowd:
     def _make_room(self) -> None:
         """Let one user have the inotify instances of so many machines; close() takes it back."""
         before = INSTANCES.read_text()
-        wanted = int(before) + EACH * self.size
-        INSTANCES.write_text(f"{wanted}\n")
-        self.instances = before
+        wanted = f"{int(before) + EACH * self.size}\n"
+        INSTANCES.write_text(wanted)
+        self.instances = before, wanted
 
     def _begin(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
