@@ -158,9 +158,10 @@ def test_what_a_maintainers_script_says_is_told_and_a_later_version_mends_it(
 ) -> None:
     broken = ground.deb("saltern-base", "1", script="echo it went wrong; exit 3")
 
-    with pytest.raises(HostError, match=r"(?s)cannot install.*it went wrong.*exit status 3"):
+    with pytest.raises(HostError, match="cannot install.*exit status 3") as caught:
         ground.packages.install_files((broken,))
 
+    assert "it went wrong" in caught.value.detail
     assert ground.packages.version("saltern-base") is None
     assert ground.root.ask(text_of, POLICY_PATH) != POLICY.decode()
     ground.packages.install_files((ground.deb("saltern-base", "2"),))

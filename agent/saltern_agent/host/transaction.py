@@ -3,7 +3,8 @@
 What a failure is told with is one line, the tool's own cause; its last lines are the detail.
 
 Outside facts: apt-get begins what is wrong with "E: ", and dpkg with "dpkg: error"; what cannot be
-resolved stands above apt's own line, as "one : Depends: other but ...".
+resolved stands above apt's own line, as "one : Depends: other but ..."; what dpkg will not remove
+stands above its own, as "two depends on one.".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAX_SHOWN: Final = 3000
 GRACE_SECONDS: Final = 20.0
 MOST_CAUSES: Final = 3
 MAX_CAUSE: Final = 400
-UNMET: Final = re.compile(r"\s*\S+ : (Pre)?(Depends|Breaks|Conflicts): ")
+UNMET: Final = re.compile(r"\s*\S+ : (Pre)?(Depends|Breaks|Conflicts): |\s+\S+ depends on ")
 SAID_BY_ANOTHER: Final = "E: Sub-process "  # dpkg's own line stands above it
 
 
