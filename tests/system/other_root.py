@@ -41,7 +41,7 @@ class OtherRoot:
         assert self._ours.poll(ANSWER_SECONDS), "no answer from the other root"
         found, error, told = self._ours.recv()
         if error == "HostError":
-            raise HostError(told)
+            raise HostError(*told)
         assert not error, f"{error}: {told}"
         return found
 
@@ -64,7 +64,7 @@ def serve(place: Path, ours: Connection, theirs: Connection) -> None:
         try:
             theirs.send((do(*words), "", ""))
         except HostError as error:
-            theirs.send((None, "HostError", str(error)))
+            theirs.send((None, "HostError", (str(error), error.detail)))
         except Exception as error:  # noqa: BLE001  # told to the test, which fails by it
             theirs.send((None, type(error).__name__, str(error)))
 

@@ -158,7 +158,7 @@ def test_what_a_maintainers_script_says_is_told_and_a_later_version_mends_it(
 ) -> None:
     broken = ground.deb("saltern-base", "1", script="echo it went wrong; exit 3")
 
-    with pytest.raises(HostError, match="cannot install.*exit status 3") as caught:
+    with pytest.raises(HostError, match=r"cannot install.*exit status 3") as caught:
         ground.packages.install_files((broken,))
 
     assert "it went wrong" in caught.value.detail
