@@ -24,8 +24,9 @@ def test_it_runs_alone_and_is_the_one_that_is_compiled_in(tmp_path: Path) -> Non
     root = tmp_path / "root"
     with tarfile.open(library.path(image.archive_sha256)) as archive:
         layer = max(archive, key=lambda part: part.size)
-        with tarfile.open(fileobj=archive.extractfile(layer)) as files:
-            files.extractall(root, filter="data")
+        archive.extract(layer, tmp_path)
+    root.mkdir()
+    subprocess.run(["/usr/bin/tar", "-xf", tmp_path / layer.name, "-C", root], check=True)
 
     said = subprocess.run(
         ["/usr/sbin/chroot", str(root), "/etcd", "--version"],
