@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.cluster import NAMES, Cluster
 from tests.lab.snapshot import difference
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 
 BAD = """
 apiVersion: saltern/v1

@@ -17,7 +17,7 @@ from tests.cluster.cluster import NAMES, Cluster, Json, now
 from tests.cluster.recollection import demand_no_holes, standing
 from tests.lab.snapshot import Snapshot, difference
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 
 FILE = "/etc/sysctl.d/90-saltern-net.core.somaxconn.conf"
 RESOURCE = "sysctl/net.core.somaxconn"

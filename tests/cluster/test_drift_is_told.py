@@ -14,7 +14,7 @@ from saltern_master.lab.fleet import SALTERN
 
 from tests.cluster.cluster import Cluster, Json, now
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 
 FILE = "/etc/sysctl.d/90-saltern-net.core.somaxconn.conf"
 PATIENCE = 20.0  # seconds

@@ -17,7 +17,7 @@ from tests.cluster.recollection import demand_no_holes, standing
 AWAY = float(os.environ.get("SALTERN_AWAY", "10"))
 BACK = 120.0  # seconds: an agent that tried in vain for long waits a minute before it tries again
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(AWAY + 300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(AWAY + 300, func_only=True)]
 
 
 def test_what_happened_meanwhile_is_told_with_its_true_times(cluster: Cluster) -> None:
