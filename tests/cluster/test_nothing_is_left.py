@@ -12,7 +12,7 @@ from saltern_master.lab.fleet import wait_for
 
 from tests.cluster.grounds import sweep
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200, func_only=True)]
 
 RUN = """
 import sys

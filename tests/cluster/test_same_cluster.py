@@ -13,7 +13,7 @@ from saltern_master.binaries.validate_cluster import SCRIPT, validate_cluster_tr
 from tests.cluster.cluster import NAMES, UNITS, Cluster, Json, is_ready
 from tests.cluster.pods import PORT, Pods
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
 
 VERSION = "v1.20.2"
 ROLE = "node-role.kubernetes.io/"

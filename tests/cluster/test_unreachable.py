@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster, Json
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
 
 PARAMETER = "net.core.somaxconn"
 NOTICED = 75.0  # seconds: 45 of silence, the grace of a turn, and what a busy machine needs

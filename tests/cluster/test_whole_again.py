@@ -15,7 +15,7 @@ from tests.cluster.cluster import Cluster, Json
 from tests.cluster.pods import Pods
 from tests.lab.snapshot import difference
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600, func_only=True)]
 
 OTHERS = ("cp1", "w1")
 STAYS = (
