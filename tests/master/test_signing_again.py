@@ -13,6 +13,7 @@ from saltern_master.signing.init import DAY, sign_policy
 from saltern_master.signing.recorded import known_facts, open_store
 from saltern_master.signing.sign import SignError
 from saltern_protocol.documents import decode_statement
+from saltern_states.body import read_body
 
 from tests.master.homes import (
     NOW,
@@ -68,6 +69,16 @@ def test_a_document_that_no_longer_serves_is_signed_anew(
         store.commit(*held.replaced(msgspec.structs.replace(held.value, **change)))
     assert signed(home)[0].version == 2
     believed(home)
+
+
+def test_what_a_body_needs_is_kept_with_its_document_as_core_keeps_it(home: Home) -> None:
+    signed(home)
+    with open_store(home) as store:
+        issued = hold_document(store, "w1").value
+    body = read_body(decode_statement((home.path / "out" / "w1.statement").read_bytes()).body)
+    assert issued is not None
+    assert body.blobs
+    assert issued.blobs == tuple(sorted(body.blobs))
 
 
 def test_who_was_never_let_in_is_recorded_as_offline(home: Home) -> None:

@@ -31,11 +31,12 @@ from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Prepared, Preparing, Question
 from saltern_master.core.rollout import NewDocument, Rollout, Signed
-from saltern_master.core.signer import DOCUMENT_LIFE, Signer, read_signer
+from saltern_master.core.signer import Signer, read_signer
 from saltern_master.core.turns import Standing, Turn, begin, not_reached, supersede
 from saltern_master.front.frames import Frame, Grant, Tell
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
+from saltern_master.signing.documents import DOCUMENT_LIFE
 from saltern_master.signing.home import Home
 from saltern_master.store import ConflictError, Store, StoreError, Write
 

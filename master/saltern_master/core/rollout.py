@@ -17,11 +17,12 @@ import msgspec
 from saltern_master.compile.facts import Facts
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Machine, Prepared, Wanted
-from saltern_master.core.signer import DOCUMENT_LIFE, Made, Signer
+from saltern_master.core.signer import Signer
 from saltern_master.core.turns import Standing
 from saltern_master.records.codec import put
 from saltern_master.records.documents import Issued, document_key
 from saltern_master.records.nodes import Node
+from saltern_master.signing.documents import DOCUMENT_LIFE, Draft
 from saltern_master.store import Write
 
 MOST_AHEAD = 1_000_000
@@ -176,21 +177,7 @@ def next_version(peer: Peer, epoch: int) -> int:
 def sign(new: NewDocument, signer: Signer, now: int) -> Signed:
     """Sign one; RefusedError where its node would not believe it."""
     peer, document = new.peer, new.peer.document
-    previous = bytes.fromhex(document.document) if document is not None else None
-    made = signer.document(peer.subject, new.version, previous, new.body, now)
-    return Signed(peer, _issued(new, made, signer.root.epoch))
-
-
-def _issued(new: NewDocument, made: Made, epoch: int) -> Issued:
-    return Issued(
-        node=new.peer.node.name,
-        incarnation=new.peer.node.incarnation,
-        epoch=epoch,
-        version=made.version,
-        issued=made.issued,
-        expires=made.expires,
-        document=made.document.hex(),
-        body=made.body.hex(),
-        envelope=made.envelope,
-        blobs=new.blobs,
-    )
+    previous = document.document if document is not None else ""
+    node = peer.node
+    draft = Draft(node.name, node.incarnation, new.version, previous, new.body, new.blobs)
+    return Signed(peer, signer.document(peer.subject, draft, now))

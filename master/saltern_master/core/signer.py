@@ -10,16 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saltern_protocol import envelope
-from saltern_protocol.documents import (
-    Document,
-    Identity,
-    PayloadType,
-    body_hash,
-    document_hash,
-    encode_document,
-    encode_identity,
-)
+from saltern_protocol.documents import Identity, encode_identity
 from saltern_protocol.keys import PrivateKey
 from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
 from saltern_protocol.messages import Lease
@@ -27,10 +18,10 @@ from saltern_protocol.policy import Claim, Policy, outside
 from saltern_protocol.root import Root
 from saltern_protocol.trust import Trust
 
+from saltern_master.records.documents import Issued
+from saltern_master.signing.documents import Draft, issue
 from saltern_master.signing.home import Home, HomeError
-from saltern_master.signing.init import DAY, policy_of, root_of
-
-DOCUMENT_LIFE = 30 * DAY
+from saltern_master.signing.init import policy_of, root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +31,6 @@ class Subject:
     node: str
     node_class: str
     incarnation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A signed document, and what it is called."""
-
-    version: int
-    issued: int
-    expires: int
-    envelope: bytes
-    document: bytes  # its hash
-    body: bytes  # the hash of its body
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +61,11 @@ class Signer:
         """Give what the policy does not allow."""
         return outside(self.policy, node_class, claims)
 
-    def document(
-        self, subject: Subject, version: int, previous: bytes | None, body: bytes, now: int
-    ) -> Made:
+    def document(self, subject: Subject, draft: Draft, now: int) -> Issued:
         """Sign a body for a node; RefusedError where the node would not believe it."""
-        document = Document(
-            cluster=self.cluster,
-            node=subject.node,
-            incarnation=subject.incarnation,
-            epoch=self.root.epoch,
-            version=version,
-            issued=now,
-            expires=now + DOCUMENT_LIFE,
-            previous=previous,
-            body=body_hash(body),
-        )
-        payload = encode_document(document)
-        signed = envelope.sign(PayloadType.DOCUMENT, payload, [self.key])
-        self.trust.accept(signed, body, self._identity(subject), None, now)
-        return Made(
-            version=version,
-            issued=now,
-            expires=document.expires,
-            envelope=signed,
-            document=document_hash(payload),
-            body=document.body,
-        )
+        issued = issue(draft, self.root, self.key, now)
+        self.trust.accept(issued.envelope, draft.body, self._identity(subject), None, now)
+        return issued
 
     def lease(
         self, subject: Subject, version: int, document: bytes | None, nonce: bytes, now: int

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 from saltern_protocol import envelope
@@ -27,6 +28,7 @@ from saltern_protocol.keys import PrivateKey
 from saltern_protocol.policy import Claim
 from saltern_protocol.root import Root
 from saltern_protocol.trust import Trust
+from saltern_states.body import read_body
 
 from saltern_master.records.codec import Held
 from saltern_master.records.documents import Issued
@@ -37,27 +39,46 @@ DOCUMENT_LIFE = 30 * 24 * 3600
 """In seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be signed, for whom, and after what."""
+
+    node: str
+    incarnation: str
+    version: int
+    previous: str  # the hash of the document before it; "": there is none
+    body: bytes
+    blobs: tuple[str, ...]  # what the body needs, its own not among them
+
+
 def next_document(
     node: Node, before: Issued | None, body: bytes, root: Root, key: PrivateKey, now: int
 ) -> Issued:
     """Give the document for a body: the one before, where it still serves, or a new one."""
     if before is not None and _serves(before, node, body, root, now):
         return before
+    version, blobs = node.version + 1, tuple(sorted(read_body(body).blobs))
+    draft = Draft(node.name, node.incarnation, version, node.document, body, blobs)
+    return issue(draft, root, key, now)
+
+
+def issue(draft: Draft, root: Root, key: PrivateKey, now: int) -> Issued:
+    """Sign a draft."""
     document = Document(
         cluster=root.cluster,
-        node=node.name,
-        incarnation=node.incarnation,
+        node=draft.node,
+        incarnation=draft.incarnation,
         epoch=root.epoch,
-        version=node.version + 1,
+        version=draft.version,
         issued=now,
         expires=now + DOCUMENT_LIFE,
-        previous=bytes.fromhex(node.document) if node.document else None,
-        body=body_hash(body),
+        previous=bytes.fromhex(draft.previous) if draft.previous else None,
+        body=body_hash(draft.body),
     )
     payload = encode_document(document)
     return Issued(
-        node=node.name,
-        incarnation=node.incarnation,
+        node=draft.node,
+        incarnation=draft.incarnation,
         epoch=root.epoch,
         version=document.version,
         issued=now,
@@ -65,6 +86,7 @@ def next_document(
         document=document_hash(payload).hex(),
         body=document.body.hex(),
         envelope=envelope.sign(PayloadType.DOCUMENT, payload, [key]),
+        blobs=draft.blobs,
     )
 
 
