@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from saltern_states.ports import HostError
 from tests.agent import damages
 from tests.agent.damages import Damage
 from tests.agent.waiting import drain, few_descriptors, wait_for
+
+from tests.open_descriptors import open_descriptors
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def inotify_watches() -> int:
 
 
 def test_nothing_leaks_over_a_thousand_changes_of_watches(root: Path) -> None:
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_descriptors()
     before = inotify_watches()
     source = PathSource()
     idle = inotify_watches()
@@ -165,7 +166,7 @@ def test_nothing_leaks_over_a_thousand_changes_of_watches(root: Path) -> None:
     assert inotify_watches() == idle
     source.close()
     assert inotify_watches() == before
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
 
 
 def test_overflow_is_told_and_all_is_heard_again_after(source: PathSource, root: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from saltern_agent.sources import Events
 from saltern_states.contract import Watch, WatchPath, WatchUnit
 
 from tests.agent.waiting import readable, wait_for
+from tests.open_descriptors import open_descriptors
 from tests.system.event_bus import Manager, RunningBus
 
 pytestmark = pytest.mark.system
@@ -180,11 +180,11 @@ def test_a_bus_without_systemd_is_trouble(bus: RunningBus) -> None:
 def test_nothing_leaks_over_a_thousand_changes_of_watches(
     source: UnitSource, manager: Manager
 ) -> None:
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_descriptors()
     for cycle in range(1000):
         source.set_watches(frozenset({WatchUnit(f"unit{cycle % 7}.service"), DOCKER}))
         source.read()
     source.set_watches(BOTH)
     settle(source)
     assert source.trouble() == ""  # the bus allows 512 rules for one connection
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
