@@ -20,7 +20,6 @@ from saltern_states.ports import HostError
 from tests.agent import damages
 from tests.agent.damages import Damage
 from tests.agent.waiting import drain, few_descriptors, wait_for
-
 from tests.open_descriptors import open_descriptors
 
 
