@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 NEEDS_ROOT = ("system", "lab", "cluster")
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure() -> None:
+    """Have interrupts answered also where a shell ran the tests in its background.
+
+    It starts them with SIGINT ignored, and what they start would inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
