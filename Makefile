@@ -9,7 +9,7 @@ LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-d
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away demo bench bench-agent bench-crowd bench-cluster docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away faults faults-all demo bench bench-agent bench-crowd bench-cluster docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ test-cluster: lab-setup ## three real nodes, a master, and the Kubernetes that c
 
 test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
 	SALTERN_AWAY=$${SALTERN_AWAY:-600} $(BIN)/pytest -q -p no:randomly -m cluster tests/cluster/test_master_away.py
+
+faults: lab-setup ## faults tried on purpose, a line each, in the short form
+	$(BIN)/python -m tests.faults
+
+faults-all: lab-setup ## the same in full, for hours; writes a dated page to docs/measured
+	$(BIN)/python -m tests.faults --full --page docs/measured/$$(date -u +%F)-faults.md
 
 demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break, and heal
 	$(BIN)/python -m saltern_master.demo
