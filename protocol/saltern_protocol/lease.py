@@ -5,7 +5,8 @@
 * Fresh is what answers the nonce that the node has just made. Its life counts from when that
   nonce was sent, by a monotonic clock, and never for longer than LEASE_SECONDS; `issued` and
   `expires` are read by people, and subtracted. A node's wall clock decides nothing.
-* State keys sign leases too (docs/adr/0009); that the payload type is signed keeps the two apart.
+* The root's lease keys sign it (docs/adr/0018), which sign nothing else: whoever steals one can
+  call an old document current, and can make none.
 * Trust.lease() is the one way to believe one.
 """
 

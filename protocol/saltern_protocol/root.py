@@ -36,11 +36,12 @@ class Role(Struct, frozen=True, kw_only=True):
 
 
 class Roles(Struct, frozen=True, kw_only=True):
-    """Who may sign the next root, the policy, and the documents."""
+    """Who may sign the next root, the policy, the documents, and the leases on them."""
 
     root: Role
     policy: Role
     state: Role
+    lease: Role
 
 
 class Root(Struct, frozen=True, kw_only=True, tag_field="type", tag="root/1"):

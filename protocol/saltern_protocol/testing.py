@@ -36,6 +36,7 @@ def key(number: int) -> PrivateKey:
 ROOT_KEYS = (key(1), key(2), key(3))
 POLICY_KEYS = (key(11), key(12))
 STATE_KEYS = (key(21),)
+LEASE_KEYS = (key(31),)
 STRANGER = key(99)
 
 
@@ -49,7 +50,12 @@ ROOT = Root(
     version=1,
     epoch=1,
     expires=NOW + 365 * DAY,
-    roles=Roles(root=role(ROOT_KEYS, 2), policy=role(POLICY_KEYS, 1), state=role(STATE_KEYS, 1)),
+    roles=Roles(
+        root=role(ROOT_KEYS, 2),
+        policy=role(POLICY_KEYS, 1),
+        state=role(STATE_KEYS, 1),
+        lease=role(LEASE_KEYS, 1),
+    ),
 )
 POLICY = Policy(
     cluster="demo",
@@ -110,7 +116,7 @@ def signed_document(document: Document, keys: Iterable[PrivateKey] = STATE_KEYS)
     return sign(PayloadType.DOCUMENT, encode_document(document), keys)
 
 
-def signed_lease(lease: LeasePayload, keys: Iterable[PrivateKey] = STATE_KEYS) -> bytes:
+def signed_lease(lease: LeasePayload, keys: Iterable[PrivateKey] = LEASE_KEYS) -> bytes:
     """Give a lease's envelope."""
     return sign_lease(lease, keys)
 

@@ -174,7 +174,7 @@ class Trust:
 
         It vouches for `life` seconds from when the nonce was *sent*, by a monotonic clock.
         """
-        payload = _verify(data, PayloadType.LEASE, self.root.roles.state)
+        payload = _verify(data, PayloadType.LEASE, self.root.roles.lease)
         lease = decode_lease(payload)
         self._refuse_strangers("lease", lease, identity)
         if lease.nonce != nonce:

@@ -257,7 +257,7 @@ class FakeMaster:
             expires=testing.NOW + LEASE_SECONDS,
             nonce=nonce,
         )
-        return messages.Lease(lease=sign_lease(payload, testing.STATE_KEYS))
+        return messages.Lease(lease=sign_lease(payload, testing.LEASE_KEYS))
 
     def _offer(self) -> Message | None:
         there = self.published

@@ -42,7 +42,7 @@ def lease(version: int, nonce: bytes) -> messages.Lease:
         document=hash_of(version) if version else None,
         nonce=nonce,
     )
-    return messages.Lease(lease=sign_lease(payload, testing.STATE_KEYS))
+    return messages.Lease(lease=sign_lease(payload, testing.LEASE_KEYS))
 
 
 def doc(turn: int, version: int) -> messages.Doc:

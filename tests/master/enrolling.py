@@ -33,7 +33,7 @@ ROOT = envelope.sign(
             version=1,
             epoch=1,
             expires=2_000_000_000,
-            roles=Roles(root=ROLE, policy=ROLE, state=ROLE),
+            roles=Roles(root=ROLE, policy=ROLE, state=ROLE, lease=ROLE),
         )
     ),
     [PRIVATE],

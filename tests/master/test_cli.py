@@ -56,7 +56,8 @@ def test_init_shows_the_keys_and_never_a_secret(tmp_path: Path) -> None:
     home = tmp_path / "home"
     result = run("init", home, "--cluster", "demo", "--output", "json")
     assert result.exit_code == 0
-    assert [key["role"] for key in json.loads(result.stdout)] == ["root", "policy", "state", "link"]
+    roles = ["root", "policy", "state", "lease", "link"]
+    assert [key["role"] for key in json.loads(result.stdout)] == roles
     for path in (home / "keys").iterdir():
         assert path.read_text().strip() not in result.output
     again = run("init", home)

@@ -202,7 +202,7 @@ def test_the_link_key_is_a_curve_key_of_its_own(tmp_path: Path) -> None:
     secret = home.link_key()
     text = zmq.curve_public(z85.encode(secret))
     assert z85.decode(text) == link_public(secret) == made.link
-    assert secret not in {home.key(role).seed() for role in ("root", "policy", "state")}
+    assert secret not in {home.key(role).seed() for role in ("root", "policy", "state", "lease")}
     (home.path / "keys" / "link.key").unlink()
     with pytest.raises(HomeError, match=r"cannot read .*link\.key.*nodes know the master by it"):
         home.link_key()

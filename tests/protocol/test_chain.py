@@ -192,7 +192,12 @@ def test_a_new_epoch_heals_versions_that_were_run_up() -> None:
     run_up = signed_document(replace(NEXT, version=last))
     _, entry = believer.accept(run_up, BODY, IDENTITY, None, NOW)
 
-    clean = Roles(root=ROOT.roles.root, policy=role([key(13)], 1), state=role([key(23)], 1))
+    clean = Roles(
+        root=ROOT.roles.root,
+        policy=role([key(13)], 1),
+        state=role([key(23)], 1),
+        lease=ROOT.roles.lease,
+    )
     healed = believer.walk(signed_root(following(ROOT, epoch=2, roles=clean)))
     healed = healed.with_policy(signed_policy(replace(POLICY, epoch=2), [key(13)]))
     fresh = replace(NEXT, epoch=2, version=1)

@@ -13,6 +13,7 @@ from saltern_protocol.testing import (
     DOCUMENT,
     IDENTITY,
     LEASE,
+    LEASE_KEYS,
     NOW,
     POLICY_KEYS,
     ROOT_KEYS,
@@ -78,11 +79,12 @@ def test_each_wrong_lease_has_its_own_reason(
         (signed_lease(LEASE, [STRANGER]), Reason.UNSIGNED),
         (signed_lease(LEASE, ROOT_KEYS), Reason.UNSIGNED),
         (signed_lease(LEASE, POLICY_KEYS), Reason.UNSIGNED),
-        (sign(PayloadType.DOCUMENT, encode_lease(LEASE), STATE_KEYS), Reason.WRONG_TYPE),
+        (signed_lease(LEASE, STATE_KEYS), Reason.UNSIGNED),
+        (sign(PayloadType.DOCUMENT, encode_lease(LEASE), LEASE_KEYS), Reason.WRONG_TYPE),
         (signed_document(DOCUMENT), Reason.WRONG_TYPE),
     ],
 )
-def test_only_the_state_keys_speak_as_leases(data: bytes, reason: Reason) -> None:
+def test_only_the_lease_keys_speak_as_leases(data: bytes, reason: Reason) -> None:
     assert refusal(data).reason is reason
 
 

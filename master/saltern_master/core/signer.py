@@ -1,4 +1,4 @@
-"""What core signs with: the root and the policy of HOME, and the state key.
+"""What core signs with: the root and the policy of HOME, the state key and the lease key.
 
 * Every document is believed here before it is stored, by the very steps that its node will take.
 * Root and policy are read anew for each apply: `saltern policy` may have signed another.
@@ -35,13 +35,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Root, policy and state key, as they were when they were read."""
+    """Root, policy and keys, as they were when they were read."""
 
     root: Root
     root_envelope: bytes
     policy: Policy
     policy_envelope: bytes
     key: PrivateKey
+    lease_key: PrivateKey
     trust: Trust
 
     @property
@@ -82,7 +83,7 @@ class Signer:
             expires=now + LEASE_SECONDS,
             nonce=nonce,
         )
-        return Lease(lease=sign_lease(payload, [self.key]))
+        return Lease(lease=sign_lease(payload, [self.lease_key]))
 
     def _identity(self, subject: Subject) -> Identity:
         return Identity(
@@ -114,5 +115,6 @@ def read_signer(home: Home) -> Signer:
         policy=policy,
         policy_envelope=policy_envelope,
         key=home.key("state"),
+        lease_key=home.key("lease"),
         trust=Trust.pin(pinned).with_policy(policy_envelope),
     )

@@ -2,7 +2,7 @@
 
     HOME/                    0711: the front, which is nobody, opens blobs by name and lists nothing
       keys/                  0700
-        {root,policy,state}.key   0600, a seed in hexadecimal
+        {root,policy,state,lease}.key   0600, a seed in hexadecimal
         link.key             0600, the master's CURVE key: what nodes know it by
       pki/                   0700, what certificates are issued with (saltern_master/pki)
       root.envelope          the first root, signed by itself

@@ -1,7 +1,8 @@
 """saltern init: keys, the first root and the default policy of a new cluster.
 
 All keys lie in HOME then. Root and policy keys belong off line: move them away once the policy is
-signed; keys/state.key signs documents, and keys/link.key is what nodes know the master by.
+signed; keys/state.key signs documents, keys/lease.key says which one is current, and keys/link.key
+is what nodes know the master by.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from saltern_master.signing.recorded import open_store
 DAY = 24 * 3600
 ROOT_LIFE = 365 * DAY
 POLICY_LIFE = 90 * DAY
-ROLES = ("root", "policy", "state")
+ROLES = ("root", "policy", "state", "lease")
 
 
 @dataclass(frozen=True, slots=True)
