@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from saltern_master.api.service import (
+    AlarmView,
     ClusterView,
     DriftView,
     HindranceView,
@@ -23,6 +24,7 @@ from saltern_master.cli.listing import Output, in_json
 from saltern_master.cli.moments import SpanError, ago, iso, moment, span
 from saltern_master.cli.status import status_of as cluster_status
 from saltern_master.cli.tables import (
+    alarm_lines,
     cluster_lines,
     drift_line,
     drift_lines,
@@ -132,7 +134,15 @@ TOKEN = TokenView(
     approval=True,
 )
 
+ALARMS = (
+    AlarmView(
+        kind="ahead", node="w1", since=NOW - 125, why="it has \x1b[2Jdocument 9", remedy="apply it"
+    ),
+    AlarmView(kind="descriptors", node="", since=NOW, why="91 % are open", remedy="raise it"),
+)
+
 PAGES = {
+    "alarms": alarm_lines(ALARMS, NOW),
     "status": cluster_lines(CLUSTER, NOW, Output.TABLE),
     "status-wide": cluster_lines(CLUSTER, NOW, Output.WIDE),
     "status-empty": cluster_lines(
@@ -234,3 +244,10 @@ def test_what_a_clusters_state_means(nodes: tuple[NodeView, ...], status: int) -
     view = ClusterView(cluster="demo", revision=1, version="1.20.2", nodes=nodes)
 
     assert cluster_status(view) == status
+
+
+def test_an_alarm_is_not_well_even_where_every_node_is() -> None:
+    view = ClusterView(cluster="demo", revision=1, version="", nodes=(W1,), alarms=ALARMS[:1])
+
+    assert cluster_status(view) == 1
+    assert alarm_lines((), NOW) == []

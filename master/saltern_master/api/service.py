@@ -127,6 +127,16 @@ class DriftView(View, frozen=True):
     outcome: str = ""
 
 
+class AlarmView(View, frozen=True):
+    """Something that an operator has to do something about."""
+
+    kind: str  # ahead, descriptors …; with `node`, what it is known by
+    node: str  # "": the whole
+    since: float
+    why: str
+    remedy: str
+
+
 class ClusterView(View, frozen=True):
     """How the whole stands: what `saltern status` shows."""
 
@@ -136,6 +146,7 @@ class ClusterView(View, frozen=True):
     nodes: tuple[NodeView, ...]
     kubernetes: dict[str, str] = {}  # what the API server says of itself: ready, or why not
     front: dict[str, int] = {}  # its last Load
+    alarms: tuple[AlarmView, ...] = ()
 
 
 class Service(Protocol):

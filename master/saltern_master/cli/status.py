@@ -13,19 +13,20 @@ from saltern_master.cli.moments import clock, zone
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import refusals_told
 from saltern_master.cli.remote import HomePath, node_names, reach
-from saltern_master.cli.tables import WELL, cluster_lines, drift_line, drift_lines
+from saltern_master.cli.tables import WELL, alarm_lines, cluster_lines, drift_line, drift_lines
 
 
 def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """Show how the cluster and every node stand.
 
-    Exit status: 0 all well; 1 some node is not as declared; 3 some node is not connected, or
-    not yet where it shall be.
+    Exit status: 0 all well; 1 an alarm, or some node is not as declared; 3 some node is not
+    connected, or not yet where it shall be.
     """
     with refusals_told():
         client = reach(home)
         found = client.status()
-        write(found, output, cluster_lines(found, clock(), output))
+        alarms = [typer.style(one, fg="red") for one in alarm_lines(found.alarms, clock())]
+        write(found, output, [*alarms, *cluster_lines(found, clock(), output)])
         means = status_of(found)
         if means:
             raise typer.Exit(means)
@@ -34,7 +35,7 @@ def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
 def status_of(view: ClusterView) -> int:
     """Give the exit status that a cluster's state means. Pure."""
     nodes = [one for one in view.nodes if one.state in ("joined", "removing")]
-    if any(one.health not in WELL or one.drift for one in nodes):
+    if view.alarms or any(one.health not in WELL or one.drift for one in nodes):
         return 1
     return 3 if any(not one.connected or one.version < one.wanted for one in nodes) else 0
 

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from saltern_protocol.errors import printable
 
 from saltern_master.api.service import (
+    AlarmView,
     ClusterView,
     DriftView,
     NodeView,
@@ -106,6 +107,16 @@ def token_lines(tokens: Iterable[TokenView], now: float, zone: tzinfo | None) ->
             for one in tokens
         ),
     )
+
+
+def alarm_lines(alarms: Iterable[AlarmView], now: float) -> list[str]:
+    """Give what has to be seen to, above all else, each with its remedy; nothing where it is."""
+    lines: list[str] = []
+    for one in alarms:
+        where = f" {one.node}" if one.node else ""
+        lines.append(printable(f"ALARM {one.kind}{where} ({ago(one.since, now)}): {one.why}"))
+        lines.append(printable(f"  {one.remedy}"))
+    return [*lines, ""] if lines else []
 
 
 def cluster_lines(view: ClusterView, now: float, output: Output) -> list[str]:

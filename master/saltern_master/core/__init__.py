@@ -5,6 +5,7 @@ pure:
   peer.py          a node that may speak, and what its connection has told
   conversation.py  what a node said -> what is stored, answered and told to people
   rollout.py       a compiled cluster, and what nodes have -> the documents that are new
+  alarms.py        what core knows -> what an operator has to see to
   views.py         what core knows -> what people are shown
 what is held:
   known.py         peers and turns: a view of the store, loaded at start

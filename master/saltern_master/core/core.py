@@ -52,6 +52,7 @@ class Core:
         cluster = applied.cluster
         with _told():
             nodes = self._nodes()
+            alarms = office.look_for_alarms()
         load = office.desk.seen.load
         return ClusterView(
             cluster=office.rolling.signer.cluster,
@@ -60,6 +61,7 @@ class Core:
             nodes=nodes,
             kubernetes=dict(office.kubernetes.ready),
             front=msgspec.structs.asdict(load) if load is not None else {},
+            alarms=tuple(map(views.alarm_view, alarms)),
         )
 
     async def node(self, name: str) -> NodeView:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from saltern_protocol.messages import Cert, Csr, Enrol
 
+from saltern_master.core.alarms import Alarm, Situation, Watch
 from saltern_master.core.desk import Deed, Desk, Welcome
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
@@ -30,12 +31,14 @@ from saltern_master.errors import MasterError
 from saltern_master.front.frames import Admit, Expel, Frame, Peers, Setup, ToCore
 from saltern_master.library import Library
 from saltern_master.pki.authorities import authorities
+from saltern_master.records.nodes import every_node
 from saltern_master.signing.home import Home
 from saltern_master.store import Store, StoreError, Write
 
 GATHER: Final = 0.3
 """Seconds that machines who join together are waited for, before what changed is rolled out."""
 RENEW_EVERY: Final = 3600.0
+ALARMS_EVERY: Final = 10.0
 
 
 class Office:
@@ -76,6 +79,7 @@ class Office:
             log,
         )
         self.patience = Patience(self.known, self.desk, settings.limits, clock, log)
+        self._alarms = Watch(log)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 
     # What runs as long as core does
@@ -99,6 +103,7 @@ class Office:
                 group.create_task(self.kubernetes.keep())
                 group.create_task(self._follow_members())
                 group.create_task(self._renew())
+                group.create_task(self._watch_alarms())
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -124,6 +129,25 @@ class Office:
             else:
                 self._log(f"{renewed} documents were renewed") if renewed else None
             await asyncio.sleep(RENEW_EVERY)
+
+    async def _watch_alarms(self) -> None:
+        while True:
+            try:
+                self.look_for_alarms()
+            except StoreError as error:
+                self._log(f"alarms cannot be looked for: {error}")
+            await asyncio.sleep(ALARMS_EVERY)
+
+    def look_for_alarms(self) -> tuple[Alarm, ...]:
+        """Give what is wrong now; the log is told what began and what ended. StoreError."""
+        return self._alarms.look(
+            Situation(
+                now=self.clock(),
+                nodes=every_node(self.store),
+                peers=self.known.peers,
+                load=self.desk.seen.load,
+            )
+        )
 
     def start(self, doing: Coroutine[Any, Any, None]) -> None:
         """Do something beside all else; it ends with core at the latest."""

@@ -7,9 +7,10 @@ from typing import Final
 
 from saltern_protocol.keys import fingerprint
 
-from saltern_master.api.service import DriftView, NodeView, TokenView
+from saltern_master.api.service import AlarmView, DriftView, NodeView, TokenView
 from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
+from saltern_master.core.alarms import Alarm
 from saltern_master.core.peer import Peer
 from saltern_master.records.drift import Drift
 from saltern_master.records.health import Health
@@ -98,6 +99,17 @@ def token_view(token: Token, text: str = "") -> TokenView:
         used=bool(token.used_by),
         approval=token.approval,
         token=text,
+    )
+
+
+def alarm_view(alarm: Alarm) -> AlarmView:
+    """Give an alarm."""
+    return AlarmView(
+        kind=alarm.kind,
+        node=alarm.node,
+        since=alarm.since,
+        why=alarm.why,
+        remedy=alarm.remedy,
     )
 
 

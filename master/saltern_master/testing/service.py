@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from saltern_master.api.service import (
+    AlarmView,
     ClusterView,
     DriftView,
     NodeState,
@@ -39,6 +40,7 @@ class FakeService:
         self._turns: dict[int, TurnView] = {}
         self._drift: list[DriftView] = []
         self._told: list[tuple[int | str, TurnNode | DriftView]] = []
+        self._alarms: dict[tuple[str, str], AlarmView] = {}
         self._cluster = ("demo", "1.20.2")
         self._authority = FakeAuthority()
         self._following = 0
@@ -52,6 +54,7 @@ class FakeService:
             revision=max((turn.revision for turn in self._turns.values()), default=0),
             version=version,
             nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
+            alarms=tuple(self._alarms.values()),
         )
 
     async def node(self, name: str) -> NodeView:
@@ -244,6 +247,12 @@ class FakeService:
                 healed = msgspec.structs.replace(one, healed=self.now(), outcome="healed")
                 self._drift[at] = healed
                 await self._tell(node, healed)
+
+    async def alarm(self, kind: str, node: str, why: str, remedy: str) -> None:
+        """Let something be wrong."""
+        self._alarms[kind, node] = AlarmView(
+            kind=kind, node=node, since=self.now(), why=why, remedy=remedy
+        )
 
     async def set_node(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - fields of NodeView
         """Let the master know something else of a node."""

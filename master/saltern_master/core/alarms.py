@@ -1,0 +1,122 @@
+"""Alarms: what an operator has to do something about, each with its remedy.
+
+    what core knows (Situation) -> alarms(): the rows, one after the other. Pure; nothing is stored.
+
+* An alarm is known by its kind and its node: as long as a row gives it, it goes on.
+* `since` is when it began by the record that it is derived from; 0: the record does not say, and
+  Watch fills in when it was first seen.
+* A line in the log tells that an alarm begins, and another one that it ended: see Watch.
+* Another alarm: a function from Situation to alarms, in ROWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from saltern_protocol.errors import printable
+
+from saltern_master.core.front import Log
+from saltern_master.core.peer import Peer
+from saltern_master.front.frames import Load
+from saltern_master.records.nodes import Node
+
+DESCRIPTORS_PERCENT: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something is wrong that does not mend itself."""
+
+    kind: str
+    node: str  # "": the whole
+    since: float  # seconds since 1970; 0: not known from a record
+    why: str
+    remedy: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """By what it is known as the same one."""
+        return self.kind, self.node
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the rows look at."""
+
+    now: float
+    nodes: Sequence[Node] = ()
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    load: Load | None = None  # the front's last
+
+
+def alarms(situation: Situation) -> tuple[Alarm, ...]:
+    """Give all that is wrong, in the order of ROWS."""
+    return tuple(alarm for row in ROWS for alarm in row(situation))
+
+
+def _ahead(situation: Situation) -> Iterable[Alarm]:
+    """A store that was brought back from an older copy."""
+    for name, peer in sorted(situation.peers.items()):
+        if peer.session.greeted and peer.is_ahead:
+            yield Alarm(
+                kind="ahead",
+                node=name,
+                since=0.0,
+                why=f"it has document {peer.session.held}, which this master's store does not know",
+                remedy="apply again while it is connected: saltern apply FILE",
+            )
+
+
+def _descriptors(situation: Situation) -> Iterable[Alarm]:
+    load = situation.load
+    if load is not None and load.descriptors_percent >= DESCRIPTORS_PERCENT:
+        yield Alarm(
+            kind="descriptors",
+            node="",
+            since=0.0,
+            why=f"{load.descriptors_percent} % of the descriptors that the front may open are open",
+            remedy="raise LimitNOFILE of the master's unit, and look for who holds connections",
+        )
+
+
+Row = Callable[[Situation], Iterable[Alarm]]
+
+ROWS: Final[tuple[Row, ...]] = (_ahead, _descriptors)
+
+
+class Watch:
+    """Remembers which alarms go on, and tells the log of those that begin and end."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._known: dict[tuple[str, str], Alarm] = {}
+
+    def look(self, situation: Situation) -> tuple[Alarm, ...]:
+        """Give the alarms as they are now, each with its beginning."""
+        found = tuple(self._begun(one, situation.now) for one in alarms(situation))
+        now = {one.name: one for one in found}
+        for name, alarm in now.items():
+            if name not in self._known:
+                self._log(f"alarm: {line_of(alarm)}")
+        for name, alarm in self._known.items():
+            if name not in now:
+                self._log(f"alarm over: {_subject(alarm)}")
+        self._known = now
+        return found
+
+    def _begun(self, alarm: Alarm, now: float) -> Alarm:
+        if alarm.since:
+            return alarm
+        known = self._known.get(alarm.name)
+        return replace(alarm, since=known.since if known is not None else now)
+
+
+def line_of(alarm: Alarm) -> str:
+    """Give an alarm as one line, with nothing in it that moves a terminal."""
+    return printable(f"{_subject(alarm)}: {alarm.why}; {alarm.remedy}")
+
+
+def _subject(alarm: Alarm) -> str:
+    return f"{alarm.kind} ({alarm.node})" if alarm.node else alarm.kind

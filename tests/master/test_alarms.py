@@ -1,0 +1,104 @@
+"""Alarms: each row begins and ends with what it is derived from, and the log tells both once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from saltern_master.core.alarms import Alarm, Situation, Watch, alarms, line_of
+from saltern_master.core.office import Office
+from saltern_master.core.peer import Peer, Session
+from saltern_master.front.frames import Load
+from saltern_master.records.codec import Held
+from saltern_master.records.nodes import Node
+
+from tests.master.core_stand import core_stand
+from tests.master.homes import made_home
+
+NOW = 1_800_000_000.0
+W1 = Node(name="w1", node_class="worker", state="joined", incarnation="0" * 32, key="1" * 64)
+LOAD = Load(messages=1, bytes_in=1, bytes_out=1, refused=0, malformed=0, dropped=0, cpu_us=1)
+
+
+def peer(**session: object) -> Peer:
+    return Peer(held=Held("nodes/w1", W1, 1), session=Session(**session))  # type: ignore[arg-type]
+
+
+WELL: dict[str, Situation] = {
+    "nothing": Situation(NOW),
+    "a node with nothing": Situation(NOW, (W1,), {"w1": peer(greeted=True)}),
+    "a node that is away": Situation(NOW, (W1,), {"w1": peer(held=3)}),
+    "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=79)),
+}
+WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
+    "a node ahead of the store": (
+        Situation(NOW, (W1,), {"w1": peer(greeted=True, held=3)}),
+        ("ahead", "w1"),
+    ),
+    "many descriptors": (
+        Situation(NOW, load=replace(LOAD, descriptors_percent=80)),
+        ("descriptors", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_what_is_well_raises_no_alarm(name: str) -> None:
+    assert alarms(WELL[name]) == ()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_raises_one_with_its_remedy(name: str) -> None:
+    situation, expected = WRONG[name]
+    (alarm,) = alarms(situation)
+
+    assert (alarm.kind, alarm.node) == expected
+    assert alarm.why
+    assert alarm.remedy
+
+
+def test_an_alarm_is_told_when_it_begins_and_when_it_ends_and_keeps_its_time() -> None:
+    log: list[str] = []
+    watch = Watch(log.append)
+    wrong, _ = WRONG["many descriptors"]
+
+    (first,) = watch.look(wrong)
+    (second,) = watch.look(Situation(NOW + 60, load=wrong.load))
+    none = watch.look(Situation(NOW + 120))
+
+    assert first.since == second.since == NOW
+    assert none == ()
+    assert [line.partition(":")[0] for line in log] == ["alarm", "alarm over"]
+
+
+def test_a_line_of_the_log_moves_no_terminal() -> None:
+    line = line_of(Alarm("k", "n", NOW, "\x1b[2Jwhy\n", "\u202eremedy"))
+
+    assert line.isprintable()
+
+
+async def eventually(office: Office, wanted: Callable[[tuple[Alarm, ...]], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not wanted(office.look_for_alarms()):
+            await asyncio.sleep(0.01)
+
+
+def test_core_tells_of_what_its_front_says(tmp_path: Path) -> None:
+    async def law() -> None:
+        async with core_stand(made_home(tmp_path)) as stand:
+            stand.front.say(replace(LOAD, descriptors_percent=91))
+            await eventually(stand.office, bool)
+            (alarm,) = (await stand.service.status()).alarms
+            assert (alarm.kind, alarm.node) == ("descriptors", "")
+            stand.front.say(LOAD)
+            await eventually(stand.office, lambda found: not found)
+            assert (await stand.service.status()).alarms == ()
+            assert [line.partition(":")[0] for line in stand.log if "alarm" in line] == [
+                "alarm",
+                "alarm over",
+            ]
+
+    asyncio.run(law())
