@@ -35,9 +35,8 @@ def test_each_row_names_a_test_or_says_that_it_comes_later() -> None:
 
 def test_what_is_named_is_there() -> None:
     text = PAGE.read_text()
-    missing = [
-        f"{path}::{name}" for path, name in TEST.findall(text) if name not in functions(path)
-    ]
+    named_tests = TEST.findall(text)
+    missing = [f"{path}::{name}" for path, name in named_tests if name not in functions(path)]
     assert missing == []
     known = {fault.number for fault in every_fault()}
     named = {int(number) for told in FAULT.findall(text) for number in re.findall(r"\d+", told)}
