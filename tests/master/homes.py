@@ -23,7 +23,7 @@ from tests.master.clusters import SMALL
 NOW = 1_800_000_000
 OWN = "resources: [{id: motd, spec: {kind: file/1, path: /etc/motd, text: hi}}]\n"
 OTHER = SMALL + "resources: [{id: d, spec: {kind: directory/1, path: /etc/docker/d}}]\n"
-MODES = {".": 0o711, "blobs": 0o711, "keys": 0o700, "pki": 0o700, "store.db": 0o600}
+MODES = {".": 0o711, "blobs": 0o711, "keys": 0o700, "pki": 0o700, "roots": 0o700, "store.db": 0o600}
 TWO = "- {name: w2, address: 10.9.0.22}\n"
 
 

@@ -9,8 +9,9 @@ import pytest
 import zmq
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.library import Library
-from saltern_master.signing.home import Home, HomeError, link_public
+from saltern_master.signing.home import Home, link_public
 from saltern_master.signing.init import DAY, init, sign_policy
+from saltern_master.signing.key_file import HomeError
 from saltern_master.signing.recorded import open_store, recorded_allocation
 from saltern_master.signing.sign import SignError, sign
 from saltern_protocol.errors import RefusedError
@@ -43,7 +44,8 @@ def test_keys_are_for_their_owner_alone(home: Home) -> None:
     modes = {name: (home.path / name).stat().st_mode & 0o777 for name in MODES}
     assert modes == MODES
     keys = sorted((home.path / "keys").iterdir())
-    assert [key.name for key in keys] == ["link.key", "policy.key", "root.key", "state.key"]
+    names = ["lease.key", "link.key", "policy.key", "root.key", "state.key"]
+    assert [key.name for key in keys] == names
     assert all(key.stat().st_mode & 0o777 == 0o600 for key in keys)
 
 

@@ -45,7 +45,7 @@ def test_a_new_policy_comes_with_the_document_that_stands(home: Home) -> None:
     sign_policy(home, NOW)
     assert signed(home)[0].version == 1
     statement = decode_statement((home.path / "out" / "w1.statement").read_bytes())
-    assert statement.policy == home.envelope("policy")
+    assert statement.policy == home.policy_envelope()
     believed(home)
 
 

@@ -13,9 +13,10 @@ what is held:
   batch.py         writes that are committed as one
   follow.py        who follows turns and drift, each with a bounded queue
 what is done:
-  signer.py        documents and leases, with the state key
+  signer.py        documents and leases, with the state and lease keys
   prepare.py       compile, check against policy and library; in a thread, and remembered
   rolling.py       roll out a file, or what of it changed
+  renewing.py      sign anew what grows old, or what a new root or policy changes
   members.py       tokens, who knocks, approval, revocation, certificates
   leaving.py       nodes that are removed
   patience.py      the clock of turns

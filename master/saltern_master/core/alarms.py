@@ -21,8 +21,13 @@ from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
 from saltern_master.records.nodes import Node
+from saltern_master.signing.authority import Authority
 
 DESCRIPTORS_PERCENT: Final = 80
+DAY: Final = 24 * 3600
+ROOT_EARLY: Final = 60 * DAY
+"""So long before it expires a root is told of: people have to meet for the next one."""
+POLICY_EARLY: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Situation:
     nodes: Sequence[Node] = ()
     peers: Mapping[str, Peer] = field(default_factory=dict)
     load: Load | None = None  # the front's last
+    authority: Authority | None = None  # what is signed under
 
 
 def alarms(situation: Situation) -> tuple[Alarm, ...]:
@@ -81,9 +87,43 @@ def _descriptors(situation: Situation) -> Iterable[Alarm]:
         )
 
 
+def _running_out(situation: Situation) -> Iterable[Alarm]:
+    """Root and policy: nodes take no new document under one that has expired."""
+    authority = situation.authority
+    if authority is None:
+        return
+    for kind, thing, early, remedy in (
+        ("root", authority.root, ROOT_EARLY, "sign the next one: saltern key renew"),
+        ("policy", authority.policy, POLICY_EARLY, "sign it again: saltern policy"),
+    ):
+        left = thing.expires - situation.now
+        if left < early:
+            when = f"expires in {left / DAY:.0f} days" if left > 0 else "has expired"
+            yield Alarm(
+                kind=f"{kind}-ending",
+                node="",
+                since=thing.expires - early,
+                why=f"{kind} {thing.version} {when}; nodes hold on, and take nothing new after it",
+                remedy=remedy,
+            )
+
+
+def _held_back(situation: Situation) -> Iterable[Alarm]:
+    authority = situation.authority
+    if authority is not None and authority.held_back:
+        yield Alarm(
+            kind="root-held-back",
+            node="",
+            since=0.0,
+            why=f"root {authority.root.version} is signed under, not the newest one, for this "
+            f"master {authority.held_back}",
+            remedy="see what it lacks: saltern key list",
+        )
+
+
 Row = Callable[[Situation], Iterable[Alarm]]
 
-ROWS: Final[tuple[Row, ...]] = (_ahead, _descriptors)
+ROWS: Final[tuple[Row, ...]] = (_ahead, _descriptors, _running_out, _held_back)
 
 
 class Watch:

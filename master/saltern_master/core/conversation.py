@@ -127,7 +127,9 @@ def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
     )
     writes = () if node == peer.node else peer.held.replaced(node)
     greeted = replace(peer, session=session, held=replace(peer.held, value=node))
-    return Said(greeted, writes, (_lease(greeted, signer, hello.nonce, now), *_poke(greeted)))
+    return Said(
+        greeted, writes, (_lease(greeted, signer, hello.nonce, now), *_poke(greeted, signer))
+    )
 
 
 def _facts(data: bytes, node: Node) -> Mapping[str, object]:
@@ -148,8 +150,9 @@ def _misfit(peer: Peer, hello: Hello) -> Refused | None:
     return None
 
 
-def _poke(peer: Peer) -> tuple[Poke, ...]:
-    return (Poke(),) if peer.is_behind or peer.turn else ()
+def _poke(peer: Peer, signer: Signer) -> tuple[Poke, ...]:
+    wanted = peer.is_behind or peer.turn or peer.lags(signer.root.version)
+    return (Poke(),) if wanted else ()
 
 
 def _lease(peer: Peer, signer: Signer, nonce: bytes, now: float) -> Message:
@@ -163,7 +166,7 @@ def _lease(peer: Peer, signer: Signer, nonce: bytes, now: float) -> Message:
 
 def _fetch(peer: Peer, signer: Signer) -> Said:
     document = peer.document
-    if document is None or not peer.is_behind:
+    if document is None or not (peer.is_behind or peer.lags(signer.root.version)):
         return Said(peer, answers=(Current(turn=peer.turn),), progress=True)
     answer = Doc(
         turn=peer.turn,

@@ -23,6 +23,7 @@ from saltern_master.core.members import Members
 from saltern_master.core.patience import Patience
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Preparing
+from saltern_master.core.renewing import Renewing
 from saltern_master.core.rolling import Rolling, grant
 from saltern_master.core.settings import Settings
 from saltern_master.core.signer import Signer
@@ -37,7 +38,6 @@ from saltern_master.store import Store, StoreError, Write
 
 GATHER: Final = 0.3
 """Seconds that machines who join together are waited for, before what changed is rolled out."""
-RENEW_EVERY: Final = 3600.0
 ALARMS_EVERY: Final = 10.0
 
 
@@ -67,6 +67,7 @@ class Office:
         )
         preparing = Preparing(home, self.authorities, random)
         self.rolling = Rolling(home, store, self.known, self.desk, preparing, clock)
+        self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)
         self.leaving = Leaving(
             store,
@@ -102,7 +103,7 @@ class Office:
                 group.create_task(self.patience.watch())
                 group.create_task(self.kubernetes.keep())
                 group.create_task(self._follow_members())
-                group.create_task(self._renew())
+                group.create_task(self.renewing.keep())
                 group.create_task(self._watch_alarms())
         finally:
             for task in self._tasks:
@@ -120,16 +121,6 @@ class Office:
             except MasterError as error:
                 self._log(f"who came or left changes nothing for the others yet: {error}")
 
-    async def _renew(self) -> None:
-        while True:
-            try:
-                renewed = await self.rolling.renew()
-            except MasterError as error:
-                self._log(f"documents are not renewed: {error}")
-            else:
-                self._log(f"{renewed} documents were renewed") if renewed else None
-            await asyncio.sleep(RENEW_EVERY)
-
     async def _watch_alarms(self) -> None:
         while True:
             try:
@@ -146,6 +137,7 @@ class Office:
                 nodes=every_node(self.store),
                 peers=self.known.peers,
                 load=self.desk.seen.load,
+                authority=self.rolling.signer.authority,
             )
         )
 

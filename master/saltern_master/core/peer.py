@@ -55,6 +55,10 @@ class Peer:
         """Whether there is a newer document than it has."""
         return self.document is not None and self.document.version > self.session.held
 
+    def lags(self, root: int) -> bool:
+        """Whether it believes an older root than this one: it is given those in between."""
+        return self.session.greeted and self.session.root < root
+
     @property
     def is_ahead(self) -> bool:
         """Whether it has what this store does not know: the store is an older copy."""

@@ -36,7 +36,7 @@ from saltern_master.core.turns import Standing, Turn, begin, not_reached, supers
 from saltern_master.front.frames import Frame, Grant, Tell
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
-from saltern_master.signing.documents import DOCUMENT_LIFE
+from saltern_master.signing.documents import DOCUMENT_LIFE, is_signed
 from saltern_master.signing.home import Home
 from saltern_master.store import ConflictError, Store, StoreError, Write
 
@@ -139,12 +139,18 @@ class Rolling:
             self._commit(msgspec.structs.replace(turn, nodes={name: asked}), signed, ())
 
     async def renew(self) -> int:
-        """Sign anew what is past half its life; give how many were."""
+        """Sign anew what is past half its life, or not under this root; give how many were."""
         async with self._one:
             signed = self._still(await self._signed(lambda: self._old(self._clock())))
             if signed:
                 self._commit(None, signed, ())
             return len(signed)
+
+    def call_lagging(self) -> tuple[Frame, ...]:
+        """Give what makes those who believe an older root ask for the newer ones."""
+        root = self.signer.root.version
+        lagging = (one for one in self._known.peers.values() if one.lags(root))
+        return tuple(Tell(key=bytes.fromhex(one.node.key), data=encode(Poke())) for one in lagging)
 
     async def _signed(self, new: Callable[[], Iterable[NewDocument]]) -> tuple[Signed, ...]:
         """Sign what is new, in a thread; MasterError where something stands against it."""
@@ -205,13 +211,19 @@ class Rolling:
         return tuple(signed)
 
     def _old(self, now: float) -> Iterator[NewDocument]:
-        """Give what is past half its life and still the right one, with its body as it stands."""
-        epoch = self.signer.root.epoch
+        """Give what is past half its life, or was signed under another root's keys or epoch.
+
+        Each with its body as it stands, which is still the right one.
+        """
+        root = self.signer.root
         for peer in self._known.peers.values():
             document = peer.document
-            if document is not None and document.expires - now <= DOCUMENT_LIFE / 2:
+            if document is None:
+                continue
+            good = document.epoch == root.epoch and is_signed(document, root)
+            if not good or document.expires - now <= DOCUMENT_LIFE / 2:
                 body = self._library.path(document.body).read_bytes()
-                version = rollout.next_version(peer, epoch)
+                version = rollout.next_version(peer, root.epoch)
                 yield NewDocument(peer, version, body, document.blobs)
 
     def _commit_work(

@@ -1,7 +1,7 @@
 """What core signs with: the root and the policy of HOME, the state key and the lease key.
 
 * Every document is believed here before it is stored, by the very steps that its node will take.
-* Root and policy are read anew for each apply: `saltern policy` may have signed another.
+* Root, policy and keys are read anew for each apply, and when they change (office.py).
 * A lease is signed for one nonce and says what is in the store at that moment.
 """
 
@@ -11,17 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from saltern_protocol.documents import Identity, encode_identity
-from saltern_protocol.keys import PrivateKey
 from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
 from saltern_protocol.messages import Lease
 from saltern_protocol.policy import Claim, Policy, outside
 from saltern_protocol.root import Root
-from saltern_protocol.trust import Trust
 
 from saltern_master.records.documents import Issued
+from saltern_master.signing.authority import Authority, read_authority
 from saltern_master.signing.documents import Draft, issue
-from saltern_master.signing.home import Home, HomeError
-from saltern_master.signing.init import policy_of, root_of
+from saltern_master.signing.home import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,27 @@ class Subject:
 class Signer:
     """Root, policy and keys, as they were when they were read."""
 
-    root: Root
-    root_envelope: bytes
-    policy: Policy
-    policy_envelope: bytes
-    key: PrivateKey
-    lease_key: PrivateKey
-    trust: Trust
+    authority: Authority
+
+    @property
+    def root(self) -> Root:
+        """The root that it signs under."""
+        return self.authority.root
+
+    @property
+    def root_envelope(self) -> bytes:
+        """What a new node pins."""
+        return self.authority.root_envelope
+
+    @property
+    def policy(self) -> Policy:
+        """What nodes may be told."""
+        return self.authority.policy
+
+    @property
+    def policy_envelope(self) -> bytes:
+        """The same as it was signed."""
+        return self.authority.policy_envelope
 
     @property
     def cluster(self) -> str:
@@ -56,7 +68,7 @@ class Signer:
 
     def roots_after(self, version: int) -> tuple[bytes, ...]:
         """Give the roots that a node which believes this version lacks."""
-        return () if version >= self.root.version else (self.root_envelope,)
+        return self.authority.roots[version:]
 
     def outside(self, node_class: str, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Give what the policy does not allow."""
@@ -64,8 +76,8 @@ class Signer:
 
     def document(self, subject: Subject, draft: Draft, now: int) -> Issued:
         """Sign a body for a node; RefusedError where the node would not believe it."""
-        issued = issue(draft, self.root, self.key, now)
-        self.trust.accept(issued.envelope, draft.body, self._identity(subject), None, now)
+        issued = issue(draft, self.root, self.authority.state_keys, now)
+        self.authority.trust.accept(issued.envelope, draft.body, self._identity(subject), None, now)
         return issued
 
     def lease(
@@ -83,7 +95,7 @@ class Signer:
             expires=now + LEASE_SECONDS,
             nonce=nonce,
         )
-        return Lease(lease=sign_lease(payload, [self.lease_key]))
+        return Lease(lease=sign_lease(payload, self.authority.lease_keys))
 
     def _identity(self, subject: Subject) -> Identity:
         return Identity(
@@ -97,24 +109,4 @@ class Signer:
 
 def read_signer(home: Home) -> Signer:
     """Read HOME; HomeError where something lacks, RefusedError where root and policy differ."""
-    policy = policy_of(home)
-    if policy is None:
-        raise HomeError(f"cannot sign: {home.path} has no signed policy; run: saltern policy")
-    root_envelope, policy_envelope = home.envelope("root"), home.envelope("policy")
-    root = root_of(home)
-    pinned = Identity(
-        cluster=root.cluster,
-        node="any",
-        incarnation="0" * 32,
-        node_class="any",
-        root=root_envelope,
-    )
-    return Signer(
-        root=root,
-        root_envelope=root_envelope,
-        policy=policy,
-        policy_envelope=policy_envelope,
-        key=home.key("state"),
-        lease_key=home.key("lease"),
-        trust=Trust.pin(pinned).with_policy(policy_envelope),
-    )
+    return Signer(read_authority(home))

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -52,18 +52,23 @@ class Draft:
 
 
 def next_document(
-    node: Node, before: Issued | None, body: bytes, root: Root, key: PrivateKey, now: int
+    node: Node,
+    before: Issued | None,
+    body: bytes,
+    root: Root,
+    keys: Sequence[PrivateKey],
+    now: int,
 ) -> Issued:
     """Give the document for a body: the one before, where it still serves, or a new one."""
     if before is not None and _serves(before, node, body, root, now):
         return before
     version, blobs = node.version + 1, tuple(sorted(read_body(body).blobs))
     draft = Draft(node.name, node.incarnation, version, node.document, body, blobs)
-    return issue(draft, root, key, now)
+    return issue(draft, root, keys, now)
 
 
-def issue(draft: Draft, root: Root, key: PrivateKey, now: int) -> Issued:
-    """Sign a draft."""
+def issue(draft: Draft, root: Root, keys: Sequence[PrivateKey], now: int) -> Issued:
+    """Sign a draft with the state keys."""
     document = Document(
         cluster=root.cluster,
         node=draft.node,
@@ -85,7 +90,7 @@ def issue(draft: Draft, root: Root, key: PrivateKey, now: int) -> Issued:
         expires=document.expires,
         document=document_hash(payload).hex(),
         body=document.body.hex(),
-        envelope=envelope.sign(PayloadType.DOCUMENT, payload, [key]),
+        envelope=envelope.sign(PayloadType.DOCUMENT, payload, keys),
         blobs=draft.blobs,
     )
 
@@ -127,10 +132,11 @@ def _serves(before: Issued, node: Node, body: bytes, root: Root, now: int) -> bo
         body_hash(body).hex(),
     )
     fresh = before.issued <= now and before.expires - now > (before.expires - before.issued) / 2
-    return same and fresh and _is_signed(before, root)
+    return same and fresh and is_signed(before, root)
 
 
-def _is_signed(issued: Issued, root: Root) -> bool:
+def is_signed(issued: Issued, root: Root) -> bool:
+    """Tell whether a document is signed by keys that this root still names."""
     role = root.roles.state
     try:
         envelope.verify(issued.envelope, PayloadType.DOCUMENT, role.keys, role.threshold)

@@ -2,10 +2,11 @@
 
     HOME/                    0711: the front, which is nobody, opens blobs by name and lists nothing
       keys/                  0700
-        {root,policy,state,lease}.key   0600, a seed in hexadecimal
+        {root,policy,state,lease}.key   0600, a seed in hexadecimal (signing/key_file.py)
+        ROLE-FINGERPRINT.key   one that came later; which of them count, the root says
         link.key             0600, the master's CURVE key: what nodes know it by
       pki/                   0700, what certificates are issued with (saltern_master/pki)
-      root.envelope          the first root, signed by itself
+      roots/N.envelope       the chain of roots; the first is signed by itself
       policy.yaml            what a person says of each class of nodes
       policy.envelope        the last policy that was signed
       facts/NODE.json        what saltern-agent facts printed there, brought by a person
@@ -16,6 +17,7 @@ Laws:
 
 * A file is replaced by rename after its bytes are on disk: old or new, never half.
 * A key is made with O_EXCL in a directory that only its owner reads, and never written again.
+* A root that was taken in is never replaced, and none is left out between two others.
 * Who signs holds HOME/.lock, so that no version is given twice.
 """
 
@@ -24,20 +26,16 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from saltern_protocol.keys import KEY_BYTES, PrivateKey
+from saltern_protocol.keys import PrivateKey, PublicKey
 
-from saltern_master.errors import MasterError
+from saltern_master.signing.key_file import HomeError, read_secret, sync_directory, write_secret
 
-PRIVATE = ("keys", "pki", "facts")
-
-
-class HomeError(MasterError):
-    """HOME lacks something, or it cannot be read or written."""
+PRIVATE = ("keys", "pki", "facts", "roots")
 
 
 class Home:
@@ -85,39 +83,73 @@ class Home:
 
     def add_key(self, role: str, secret: bytes) -> None:
         """Keep the 32 bytes of a new key; HomeError where one of that role is there."""
-        path = self._key_path(role)
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secret.hex().encode() + b"\n")
-                file.flush()
-                os.fsync(descriptor)
-        except OSError as error:
-            raise HomeError(f"cannot make the key {path}: {error.strerror}") from error
-        sync_directory(path.parent)
+        write_secret(self._key_path(role), secret)
 
     def key(self, role: str) -> PrivateKey:
-        """Give a key; HomeError where it is not here, or others can read it."""
+        """Give the key that init made for a role; HomeError: it is not here, or others read it."""
         return PrivateKey.from_seed(
-            self._secret(role, f"it signs as {role}; bring the key here, or sign where it is")
+            read_secret(
+                self._key_path(role), f"it signs as {role}; bring the key here, or sign where it is"
+            )
         )
+
+    def keys_among(self, role: str, wanted: Collection[PublicKey]) -> dict[PublicKey, Path]:
+        """Give which of these keys are here for a role, and where. HomeError as key()."""
+        own = self._key_path(role)
+        paths = [own] if own.exists() else []
+        paths += sorted(self._keys.glob(f"{role}-*.key"))
+        here = {PrivateKey.from_seed(read_secret(path, "")).public: path for path in paths}
+        return {key: here[key] for key in wanted if key in here}
 
     def link_key(self) -> bytes:
         """Give the secret of the master's CURVE key, 32 bytes; HomeError as key()."""
-        return self._secret(
-            "link",
+        return read_secret(
+            self._key_path("link"),
             "nodes know the master by it; bring it back from a backup, or, where no node has "
             "joined yet, make a new home with saltern init",
         )
 
-    def envelope(self, name: str) -> bytes:
-        """Give the signed root or policy."""
-        return self._read(self.path / f"{name}.envelope", f"run: saltern init {self.path}")
+    def roots(self) -> tuple[bytes, ...]:
+        """Give the whole chain of signed roots, the first one first."""
+        chain: list[bytes] = []
+        while (path := self._root_path(len(chain) + 1)).exists():
+            chain.append(path.read_bytes())
+        if not chain:
+            raise HomeError(f"cannot read {path}: it is not there; run: saltern init {self.path}")
+        return tuple(chain)
 
-    def write_envelope(self, name: str, data: bytes) -> None:
-        """Keep a signed root or policy."""
-        write_whole(self.path / f"{name}.envelope", data)
+    def add_root(self, version: int, data: bytes) -> None:
+        """Keep the next signed root; HomeError where it is not the next."""
+        path = self._root_path(version)
+        if path.exists() or (version > 1 and not self._root_path(version - 1).exists()):
+            raise HomeError(f"cannot keep root {version} in {path}: it is not the next one")
+        write_whole(path, data)
+
+    def policy_envelope(self) -> bytes:
+        """Give the signed policy."""
+        path = self.path / "policy.envelope"
+        return self._read(path, f"have it signed: saltern policy --home {self.path}")
+
+    def write_policy(self, data: bytes) -> None:
+        """Keep a signed policy in place of the one before."""
+        write_whole(self.path / "policy.envelope", data)
+
+    @property
+    def has_policy(self) -> bool:
+        """Tell whether a policy was signed."""
+        return (self.path / "policy.envelope").exists()
+
+    def trust_state(self) -> tuple[tuple[str, int, int], ...]:
+        """Say which roots, policy and keys these are: others have other names, inodes or times."""
+        paths = (*(self.path / "roots").glob("*"), *self._keys.glob("*.key"))
+        found = []
+        for path in sorted((*paths, self.path / "policy.envelope")):
+            try:
+                seen = path.stat()
+            except FileNotFoundError:
+                continue
+            found.append((path.name, seen.st_ino, seen.st_mtime_ns))
+        return tuple(found)
 
     @property
     def policy_file(self) -> Path:
@@ -133,18 +165,15 @@ class Home:
         """Where a person puts the facts of a node."""
         return self.path / "facts" / f"{node}.json"
 
-    def _secret(self, role: str, otherwise: str) -> bytes:
-        path = self._key_path(role)
-        text = self._read(path, otherwise)
-        if path.stat().st_mode & 0o077:
-            raise HomeError(f"cannot use the key {path}: others can read it; run: chmod 600 {path}")
-        secret = _unhex(text)
-        if len(secret) != KEY_BYTES:
-            raise HomeError(f"cannot use the key {path}: it is not 64 hexadecimal digits")
-        return secret
+    @property
+    def _keys(self) -> Path:
+        return self.path / "keys"
 
     def _key_path(self, role: str) -> Path:
-        return self.path / "keys" / f"{role}.key"
+        return self._keys / f"{role}.key"
+
+    def _root_path(self, version: int) -> Path:
+        return self.path / "roots" / f"{version}.envelope"
 
     def _read(self, path: Path, otherwise: str) -> bytes:
         try:
@@ -156,14 +185,6 @@ class Home:
 def link_public(secret: bytes) -> bytes:
     """Give the public half of a CURVE key: CURVE's keys are those of X25519 (RFC 7748)."""
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-
-
-def _unhex(text: bytes) -> bytes:
-    """Give what hexadecimal digits stand for; nothing where they are none: it may be half a key."""
-    try:
-        return bytes.fromhex(text.decode().strip())
-    except ValueError:
-        return b""
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -182,12 +203,3 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise HomeError(f"cannot write {path}: {error.strerror}") from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from saltern_protocol import envelope
 from saltern_protocol.documents import PayloadType
 from saltern_protocol.keys import KEY_BYTES, PublicKey, generate
-from saltern_protocol.policy import Policy, decode_policy, encode_policy
-from saltern_protocol.root import Role, Roles, Root, decode_root, encode_root
+from saltern_protocol.policy import Policy, encode_policy
+from saltern_protocol.root import Role, Roles, Root, encode_root
 
-from saltern_master.signing.home import Home, HomeError, link_public, write_whole
+from saltern_master.signing.authority import newest_policy, newest_root
+from saltern_master.signing.home import Home, link_public, write_whole
+from saltern_master.signing.key_file import HomeError
 from saltern_master.signing.policy_file import default_policy, read_policy
 from saltern_master.signing.recorded import open_store
 
@@ -47,7 +49,7 @@ def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> 
     for role, key in keys.items():
         home.add_key(role, key.seed())
     home.add_key("link", link)
-    home.write_envelope("root", signed)
+    home.add_root(root.version, signed)
     write_whole(home.policy_file, default_policy().encode())
     sign_policy(home, now)
     with open_store(home):  # made now, so that nobody finds a home without it
@@ -59,8 +61,8 @@ def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> 
 def sign_policy(home: Home, now: int) -> Policy:
     """Sign policy.yaml as the next version. ClusterFileError tells what is wrong in it."""
     with home.locked():
-        root = root_of(home)
-        before = policy_of(home)
+        root = newest_root(home)
+        before = newest_policy(home)
         try:
             classes = read_policy(home.policy_file.read_bytes())
         except OSError as error:
@@ -73,17 +75,5 @@ def sign_policy(home: Home, now: int) -> Policy:
             classes=classes,
         )
         signed = envelope.sign(PayloadType.POLICY, encode_policy(policy), [home.key("policy")])
-        home.write_envelope("policy", signed)
+        home.write_policy(signed)
         return policy
-
-
-def root_of(home: Home) -> Root:
-    """Give the root that HOME's documents are believed by."""
-    return decode_root(envelope.decode(home.envelope("root")).payload)
-
-
-def policy_of(home: Home) -> Policy | None:
-    """Give the last policy that was signed, or None."""
-    if not (home.path / "policy.envelope").exists():
-        return None
-    return decode_policy(envelope.decode(home.envelope("policy")).payload)

@@ -20,7 +20,8 @@ from saltern_master.compile.facts import Facts, read_facts
 from saltern_master.records.codec import Record, put
 from saltern_master.records.nodes import Node, hold_node, node_key
 from saltern_master.records.revisions import ALLOCATION, hold_allocation
-from saltern_master.signing.home import Home, HomeError
+from saltern_master.signing.home import Home
+from saltern_master.signing.key_file import HomeError
 from saltern_master.store import ConflictError, Expect, MemoryStore, SqliteStore, Store, Write
 
 T = TypeVar("T")

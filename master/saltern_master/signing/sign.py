@@ -1,7 +1,7 @@
 """saltern sign: bodies -> what each node is given.
 
     OUT/NODE.identity     who the node is and which root it starts from; the operator pins it
-    OUT/NODE.statement    root, policy, document and body
+    OUT/NODE.statement    roots, policy, document and body
     OUT/blobs/SHA256      every content that the bodies name, as hard links where possible
 
 Laws:
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from saltern_protocol.documents import Statement, encode_identity, encode_statement
-from saltern_protocol.policy import outside
+from saltern_protocol.policy import Policy, outside
 from saltern_states.body import write_body
 from saltern_states.kinds import kind_of
 
@@ -37,6 +37,7 @@ from saltern_master.records.codec import Held
 from saltern_master.records.documents import Issued, hold_document
 from saltern_master.records.nodes import Node, hold_node
 from saltern_master.records.revisions import hold_allocation, put_allocation
+from saltern_master.signing.authority import Authority, read_authority
 from saltern_master.signing.documents import (
     believe,
     document_writes,
@@ -44,7 +45,6 @@ from saltern_master.signing.documents import (
     next_document,
 )
 from saltern_master.signing.home import Home, write_whole
-from saltern_master.signing.init import policy_of, root_of
 from saltern_master.signing.policy_file import read_policy
 from saltern_master.signing.recorded import brought_facts, open_store
 from saltern_master.store import Store, Write
@@ -90,7 +90,8 @@ def sign(
     at once, neither gives a range away that the other has given.
     """
     with home.locked(), open_store(home) as store:
-        root = root_of(home)
+        authority = read_authority(home)
+        root = authority.root
         if root.cluster != cluster:
             raise SignError(
                 f'cannot sign for cluster "{cluster}": {home.path} is the home of '
@@ -98,11 +99,11 @@ def sign(
             )
         ranges = hold_allocation(store)
         compilation = compile_with(ranges.value or Allocation())
-        _refuse_outside_policy(home, compilation)
+        _refuse_outside_policy(home, authority.policy, compilation)
         held = [hold_node(store, one.node.name) for one in compilation.nodes]
         _refuse_unfit(compilation, held)
         ready = [
-            _prepare(home, store, one, node, now, random)
+            _prepare(home, authority, store, one, node, now, random)
             for one, node in zip(compilation.nodes, held, strict=True)
         ]
         blobs = _blobs(home, compilation)
@@ -135,10 +136,7 @@ def _refuse_unfit(compilation: Compilation, held: Iterable[Held[Node]]) -> None:
         raise SignError(f"cannot sign for nodes that are not let in so\n{listed}")
 
 
-def _refuse_outside_policy(home: Home, compilation: Compilation) -> None:
-    policy = policy_of(home)
-    if policy is None:
-        raise SignError(f"cannot sign: {home.path} has no signed policy; run: saltern policy")
+def _refuse_outside_policy(home: Home, policy: Policy, compilation: Compilation) -> None:
     faults = [
         f"{one.node.name}: {resource.id}: {claim}"
         for one in compilation.nodes
@@ -159,20 +157,21 @@ def _refuse_outside_policy(home: Home, compilation: Compilation) -> None:
 
 def _prepare(
     home: Home,
+    authority: Authority,
     store: Store,
     compiled: Compiled,
     held: Held[Node],
     now: int,
     random: Callable[[int], bytes],
 ) -> _Ready:
-    root, body = root_of(home), write_body(compiled.body)
+    root, body = authority.root, write_body(compiled.body)
     node = _node(home, held.value, compiled.node, random)
     before = hold_document(store, node.name)
-    issued = next_document(node, before.value, body, root, home.key("state"), now)
-    identity = identity_of(node, root.cluster, home.envelope("root"))
+    issued = next_document(node, before.value, body, root, authority.state_keys, now)
+    identity = identity_of(node, root.cluster, authority.root_envelope)
     statement = Statement(
-        roots=(home.envelope("root"),),
-        policy=home.envelope("policy"),
+        roots=authority.roots,
+        policy=authority.policy_envelope,
         document=issued.envelope,
         body=body,
     )
