@@ -28,6 +28,8 @@ COMMANDS = (
     Row("images", f"{HERE}.images"),
     Row("packages", f"{HERE}.packages"),
     Row("blobs", f"{HERE}.blobs"),
+    Row("backup", f"{HERE}.backup", "backup"),
+    Row("restore", f"{HERE}.backup", "restore"),
     Row("lab", f"{HERE}.lab"),
 )
 
