@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from saltern_protocol import wire
 from saltern_protocol.errors import Reason, RefusedError
@@ -61,6 +62,16 @@ def sign(payload_type: str, payload: bytes, keys: Iterable[PrivateKey]) -> bytes
     return encode(Envelope(payload_type=payload_type, payload=payload, signatures=signatures))
 
 
+def add_signature(data: bytes, key: PrivateKey) -> bytes:
+    """Give the envelope with one more signature; MalformedError if it is none, or is full."""
+    unsigned = decode(data)
+    message = pae(unsigned.payload_type, unsigned.payload)
+    one = Signature(key_id=key.public.fingerprint, sig=key.sign(message))
+    signed = replace(unsigned, signatures=(*unsigned.signatures, one))
+    decode(encode(signed))
+    return encode(signed)
+
+
 def encode(envelope: Envelope) -> bytes:
     """Give the bytes of an envelope."""
     return wire.pack(envelope)
@@ -84,23 +95,23 @@ def verify(data: bytes, payload_type: str, keys: Iterable[PublicKey], threshold:
             f'"{payload_type}" belongs; give the file that was made for this purpose',
         )
     known = frozenset(keys)
-    signers = _signers(envelope, known)
-    if threshold < 1 or len(signers) < threshold:
+    signed_by = signers(envelope, known)
+    if threshold < 1 or len(signed_by) < threshold:
         raise RefusedError(
             Reason.UNSIGNED,
             f"cannot take this {payload_type}: {len(envelope.signatures)} signatures, of which "
-            f"{len(signers)} distinct known keys verify and {threshold} are needed; "
+            f"{len(signed_by)} distinct known keys verify and {threshold} are needed; "
             f"sign it with keys that the root names for this role",
         )
     return envelope.payload
 
 
-def _signers(envelope: Envelope, keys: frozenset[PublicKey]) -> frozenset[PublicKey]:
+def signers(envelope: Envelope, keys: Iterable[PublicKey]) -> frozenset[PublicKey]:
     """Give the keys whose signature is there and good."""
-    message = pae(envelope.payload_type, envelope.payload)
+    message, known = pae(envelope.payload_type, envelope.payload), frozenset(keys)
     return frozenset(
         key
         for signature in envelope.signatures
-        for key in keys
+        for key in known
         if signature.key_id in {"", key.fingerprint} and key.verifies(signature.sig, message)
     )

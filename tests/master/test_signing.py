@@ -10,8 +10,9 @@ import zmq
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.library import Library
 from saltern_master.signing.home import Home, link_public
-from saltern_master.signing.init import DAY, init, sign_policy
+from saltern_master.signing.init import init, sign_policy
 from saltern_master.signing.key_file import HomeError
+from saltern_master.signing.next_root import DAY, CeremonyError
 from saltern_master.signing.recorded import open_store, recorded_allocation
 from saltern_master.signing.sign import SignError, sign
 from saltern_protocol.errors import RefusedError
@@ -152,7 +153,7 @@ def test_documents_need_only_the_state_key(home: Home) -> None:
     (home.path / "keys" / "root.key").unlink()
     (home.path / "keys" / "policy.key").unlink()
     assert signed(home)[0].version == 1
-    with pytest.raises(HomeError, match="bring the key here"):
+    with pytest.raises(CeremonyError, match=r"saltern policy --out FILE\n.*0 of 1 have signed"):
         sign_policy(home, NOW)
 
 

@@ -9,7 +9,8 @@ import pytest
 from saltern_master.records.documents import hold_document
 from saltern_master.records.nodes import Node, State
 from saltern_master.signing.home import Home
-from saltern_master.signing.init import DAY, sign_policy
+from saltern_master.signing.init import sign_policy
+from saltern_master.signing.next_root import DAY
 from saltern_master.signing.recorded import known_facts, open_store
 from saltern_master.signing.sign import SignError
 from saltern_protocol.documents import decode_statement

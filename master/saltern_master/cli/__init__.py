@@ -21,6 +21,7 @@ COMMANDS = (
     Row("drift", f"{HERE}.status", "drift"),
     Row("kubeconfig", f"{HERE}.kubeconfig", "kubeconfig"),
     Row("policy", f"{HERE}.cluster", "policy"),
+    Row("key", f"{HERE}.key"),
     Row("compile", f"{HERE}.cluster", "compile_file"),
     Row("sign", f"{HERE}.cluster", "sign"),
     Row("show", f"{HERE}.show", "show_file"),

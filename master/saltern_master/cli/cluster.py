@@ -72,9 +72,20 @@ def init(
         say(f"made {home}; edit {home}/policy.yaml for resources of your own")
 
 
-def policy(home: HomePath = DEFAULT_HOME) -> None:
+def policy(
+    home: HomePath = DEFAULT_HOME,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write it there to be signed elsewhere: see saltern key sign."),
+    ] = None,
+) -> None:
     """Sign HOME/policy.yaml as the next version of the policy."""
     with faults_told():
+        if out is not None:
+            from saltern_master.cli.key import propose_policy_to
+
+            propose_policy_to(Home(home), out)
+            return
         signed = sign_policy(Home(home), _now())
         say(f"signed policy {signed.version}; it expires {_date(signed.expires)}")
 

@@ -21,6 +21,7 @@ from saltern_protocol.trust import Trust
 from saltern_master.errors import MasterError
 from saltern_master.signing.home import Home
 from saltern_master.signing.key_file import HomeError, read_key
+from saltern_master.signing.next_root import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _under(home: Home, roots: tuple[bytes, ...], held_back: str) -> Authority:
 def _keys(home: Home, name: str, role: Role, version: int) -> tuple[PrivateKey, ...]:
     here = home.keys_among(name, role.keys)
     if len(here) < role.threshold:
-        names = ", ".join(key.fingerprint for key in role.keys)
+        names = ", ".join(map(shown, role.keys))
         raise HomeError(
             f"cannot sign as {name} under root {version}: of the keys that it names ({names}) "
             f"{len(here)} are in {home.path}/keys, and {role.threshold} are needed; bring them "

@@ -13,19 +13,15 @@ from dataclasses import dataclass
 from saltern_protocol import envelope
 from saltern_protocol.documents import PayloadType
 from saltern_protocol.keys import KEY_BYTES, PublicKey, generate
-from saltern_protocol.policy import Policy, encode_policy
+from saltern_protocol.policy import Policy
 from saltern_protocol.root import Role, Roles, Root, encode_root
 
-from saltern_master.signing.authority import newest_policy, newest_root
+from saltern_master.signing.ceremony import propose_policy, take
 from saltern_master.signing.home import Home, link_public, write_whole
-from saltern_master.signing.key_file import HomeError
-from saltern_master.signing.policy_file import default_policy, read_policy
+from saltern_master.signing.next_root import ROLES, ROOT_LIFE, CeremonyError
+from saltern_master.signing.policy_file import default_policy
+from saltern_master.signing.proposal import lacking
 from saltern_master.signing.recorded import open_store
-
-DAY = 24 * 3600
-ROOT_LIFE = 365 * DAY
-POLICY_LIFE = 90 * DAY
-ROLES = ("root", "policy", "state", "lease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +55,20 @@ def init(home: Home, cluster: str, now: int, random: Callable[[int], bytes]) -> 
 
 
 def sign_policy(home: Home, now: int) -> Policy:
-    """Sign policy.yaml as the next version. ClusterFileError tells what is wrong in it."""
+    """Sign policy.yaml as the next version with the keys that are here, and take it in.
+
+    ClusterFileError tells what is wrong in it; CeremonyError who has yet to sign.
+    """
     with home.locked():
-        root = newest_root(home)
-        before = newest_policy(home)
-        try:
-            classes = read_policy(home.policy_file.read_bytes())
-        except OSError as error:
-            raise HomeError(f"cannot read {home.policy_file}: {error.strerror}") from error
-        policy = Policy(
-            cluster=root.cluster,
-            version=before.version + 1 if before is not None else 1,
-            epoch=root.epoch,
-            expires=now + POLICY_LIFE,
-            classes=classes,
-        )
-        signed = envelope.sign(PayloadType.POLICY, encode_policy(policy), [home.key("policy")])
-        home.write_policy(signed)
-        return policy
+        proposal = propose_policy(home, now)
+        missing = lacking(proposal)
+        if missing:
+            listed = "\n".join(f"  {one}" for one in missing)
+            raise CeremonyError(
+                "cannot sign the policy with the keys that are here; write it to a file and have "
+                f"it signed where the others are: saltern policy --out FILE\n{listed}"
+            )
+        taken = take(home, proposal, now).thing
+        if not isinstance(taken, Policy):
+            raise AssertionError("a policy was proposed")
+        return taken

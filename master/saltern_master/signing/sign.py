@@ -124,7 +124,7 @@ def _refuse_unfit(compilation: Compilation, held: Iterable[Held[Node]]) -> None:
         known = node.value
         if known is None:
             continue
-        if known.state in {"revoked", "removing"}:
+        if known.state in {"locked", "revoked", "removing"}:
             faults.append(f"{known.name}: it is {known.state}; take it out of the cluster file")
         elif known.state == "joined" and known.node_class != one.node.node_class:
             faults.append(
