@@ -43,9 +43,12 @@ MAX_ON_WIRE: Final = MAX_MESSAGE + 1024
 MAX_PART: Final = 128 * 1024
 MAX_ITEMS: Final = 200
 NONCE_BYTES: Final = 16
+INSTANCE_BYTES: Final = 16
+MOST_SPREAD: Final = 300
 
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
+Instance = Annotated[bytes, Meta(min_length=INSTANCE_BYTES, max_length=INSTANCE_BYTES)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Micro = Annotated[int, Meta(ge=0, le=(LAST_SECOND - 24 * 3600) * 1_000_000)]
@@ -130,6 +133,7 @@ class Hello(Message, frozen=True, tag=1):
 
     protocol: Natural
     incarnation: Incarnation
+    instance: Instance  # drawn at each start of the agent: two that live show a copied key
     boot: ShortText
     root: Count  # the newest root that the node believes
     epoch: Natural  # of the document on its disk; 0: none
@@ -143,9 +147,13 @@ class Hello(Message, frozen=True, tag=1):
 
 
 class Lease(Message, frozen=True, tag=2):
-    """The signed word which document is the current one; lease.py reads it."""
+    """The signed word which document is the current one; lease.py reads it.
+
+    `spread`: over how many seconds nodes that lose this master shall spread their coming back.
+    """
 
     lease: Annotated[bytes, Meta(max_length=8 * 1024)]
+    spread: Annotated[int, Meta(ge=0, le=MOST_SPREAD)] = 0
 
 
 class Poke(Message, frozen=True, tag=3):

@@ -16,7 +16,12 @@ from saltern_protocol.envelope import sign
 from saltern_protocol.lease import sign_lease
 
 ABOUT = words.About(
-    identity=testing.IDENTITY, boot="boot-1", kinds=("file/1",), release="1", facts=b"{}"
+    instance=b"i" * 16,
+    identity=testing.IDENTITY,
+    boot="boot-1",
+    kinds=("file/1",),
+    release="1",
+    facts=b"{}",
 )
 NEW = words.Standing(testing.trust())
 

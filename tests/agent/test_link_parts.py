@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_agent.link.certificates import Requests
+from saltern_agent.link.pace import pause
 from saltern_agent.link.pages import no_plan, pages
 from saltern_agent.plan import Plan, Planned
 from saltern_agent.steps import Step
 from saltern_protocol import messages
+from saltern_protocol.messages import MOST_SPREAD
 from saltern_states.body import Resource
 from saltern_states.contract import Blocked
 from saltern_states.file import File
@@ -80,3 +82,22 @@ def test_law_every_page_is_a_message_and_nothing_is_lost(whys: list[str]) -> Non
 
 def test_why_there_is_no_plan_fits_a_message() -> None:
     messages.encode(no_plan(3, "r" * 999, "w" * 99_999))
+
+
+@given(
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 10**6),
+    st.integers(-(2**63), 2**63),
+)
+def test_a_pause_is_bounded_whatever_a_master_names(
+    jitter: float, failures: int, spread: int
+) -> None:
+    assert 0 <= pause(jitter, failures, spread) < MOST_SPREAD
+
+
+def test_a_pause_is_drawn_from_what_the_master_named_or_longer() -> None:
+    drawn = [pause(1.0, failures, 20) for failures in range(8)]
+
+    assert drawn == [20, 20, 20, 20, 20, 32, 60, 60]
+    assert pause(0.25, 0, 20) == 5
+    assert [pause(1.0, failures, 1) for failures in range(3)] == [1, 2, 4]

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from saltern_agent.link import words
 from saltern_agent.link.pace import AT_ONCE
-from saltern_agent.link.session import HEALTH_EVERY, REVOKED_PAUSE
+from saltern_agent.link.session import HEALTH_EVERY, SHUT_OUT
 from saltern_agent.outbox import Batch
 from saltern_protocol import messages, testing
 from saltern_protocol.lease import LEASE_SECONDS, sign_lease
@@ -142,8 +143,30 @@ def a_node_that_was_revoked() -> Talk:
     talk = Talk(standing(1))
     talk.connect(version=1)
     talk.say(messages.Refused(reason="revoked", why="by an operator"), 5)
-    talk.give(words.Tick(), REVOKED_PAUSE - 1)
+    talk.give(words.Tick(), SHUT_OUT["revoked"] - 1)
     talk.give(words.Tick(), 31)
+    return talk
+
+
+def a_node_whose_key_was_copied() -> Talk:
+    """It goes on holding what it has, and comes back soon after it was unlocked."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Refused(reason="locked", why="two machines"), 5)
+    talk.give(words.Tick(), 59)
+    talk.give(words.Tick(), 32)
+    return talk
+
+
+def a_master_of_ten_thousand() -> Talk:
+    """It is lost by all at once: they come back over as many seconds as it named."""
+    talk = Talk(standing(1))
+    talk.give(words.Tick())
+    talk.give(words.Opened(), 0.1)
+    talk.say(replace(lease(1, talk.nonce), spread=20), 0.1)
+    talk.give(words.Lost("the connection was closed"), 5)
+    talk.give(words.Tick(), 9)
+    talk.give(words.Tick(), 2)
     return talk
 
 
@@ -204,6 +227,8 @@ STORIES: tuple[Callable[[], Talk], ...] = (
     a_blob_cut_by_a_loss,
     a_master_that_forgot,
     a_node_that_was_revoked,
+    a_node_whose_key_was_copied,
+    a_master_of_ten_thousand,
     bytes_that_are_no_message,
     a_certificate,
     a_silent_master,

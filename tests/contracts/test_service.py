@@ -64,6 +64,10 @@ class Stand(Protocol):
         """Let a node tell that it ended; returns when it is stored."""
         ...
 
+    async def lock(self, node: str) -> None:
+        """Let two machines speak with one node's key; returns when that is known."""
+        ...
+
 
 class FakeStand:
     """The service in memory, with its own levers."""
@@ -87,6 +91,9 @@ class FakeStand:
 
     async def heal(self, node: str, resource: str) -> None:
         await self.fake.heal(node, resource)
+
+    async def lock(self, node: str) -> None:
+        await self.fake.lock(node)
 
 
 @asynccontextmanager
@@ -182,6 +189,26 @@ def test_a_revoked_node_is_known_and_not_connected(run: Run) -> None:
 
         assert (revoked.state, revoked.connected) == ("revoked", False)
         assert (await stand.service.node("w1")).state == "revoked"
+
+    run(law)
+
+
+def test_a_locked_node_is_alarmed_until_it_is_unlocked(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        service = stand.service
+        await joined(stand, "w1", "w2")
+        assert (await service.status()).alarms == ()
+        assert (await refused(service.unlock("w1"))).code == "conflict"
+        await stand.lock("w1")
+        locked = await service.node("w1")
+        (alarm,) = (await service.status()).alarms
+        assert (locked.state, locked.connected) == ("locked", False)
+        assert (alarm.kind, alarm.node) == ("locked", "w1")
+        assert (await refused(service.make_token("w1", "worker", 60, False))).code == "conflict"
+
+        assert (await service.unlock("w1")).state == "joined"
+        assert (await service.status()).alarms == ()
+        assert (await refused(service.unlock("w9"))).code == "not-found"
 
     run(law)
 

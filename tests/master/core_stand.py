@@ -62,6 +62,7 @@ from saltern_protocol.messages import (
     Looked,
     Message,
     Outcome,
+    Refused,
     Report,
 )
 from saltern_protocol.token import JoinToken
@@ -83,6 +84,7 @@ class Front:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.allowed: set[bytes] = set()
+        self.expelled: list[Expel] = []
         self.grants: dict[bytes, tuple[bytes, ...]] = {}
         self.setup: Setup | None = None
         self._reader, self._writer = reader, writer
@@ -123,6 +125,7 @@ class Front:
                 self.allowed.add(frame.key)
             case Expel():
                 self.allowed.discard(frame.key)
+                self.expelled.append(frame)
             case Grant():
                 self.grants[frame.key] = frame.blobs
             case Tell():
@@ -141,6 +144,7 @@ class Node:
     front: Front
     held: int = 0
     document: bytes = b""
+    instance: bytes = b"i" * 16
     seq: int = 0
     drifts: int = 0
     drift: dict[str, int] = field(default_factory=dict)
@@ -169,6 +173,7 @@ class Node:
         usual: dict[str, object] = {
             "protocol": messages.PROTOCOL,
             "incarnation": self.incarnation,
+            "instance": self.instance,
             "boot": "b",
             "root": 1,
             "epoch": 1 if self.held else 0,
@@ -298,6 +303,14 @@ class Stand:
     async def heal(self, node: str, resource: str) -> None:
         one = self.nodes[node]
         await one.report(one.healing(resource))
+
+    async def lock(self, node: str) -> None:
+        """Let a second machine speak with a node's key, until both are shut out."""
+        one = self.nodes[node]
+        for instance in (b"1", b"2", b"1", b"2", b"1"):
+            self.front.say(Up(key=one.key))
+            one.say(one.hello(instance=instance * 16))
+        await one.hear(Refused)
 
 
 def enrol_of(token: JoinToken, **fields: object) -> Enrol:

@@ -29,14 +29,18 @@ def peer(**session: object) -> Peer:
 
 WELL: dict[str, Situation] = {
     "nothing": Situation(NOW),
-    "a node with nothing": Situation(NOW, (W1,), {"w1": peer(greeted=True)}),
-    "a node that is away": Situation(NOW, (W1,), {"w1": peer(held=3)}),
+    "a node with nothing": Situation(NOW, {"w1": peer(greeted=True)}),
+    "a node that is away": Situation(NOW, {"w1": peer(held=3)}),
     "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=79)),
 }
 WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
     "a node ahead of the store": (
-        Situation(NOW, (W1,), {"w1": peer(greeted=True, held=3)}),
+        Situation(NOW, {"w1": peer(greeted=True, held=3)}),
         ("ahead", "w1"),
+    ),
+    "a key that two machines have": (
+        Situation(NOW, {"w1": Peer(held=Held("nodes/w1", replace(W1, state="locked"), 1))}),
+        ("locked", "w1"),
     ),
     "many descriptors": (
         Situation(NOW, load=replace(LOAD, descriptors_percent=80)),

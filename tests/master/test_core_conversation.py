@@ -73,6 +73,7 @@ def hello(**fields: object) -> Hello:
     usual: dict[str, object] = {
         "protocol": 1,
         "incarnation": NODE.incarnation,
+        "instance": b"i" * 16,
         "boot": "b",
         "root": 1,
         "epoch": 0,

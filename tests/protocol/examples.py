@@ -102,6 +102,7 @@ FROM_NODE: Final[dict[str, Message]] = {
     "hello": Hello(
         protocol=1,
         incarnation=DOCUMENT.incarnation,
+        instance=bytes(range(16)),
         boot="5f1c9c1e-8f3b-4f0e-9b7f-3d0c5a6b7c8d",
         root=1,
         epoch=1,
@@ -151,7 +152,7 @@ FROM_NODE: Final[dict[str, Message]] = {
     ),
 }
 FROM_MASTER: Final[dict[str, Message]] = {
-    "lease": Lease(lease=signed_lease(LEASE)),
+    "lease": Lease(lease=signed_lease(LEASE), spread=20),
     "poke": Poke(),
     "doc": Doc(
         turn=7,

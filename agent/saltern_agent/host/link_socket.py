@@ -171,7 +171,10 @@ def _happenings(monitor: zmq.Socket[bytes]) -> tuple[bool, str]:
         elif event == zmq.EVENT_CLOSED:
             lost = lost or "nobody answers there"
         elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            lost = "the master does not know this node's key, or knows it no more"
+            lost = (
+                "the master does not know this node's key, or knows it no more; see there: "
+                "saltern status"
+            )
         elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             lost = f"what answers there is not this master (ZMTP error {value:#x})"
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from saltern_protocol.documents import Identity
-from saltern_protocol.messages import NONCE_BYTES
+from saltern_protocol.messages import INSTANCE_BYTES, NONCE_BYTES
 from saltern_states.kinds import KINDS
 
 from saltern_agent import __version__
@@ -38,6 +38,7 @@ def master_link(places: Places, identity: Identity, master: Master, agent: Agent
     keys, clocks = NodeKeys.read(places.config), agent.clocks
     about = About(
         identity=identity,
+        instance=secrets.token_bytes(INSTANCE_BYTES),
         boot=BOOT.read_text().strip(),
         kinds=tuple(sorted(kind.name for kind in KINDS)),
         release=__version__,

@@ -9,8 +9,7 @@
 * What is out of turn, or cannot be read, is counted and passed over: no message of the master's
   raises, and none but a believed document changes what the node holds.
 * A connection that does not lead to a lease within LEASE_WAIT, or on which something is left
-  without answer for ANSWER_WAIT, is given up; the next is tried after a pause drawn from
-  0 to 1, 2, 4 … LONGEST_PAUSE seconds, so that nodes that lost one master do not come back at once.
+  without answer for ANSWER_WAIT, is given up; the next is tried after a pause by chance (pace.py).
 * Of an offer that was cut off nothing is kept here: the next connection asks anew, and what had
   come of a blob is still on the disk.
 """
@@ -26,15 +25,15 @@ from saltern_protocol.lease import RENEW_SECONDS
 
 from saltern_agent.link import words
 from saltern_agent.link.fetching import Fetching
-from saltern_agent.link.pace import ASKS, Pace
+from saltern_agent.link.pace import ASKS, LONGEST_PAUSE, Pace, pause
 from saltern_agent.link.reporting import Reporting
 from saltern_agent.outbox import Batch
 
 HEALTH_EVERY = 15.0  # seconds
 LEASE_WAIT = 60.0
 ANSWER_WAIT = 45.0
-LONGEST_PAUSE = 60.0
-REVOKED_PAUSE = 600.0
+SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, "locked": 60.0}
+"""Why a key is refused until an operator acted, and seconds until the node tries again."""
 AGAIN_WAIT = 1.0
 NEWER_ROOT = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
 """What a lease is refused for that was signed under a root which this node has not seen yet."""
@@ -63,6 +62,7 @@ class Session:
         self._failures, self._retry_at = 0, 0.0
         self._health_at = self._renew_at = self._heard_at = 0.0
         self._pace = Pace()
+        self._spread = 0  # seconds, as the last lease that was believed came with
         self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
         self._may_fetch = False  # a lease came on this connection
         self._taken: words.Offer | None = None  # what is being applied or planned
@@ -209,7 +209,7 @@ class Session:
             return
         self._asked = None
         self._awaited.pop("a lease", None)
-        self._may_fetch = True
+        self._may_fetch, self._spread = True, message.spread
         self.lease_until, self._renew_at = asked_at + lease.life, asked_at + RENEW_SECONDS
         if self.state == "greeting":
             self._enter("up", now)
@@ -294,9 +294,9 @@ class Session:
 
     def _refused(self, message: messages.Refused, now: float) -> None:
         why = f"the master refuses ({printable(message.reason)}): {printable(message.why)}"
-        if message.reason == "revoked":
+        if message.reason in SHUT_OUT:
             self._give_up(why, now)
-            self._retry_at = now + REVOKED_PAUSE + self._jitter() * LONGEST_PAUSE
+            self._retry_at = now + SHUT_OUT[message.reason] + self._jitter() * LONGEST_PAUSE
         elif self.state == "greeting":
             self._give_up(why, now)
         elif self.fetching is not None and self.fetching.wants:
@@ -320,7 +320,7 @@ class Session:
         self.why = why
         self._forget(why)
         self._enter("away", now)
-        self._retry_at = now + self._jitter() * min(LONGEST_PAUSE, 2.0 ** min(self._failures, 16))
+        self._retry_at = now + pause(self._jitter(), self._failures, self._spread)
         self._failures += 1
         self._out.append(words.Close())
 

@@ -26,6 +26,7 @@ class About:
     """What a Hello tells of this agent, and what stays the same as long as it runs."""
 
     identity: Identity
+    instance: bytes  # drawn at this start
     boot: str
     kinds: tuple[str, ...]
     release: str
@@ -47,6 +48,7 @@ def hello(about: About, standing: Standing, nonce: bytes, unacked: int) -> Hello
     return Hello(
         protocol=PROTOCOL,
         incarnation=about.identity.incarnation,
+        instance=about.instance,
         boot=about.boot,
         root=standing.trust.root.version,
         epoch=standing.epoch,

@@ -57,6 +57,11 @@ async def revoke(service: Service, asked: Asked) -> NodeView:
     return await service.revoke(asked.place.name)
 
 
+async def unlock(service: Service, asked: Asked) -> NodeView:
+    """Listen to a locked node again."""
+    return await service.unlock(asked.place.name)
+
+
 async def remove(service: Service, asked: Asked) -> TurnView:
     """Begin to remove a node."""
     query: Removal = asked.query

@@ -75,6 +75,10 @@ class Client:
         """Stop listening to a node."""
         return self._ask("POST", f"/v1/nodes/{_part(name)}/revoke", NodeView)
 
+    def unlock(self, name: str) -> NodeView:
+        """Listen to a locked node again."""
+        return self._ask("POST", f"/v1/nodes/{_part(name)}/unlock", NodeView)
+
     def remove(self, name: str, force: bool) -> TurnView:
         """Begin to remove a node; with `force`, forget it at once."""
         query = {"force": "true"} if force else {}

@@ -110,11 +110,21 @@ ROUTES: Final[tuple[Route | Stream, ...]] = (
         place=NodePath,
     ),
     Route(
+        "POST",
+        "/v1/nodes/{name}/unlock",
+        "unlockNode",
+        "Listen to a locked node again: one machine alone has its key now.",
+        NodeView,
+        calls.unlock,
+        place=NodePath,
+    ),
+    Route(
         "DELETE",
         "/v1/nodes/{name}",
         "removeNode",
-        "Begin to drain a node, take back what stands on it, and forget it. One that was revoked, "
-        "and any with force, is forgotten at once: what stands on it stays there.",
+        "Begin to drain a node, take back what stands on it, and forget it. One that is not "
+        "heard (revoked, locked), and any with force, is forgotten at once: what stands on it "
+        "stays there.",
         TurnView,
         calls.remove,
         place=NodePath,

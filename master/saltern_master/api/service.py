@@ -14,7 +14,7 @@ import msgspec
 
 from saltern_master.errors import MasterError
 
-NodeState = Literal["offline", "pending", "joined", "revoked", "removing", "removed"]
+NodeState = Literal["offline", "pending", "joined", "locked", "revoked", "removing", "removed"]
 Result = Literal[
     "waiting",  # not yet
     "converged",
@@ -178,10 +178,15 @@ class Service(Protocol):
         """Stop listening to a node's key, from its next message on."""
         ...
 
+    async def unlock(self, node: str) -> NodeView:
+        """Listen to a locked node again: one machine alone has its key now. not-found, conflict."""
+        ...
+
     async def remove(self, node: str, force: bool) -> TurnView:
         """Begin to drain a node, take back what stands on it, and forget it; gives the turn.
 
-        A revoked one, and any with `force`, is forgotten at once: what stands on it stays there.
+        One that is not heard (revoked, locked), and any with `force`, is forgotten at once: what
+        stands on it stays there.
         """
         ...
 

@@ -102,6 +102,15 @@ def revoke(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
 
 
 @app.command()
+def unlock(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
+    """Listen to a locked node again, once one machine alone has its key."""
+    with refusals_told():
+        client = reach(home)
+        client.unlock(name)
+        say(f"{name} is heard again; it comes back within two minutes")
+
+
+@app.command()
 def remove(
     name: NodeName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
@@ -113,7 +122,7 @@ def remove(
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
-    """Drain a node, take back what stands on it, and forget it. A revoked one is forgotten at once.
+    """Drain a node, take back what stands on it, and forget it. A revoked or locked one: at once.
 
     Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
     """

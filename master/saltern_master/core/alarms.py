@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +20,6 @@ from saltern_protocol.errors import printable
 from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
-from saltern_master.records.nodes import Node
 from saltern_master.signing.authority import Authority
 
 DESCRIPTORS_PERCENT: Final = 80
@@ -51,7 +50,6 @@ class Situation:
     """What the rows look at."""
 
     now: float
-    nodes: Sequence[Node] = ()
     peers: Mapping[str, Peer] = field(default_factory=dict)
     load: Load | None = None  # the front's last
     authority: Authority | None = None  # what is signed under
@@ -60,6 +58,21 @@ class Situation:
 def alarms(situation: Situation) -> tuple[Alarm, ...]:
     """Give all that is wrong, in the order of ROWS."""
     return tuple(alarm for row in ROWS for alarm in row(situation))
+
+
+def _locked(situation: Situation) -> Iterable[Alarm]:
+    """A key that two machines have."""
+    for name, peer in sorted(situation.peers.items()):
+        if peer.node.state == "locked":
+            yield Alarm(
+                kind="locked",
+                node=name,
+                since=peer.node.locked_at,
+                why="two machines speak with its key: one is a copy; neither is heard, both hold "
+                "what they have",
+                remedy="stop the copy and delete its /etc/saltern/link.key, then: saltern node "
+                f"unlock {name}; where the key was stolen: saltern node revoke {name}",
+            )
 
 
 def _ahead(situation: Situation) -> Iterable[Alarm]:
@@ -123,7 +136,7 @@ def _held_back(situation: Situation) -> Iterable[Alarm]:
 
 Row = Callable[[Situation], Iterable[Alarm]]
 
-ROWS: Final[tuple[Row, ...]] = (_ahead, _descriptors, _running_out, _held_back)
+ROWS: Final[tuple[Row, ...]] = (_locked, _ahead, _descriptors, _running_out, _held_back)
 
 
 class Watch:

@@ -39,6 +39,7 @@ from saltern_protocol.messages import (
 )
 
 from saltern_master.api.service import HindranceView
+from saltern_master.core.instances import greeted as another
 from saltern_master.core.peer import Peer, Session
 from saltern_master.core.signer import Signer
 from saltern_master.core.turns import Standing
@@ -57,6 +58,11 @@ HEALTH_KEPT: Final = 600.0
 AHEAD: Final = (
     "it has a newer document than this master's store, which was brought back from an older copy; "
     "do the same again, while it is connected: its next document will be newer than both"
+)
+LOCKED: Final = (
+    "two machines speak with this node's key, so neither is heard; what they have stays as it is. "
+    "On the one that is the copy: stop saltern-agent and delete /etc/saltern/link.key. Then on the "
+    "master: saltern node unlock NAME"
 )
 WORKING: Final = frozenset({"working", "fetching", "planning", "applying"})
 
@@ -83,12 +89,16 @@ class Said:
     ends: tuple[Ended, ...] = ()
     drift: tuple[Drift, ...] = ()
     progress: bool = False  # it is at work on what the turn asks
+    locked: bool = False  # two machines have its key: it is not heard from here on
 
 
 def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
     """Decide on one message. UnheardError: it costs its sender this message, and nobody else."""
     peer = replace(peer, heard=now)
     if isinstance(message, Hello):
+        peer = replace(peer, instances=another(peer.instances, message.instance))
+        if peer.instances.cloned and message.incarnation == peer.node.incarnation:
+            return _lock(peer, now)
         return _hello(peer, message, signer, now)
     if not peer.session.greeted:
         return Said(peer, answers=(Again(),))
@@ -129,6 +139,14 @@ def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
     greeted = replace(peer, session=session, held=replace(peer.held, value=node))
     return Said(
         greeted, writes, (_lease(greeted, signer, hello.nonce, now), *_poke(greeted, signer))
+    )
+
+
+def _lock(peer: Peer, now: float) -> Said:
+    node = replace_struct(peer.node, state="locked", locked_at=now)
+    locked = replace(peer, session=Session(), held=replace(peer.held, value=node))
+    return Said(
+        locked, peer.held.replaced(node), (Refused(reason="locked", why=LOCKED),), locked=True
     )
 
 

@@ -104,10 +104,18 @@ class Core:
             office.left(bytes.fromhex(known.key), node, "it was revoked")
         return await self.node(node)
 
+    async def unlock(self, node: str) -> NodeView:
+        """Listen to a locked node again: one machine alone has its key now."""
+        office = self._office
+        with _told():
+            office.members.unlock(node)
+            office.line.send(office.unlocked(node))
+        return await self.node(node)
+
     async def remove(self, node: str, force: bool) -> TurnView:
         """Begin to drain a node, take back what stands on it, and forget it; gives the turn.
 
-        A revoked one, and any with `force`, is forgotten at once.
+        One that is not heard (revoked, locked), and any with `force`, is forgotten at once.
         """
         office = self._office
         with _told():

@@ -17,25 +17,28 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
 from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError, printable
-from saltern_protocol.messages import Cert, Csr, Message
+from saltern_protocol.messages import Cert, Csr, Lease, Message
 
 from saltern_master.api.service import DriftView
 from saltern_master.core.batch import Batch
 from saltern_master.core.comings import Comings
-from saltern_master.core.conversation import Said, hear
+from saltern_master.core.conversation import LOCKED, Said, hear
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
 from saltern_master.core.kept_turns import turn_writes
 from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.core.signer import Signer
-from saltern_master.core.turns import Turn, end, progressed
+from saltern_master.core.spread import spread_of
+from saltern_master.core.turns import Standing, Turn, end, progressed
 from saltern_master.core.views import drift_view
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import (
     Answer,
+    Expel,
     Frame,
     Heard,
     Knock,
@@ -74,6 +77,10 @@ class Clerk(Protocol):
         """Take notice of a new node; give what the front has to know before it is answered."""
         ...
 
+    def locked(self, name: str) -> None:
+        """Take notice that a node is not heard any more; it is in the store."""
+        ...
+
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Take notice that these nodes stand otherwise; it is in the store."""
         ...
@@ -87,6 +94,7 @@ class Deed:
         self.frames: list[Frame] = []
         self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
         self.drift: list[DriftView] = []
+        self.locked: list[str] = []
 
     def add_turn(self, turn: Turn, nodes: Collection[str]) -> None:
         """Note a turn in which these nodes stand otherwise."""
@@ -167,6 +175,8 @@ class Desk:
         for turn, nodes in deed.turns.values():
             self._followers.tell_turn(turn, nodes)
             self._clerk.moved(turn, nodes)
+        for name in deed.locked:
+            self._clerk.locked(name)
         for drift in deed.drift:
             self._followers.tell_drift(drift)
 
@@ -236,7 +246,7 @@ class Desk:
             said = Said(peer, writes, (cert,), progress=True)
         else:
             said = hear(peer, message, self._signer(), now)
-        answers = [Tell(key=frame.key, data=messages.encode(one)) for one in said.answers]
+        answers = [Tell(key=frame.key, data=messages.encode(one)) for one in self._spread(said)]
         self._known.put(said.peer)
         self._known.gone.pop(peer.node.name, None)
         deed.batch.add(said.writes)
@@ -244,6 +254,27 @@ class Desk:
         deed.drift += map(drift_view, said.drift)
         self._trim(peer.node.name, len(said.drift), deed)
         self._turn(said, deed, now)
+        if said.locked:
+            self._lock(peer.node.name, frame.key, deed, now)
+
+    def _lock(self, name: str, key: bytes, deed: Deed, now: float) -> None:
+        """Shut both machines out, which tells each of them why; no turn waits for them."""
+        deed.locked.append(name)
+        deed.frames.append(Expel(key=key, reason="locked", why=LOCKED))
+        for turn in tuple(self._known.turns.values()):
+            if turn.wants(name):
+                after = end(turn, name, Standing(result="refused", why="it was locked"), now)
+                self._known.put_turn(after, [name])
+                deed.add_turn(after, [name])
+        self._known.disconnected([name], now)
+
+    def _spread(self, said: Said) -> Iterable[Message]:
+        """Give the answers; a lease says over how long so many nodes spread their coming back."""
+        for one in said.answers:
+            if isinstance(one, Lease):
+                yield msgspec.structs.replace(one, spread=spread_of(len(self._known.peers)))
+            else:
+                yield one
 
     def _trim(self, name: str, more: int, deed: Deed) -> None:
         """Keep a node's log of drift to its length."""

@@ -26,6 +26,8 @@ RETURN: Final = 20.0
 """Seconds that nodes have to notice that there is a master again: they pause by chance before they
 try. Patience with them begins only then."""
 SPEAKING: Final = ("joined", "removing")
+KEPT: Final = (*SPEAKING, "locked")
+"""A locked node is not heard, and is one of the cluster all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,12 @@ class Known:
 
     def peer_of(self, key: bytes) -> Peer | None:
         """Give the node that a key stands for, if it may speak."""
-        name = self.names.get(key)
-        return self.peers.get(name) if name is not None else None
+        peer = self.peers.get(self.names.get(key, ""))
+        return peer if peer is not None and peer.node.state in SPEAKING else None
+
+    def speaking(self) -> tuple[bytes, ...]:
+        """Give the keys that may speak."""
+        return tuple(key for key in self.names if self.peer_of(key) is not None)
 
     def put(self, peer: Peer) -> None:
         """Take what a peer is now."""
@@ -125,7 +131,7 @@ class Known:
         found: dict[str, Peer] = {}
         for held in holds(store, nodes.PREFIX, nodes.Node):
             node = held.value
-            if node is None or node.state not in SPEAKING:
+            if node is None or node.state not in KEPT:
                 continue
             document = issued.get(node.name)
             if document is not None and document.incarnation != node.incarnation:

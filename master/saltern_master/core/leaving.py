@@ -5,7 +5,8 @@
 * Each step can be done again: a core that was started in the midst begins the removal anew.
 * A node that could not take everything back stays as `removing`: it can be removed again, or
   revoked. Nothing is forgotten of a node on which something of ours may still stand, but for one
-  that was revoked (nothing that it says is heard) and by `force` (an operator has decided).
+  that was revoked or locked (nothing that it says is heard) and by `force` (an operator has
+  decided).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from saltern_master.store import Store
 
 End = Callable[[int, str, Standing], None]
 EMPTY = ("converged", "changed")
-LEAVES = ("joined", "removing", "revoked")
+LEAVES = ("joined", "removing", "locked", "revoked")
 LEFT = "it is forgotten, and what stands on the machine is left there"
 
 
@@ -58,8 +59,8 @@ class Leaving:
         if node is None or node.state not in LEAVES:
             text = f"cannot remove {name}: no node of that name has joined; see: saltern status"
             raise ServiceError("not-found", text)
-        if node.state == "revoked":
-            return f"it was revoked; {LEFT}"
+        if node.state in ("revoked", "locked"):
+            return f"it was {node.state}; {LEFT}"
         return LEFT if force else ""
 
     def begin(self, name: str) -> Turn:

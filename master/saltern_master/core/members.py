@@ -91,6 +91,10 @@ class Members:
         """Shut a node out, from its next message on; EnrolError, StoreError."""
         return self._end(name, lambda standing: approvals.revoke(standing, now))
 
+    def unlock(self, name: str) -> Node:
+        """Let a locked node speak again; EnrolError, StoreError."""
+        return self._end(name, approvals.unlock)
+
     def forget(self, name: str, now: float) -> str:
         """Forget a node; gives the key that it had. EnrolError, StoreError."""
         key = ""

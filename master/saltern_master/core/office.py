@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from saltern_protocol.messages import Cert, Csr, Enrol
@@ -16,6 +17,7 @@ from saltern_master.core.alarms import Alarm, Situation, Watch
 from saltern_master.core.desk import Deed, Desk, Welcome
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
+from saltern_master.core.instances import Instances
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes, Reach
 from saltern_master.core.leaving import Leaving, is_empty
@@ -32,7 +34,6 @@ from saltern_master.errors import MasterError
 from saltern_master.front.frames import Admit, Expel, Frame, Peers, Setup, ToCore
 from saltern_master.library import Library
 from saltern_master.pki.authorities import authorities
-from saltern_master.records.nodes import every_node
 from saltern_master.signing.home import Home
 from saltern_master.store import Store, StoreError, Write
 
@@ -134,7 +135,6 @@ class Office:
         return self._alarms.look(
             Situation(
                 now=self.clock(),
-                nodes=every_node(self.store),
                 peers=self.known.peers,
                 load=self.desk.seen.load,
                 authority=self.rolling.signer.authority,
@@ -169,7 +169,7 @@ class Office:
             blobs=str(self._home.path / "blobs"),
             secret=self.link_key,
         )
-        yield Peers(keys=tuple(self.known.names))
+        yield Peers(keys=self.known.speaking())
         for peer in self.known.peers.values():
             yield grant(peer)
 
@@ -200,6 +200,14 @@ class Office:
         self._changed.set()
         return (Admit(key=bytes.fromhex(self.known.peers[name].node.key)),)
 
+    def unlocked(self, name: str) -> tuple[Frame, ...]:
+        """Take notice that a locked node may speak; what its key said before counts no more."""
+        self.known.refresh(self.store, self.clock())
+        self.known.put(replace(self.known.peers[name], instances=Instances()))
+        self.look_for_alarms()
+        peer = self.known.peers[name]
+        return (Admit(key=bytes.fromhex(peer.node.key)), grant(peer))
+
     def left(self, key: bytes, name: str, why: str) -> None:
         """A node may speak no more: shut it out, and wait for it no longer."""
         self.line.send([Expel(key=key)])
@@ -207,6 +215,10 @@ class Office:
         for number, turn in tuple(self.known.turns.items()):
             if turn.wants(name):
                 self.end(number, name, Standing(result="refused", why=why))
+
+    def locked(self, name: str) -> None:
+        """Take notice that two machines speak with one node's key."""
+        self.look_for_alarms()
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Go on with who leaves, when nothing of ours is left there."""

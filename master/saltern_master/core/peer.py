@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from saltern_protocol.messages import Health
 
+from saltern_master.core.instances import Instances
 from saltern_master.core.signer import Subject
 from saltern_master.records.codec import Held
 from saltern_master.records.documents import Issued
@@ -32,6 +33,7 @@ class Peer:
     document: Issued | None = None  # the one that it shall have
     turn: int = 0  # the newest turn that waits for its word, or would still take it; 0: none
     session: Session = Session()
+    instances: Instances = field(default_factory=Instances)
     health: Health | None = None
     heard: float = 0.0
     health_kept: float = 0.0

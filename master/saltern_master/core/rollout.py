@@ -126,6 +126,9 @@ def without_body(name: str, node_class: str, peer: Peer | None) -> Standing:
 
 def hindrance(node: Node, wanted: Wanted) -> Standing | None:
     """Say why a node cannot take its body, or None."""
+    if node.state == "locked":
+        why = "it is locked: two machines have its key; see saltern status"
+        return Standing(result="refused", why=why)
     if node.node_class != wanted.node_class:
         why = (
             f"it joined as {node.node_class} and its roles make it {wanted.node_class}; change "
@@ -144,7 +147,7 @@ def hindrance(node: Node, wanted: Wanted) -> Standing | None:
 
 def machine_of(node: Node) -> Machine | None:
     """Give what compile is told of a node; None where it leaves or its facts cannot be used."""
-    if node.state != "joined":
+    if node.state not in ("joined", "locked"):  # a locked one holds what it has: so do the others
         return None
     try:
         return Machine(node.name, msgspec.convert(node.facts, Facts), node.sealing)

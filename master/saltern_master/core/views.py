@@ -17,7 +17,7 @@ from saltern_master.records.health import Health
 from saltern_master.records.nodes import Node, Pending
 from saltern_master.records.tokens import Token
 
-SHOWN: Final = frozenset({"joined", "revoked", "removing", "removed"})
+SHOWN: Final = frozenset({"joined", "locked", "revoked", "removing", "removed"})
 """States of a node that people are shown: one that is signed for by hand is no node of ours."""
 
 

@@ -2,7 +2,8 @@
 
 * A fingerprint names one machine of those that wait for a name; an operator reads it on the
   machine itself, so nobody who merely knows the name comes in.
-* A revoked key stays revoked; a key that was forgotten may join anew, by a new token.
+* A revoked key stays revoked; a key that was forgotten may join anew, by a new token; but not that
+  of a node that is forgotten while it is locked: two machines have it.
 """
 
 from __future__ import annotations
@@ -70,6 +71,16 @@ def revoke(standing: Standing, now: float) -> tuple[Node, tuple[Write, ...]]:
     )
 
 
+def unlock(standing: Standing) -> tuple[Node, tuple[Write, ...]]:
+    """Let a locked node speak again. EnrolError conflict: it is not locked."""
+    node = standing.node.value
+    if node is None or node.state != "locked":
+        state = node.state if node is not None else "not there"
+        raise EnrolError("conflict", f"cannot unlock {standing.name}: it is {state}, not locked")
+    after = replace(node, state="joined", locked_at=0.0)
+    return after, standing.node.replaced(after)
+
+
 def remove(standing: Standing, now: float) -> tuple[Node, tuple[Write, ...]]:
     """Forget a node whose work is taken back; its record stays, as removed. EnrolError."""
     node = standing.node.value
@@ -86,10 +97,16 @@ def remove(standing: Standing, now: float) -> tuple[Node, tuple[Write, ...]]:
     )
     return after, (
         *standing.node.replaced(after),
-        *(standing.owner.deleted() if freed else ()),
+        *(_let_go(standing, node) if freed else ()),
         *(Delete(one.key) for one in standing.pending),
         *forgotten(standing, now, REMOVED),
     )
+
+
+def _let_go(standing: Standing, node: Node) -> tuple[Write, ...]:
+    if node.state == "locked":
+        return standing.owner.replaced(Owner(node=node.name, revoked=True))
+    return standing.owner.deleted()
 
 
 def _digits(fingerprint: str) -> str:

@@ -37,7 +37,7 @@ from saltern_master.signing.documents import identity_of
 from saltern_master.store import Write
 
 MOST_PENDING = 16
-IS_IN = frozenset({"joined", "removing"})
+IS_IN = frozenset({"joined", "locked", "removing"})
 
 TEXTS = {
     "protocol": f"it speaks another version than {PROTOCOL}; install the release of the master",

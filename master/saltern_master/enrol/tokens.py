@@ -57,7 +57,7 @@ def make_token(
     EnrolError conflict: the name has joined. Its one Expect on the node makes the two exclusive.
     """
     known = node.value
-    if known is not None and known.state in {"joined", "removing"}:
+    if known is not None and known.state in {"joined", "locked", "removing"}:
         raise EnrolError(
             "conflict",
             f"cannot make a token for {wanted.node}: it has joined already ({known.state}); "

@@ -58,9 +58,11 @@ class Admit(Frame, frozen=True, tag="admit"):
 
 
 class Expel(Frame, frozen=True, tag="expel"):
-    """A peer may speak no more, from its next message on."""
+    """A peer may speak no more, from its next message on. The answer to that says why."""
 
     key: Key
+    reason: ShortText = "revoked"
+    why: Text = "this key is no node of this master"
 
 
 class Grant(Frame, frozen=True, tag="grant"):

@@ -1,7 +1,7 @@
 """The link: every peer's session, and what the sessions decided, done.
 
 * A letter is its key's, whatever its routing id. A key that may not speak is dropped from the
-  very next letter on, and told so once.
+  very next letter on, and told so and why, once on each of its connections.
 * A routing id belongs to the session that said Hello on it. When another key speaks on it, that
   session's connection is gone: libzmq gives an id away only then.
 * Core hears of a session's end by Silent, except where core ended it.
@@ -26,6 +26,7 @@ from saltern_master.front.sockets import Letter, Router, Sent, send
 _ACK_BYTES: Final = 32  # an Ack is shorter: no need to read a longer message
 
 _REVOKED: Final = Refused(reason="revoked", why="this key is no node of this master")
+_MOST_REASONS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class Link:
         self._route_of: dict[bytes, bytes] = {}  # the same, from the other side
         self._grants: dict[bytes, frozenset[bytes]] = {}
         self._allowed: frozenset[bytes] = frozenset()
-        self._told: set[bytes] = set()  # which revoked keys know it
+        self._told: dict[bytes, set[bytes]] = {}  # revoked keys, and which connections know it
+        self._why: dict[bytes, Refused] = {}  # of those that core gave a reason for
 
     def allow(self, keys: frozenset[bytes]) -> None:
         """Let these keys speak and no others."""
@@ -60,8 +62,17 @@ class Link:
             self._forget(key)
             self._sessions.pop(key, None)
             self._grants.pop(key, None)
-        self._told -= keys
+        for key in self._told.keys() & keys:
+            del self._told[key]
+        for key in self._why.keys() & keys:
+            del self._why[key]
         self._allowed = keys
+
+    def expel(self, key: bytes, why: Refused) -> None:
+        """Let a key speak no more; what it says next is answered by this."""
+        if len(self._why) < _MOST_REASONS:
+            self._why[key] = why
+        self.allow(self._allowed - {key})
 
     def allowed(self) -> frozenset[bytes]:
         """Give the keys that may speak."""
@@ -160,9 +171,10 @@ class Link:
             self._fall(key)
 
     def _refuse(self, letter: Letter) -> None:
-        if letter.key and letter.key not in self._told:
-            self._told.add(letter.key)
-            self._send(letter.route, messages.encode(_REVOKED))
+        told = self._told.setdefault(letter.key, set())
+        if letter.key and letter.route not in told:
+            told.add(letter.route)
+            self._send(letter.route, messages.encode(self._why.get(letter.key, _REVOKED)))
             self._log.say(f"peer {fingerprint(letter.key)} spoke, and may not")
 
     def _fall(self, key: bytes) -> None:

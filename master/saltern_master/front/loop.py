@@ -16,6 +16,7 @@ from typing import Final
 import zmq
 from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError
+from saltern_protocol.messages import Refused
 
 from saltern_master.errors import MasterError
 from saltern_master.front import frames, guard
@@ -128,7 +129,8 @@ class Front:
             case Admit():
                 self._allow(link.allowed() | {frame.key})
             case Expel():
-                self._allow(link.allowed() - {frame.key})
+                link.expel(frame.key, Refused(reason=frame.reason, why=frame.why))
+                self.parts.gate.allow(link.allowed())
             case Peers():
                 self._allow(frozenset(frame.keys))
                 self.allowed = True

@@ -1,6 +1,7 @@
 """Nodes, whose keys are whose, and machines that wait to be let in.
 
 * A key belongs to one name at a time: keys/KEY is written with nodes/NAME, in one commit.
+* `locked` is a node whose key two machines have: it is not heard, and still one of the cluster.
 * `offline` is a node that documents are signed for by hand and that never joined.
 * What a machine wrote (facts, kinds, release) is kept as it came and decides nothing here. Facts
   are flat or nearly: what is nested deeply is read from some depth of a stack and not from another.
@@ -20,7 +21,7 @@ PREFIX = "nodes/"
 MOST_DEEP: Final = 8
 """Lists and maps within one another, in facts."""
 
-State = Literal["offline", "joined", "revoked", "removing", "removed"]
+State = Literal["offline", "joined", "locked", "revoked", "removing", "removed"]
 
 
 class Node(Record, frozen=True):
@@ -40,6 +41,7 @@ class Node(Record, frozen=True):
     document: str = ""  # its hash, 64 digits
     body: str = ""  # its body's hash, 64 digits
     enrolled_at: float = 0.0
+    locked_at: float = 0.0
 
 
 class Owner(Record, frozen=True):

@@ -103,12 +103,20 @@ class FakeService:
         """Stop listening to a node."""
         return await self._put(self._known(node), state="revoked", connected=False)
 
+    async def unlock(self, node: str) -> NodeView:
+        """Listen to a locked node again."""
+        known = self._known(node)
+        if known.state != "locked":
+            raise ServiceError("conflict", f"cannot unlock {node}: it is {known.state}")
+        self._alarms.pop(("locked", node), None)
+        return await self._put(known, state="joined")
+
     async def remove(self, node: str, force: bool) -> TurnView:
         """Begin to remove a node; at once where it was revoked, or with `force`."""
         known = self._known(node)
         if known.state == "removed":
             raise ServiceError("not-found", f"cannot remove {node}: it was removed already")
-        if not force and known.state != "revoked":
+        if not force and known.state not in ("revoked", "locked"):
             await self._put(known, state="removing")
             return await self._begin((node,), self._revision(), ())
         await self._put(known, state="removed", connected=False)
@@ -253,6 +261,11 @@ class FakeService:
         self._alarms[kind, node] = AlarmView(
             kind=kind, node=node, since=self.now(), why=why, remedy=remedy
         )
+
+    async def lock(self, node: str) -> None:
+        """Let two machines speak with one node's key."""
+        await self._put(self._known(node), state="locked", connected=False)
+        await self.alarm("locked", node, "two machines have its key", "saltern node unlock")
 
     async def set_node(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - fields of NodeView
         """Let the master know something else of a node."""
