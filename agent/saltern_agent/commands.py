@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from saltern_agent.control import (
     to_json,
 )
 from saltern_agent.events import DoneLine, End, MakingLine, PlannedLine
+from saltern_agent.giving_up import rest
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.facts import read_facts
 from saltern_agent.host.memory import proportional_set_size
@@ -159,7 +161,12 @@ def look(places: Places, _arguments: Namespace) -> int:
 
 def run(places: Places, _arguments: Namespace) -> int:
     """Hold the node, without end."""
-    return run_agent(places)
+    try:
+        return run_agent(places)
+    except settings.SettingsError as error:
+        _complain(str(error))
+        rest(os.environ.get("INVOCATION_ID"))
+        return 1
 
 
 def _answers(places: Places, question: AskPlan | AskApply) -> Iterator[Answer]:

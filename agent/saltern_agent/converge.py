@@ -3,6 +3,7 @@
 * There is one path: a plan is this without apply.
 * A failed or blocked resource stops what comes after it, and nothing else.
 * The node that moved between plan and apply is looked at again, at most RETRIES times.
+* What may never reach the disk ends it: nothing of that is called converged (durable.py).
 * The journal knows that a resource is ours before the node does: a crash in between leaves
   something to take back, never something forgotten.
 """
@@ -18,6 +19,8 @@ from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError, MovedError
 
+from saltern_agent.durable import NotDurableError
+from saltern_agent.host.reasons import no_room
 from saltern_agent.plan import fault, look, waits_for_hindered
 from saltern_agent.steps import Step
 
@@ -35,6 +38,7 @@ class Done:
     changes: tuple[Change, ...] = ()  # those that were made
     why: str = ""  # of failed and blocked: one line
     detail: str = ""  # what a program said of it, for a log
+    no_room: bool = False  # it failed since a disk took nothing: full, or read-only
 
     @property
     def bad(self) -> bool:
@@ -146,7 +150,9 @@ def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Do
         except MovedError:
             continue
         except HostError as error:
-            return Done(step, "failed", tuple(made), str(error), error.detail)
+            return Done(step, "failed", tuple(made), str(error), error.detail, no_room(error))
+        except NotDurableError:
+            raise
         except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
             return Done(step, "failed", tuple(made), fault(error))
     return _end(host, step, owns, tuple(made))

@@ -8,7 +8,8 @@
 * `times` in `minutes` bounds the attempts to repair one resource, also those that failed;
   beyond that it is a fight, told and not fought.
 * After an attempt that failed the next one waits, twice as long each time, up to LONGEST: a
-  repair may itself cause the event that asks for the next one.
+  repair may itself cause the event that asks for the next one. Up to ROOM where it failed since a
+  disk took nothing: that costs little to try, and mends itself when somebody makes room.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from saltern_agent.plan import Planned, transitive
 FIGHT = "a fight: set right too often, so it is only told now"
 MAX_FOUND = 16 * 1024  # bytes of one record
 LONGEST = 60.0  # seconds
+ROOM = 20.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,16 @@ class Failures:
 
     number: int = 0
     last: float = 0.0
+    longest: float = LONGEST
 
-    def next(self, now: float) -> Failures:
-        """Count one more."""
-        return Failures(self.number + 1, now)
+    def next(self, now: float, longest: float = LONGEST) -> Failures:
+        """Count one more; the next attempt waits at most so many seconds."""
+        return Failures(self.number + 1, now, longest)
 
     @property
     def pause(self) -> float:
-        """Give the seconds between the last attempt and the next: 1, 2, 4 … LONGEST."""
-        return min(LONGEST, 2.0 ** min(self.number - 1, 16)) if self.number else 0.0
+        """Give the seconds between the last attempt and the next: 1, 2, 4 … `longest`."""
+        return min(self.longest, 2.0 ** min(self.number - 1, 16)) if self.number else 0.0
 
     def wait(self, now: float) -> float:
         """Give the seconds until the next attempt; none where the clock was set back."""

@@ -9,6 +9,9 @@ One SQLite file in WAL mode with synchronous=FULL: what a method returned from i
 * A resource is owned from before it is made until it has been taken back.
 * A resource has at most one open drift; closed ones are bounded by MAX_CLOSED, the oldest go.
 * A file that cannot be read or written is told as JournalError, and what failed left no trace.
+  Where an fsync failed nobody knows what it left: NotDurableError, which ends the agent.
+* The log beside the file is taken into it every CHECKPOINT commits, here and not by SQLite, which
+  would pass over an fsync that fails then.
 * What the master is to be told is in the outbox by the transaction that it tells of (outbox.py).
 
 Times are Unix seconds (UTC, float), given by the caller.
@@ -32,11 +35,14 @@ from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
 
 from saltern_agent import outbox as waiting
+from saltern_agent.durable import NotDurableError, sync
 from saltern_agent.items import drift_ended, drift_seen
 from saltern_agent.outbox import Batch, NoOutbox, Outbox
 
 MAX_CLOSED = 10_000
 MAX_SPEC_BYTES = 192 * 1024
+CHECKPOINT = 250  # commits; each is a few pages of 4 KiB
+MAX_LOG_BYTES = 4 << 20  # that the log keeps once it was taken in
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS accepted (
@@ -55,6 +61,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 
 
 NO_OUTBOX = NoOutbox()
+LOST = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
 
 class JournalError(Exception):
@@ -91,6 +98,7 @@ class Journal:
     def __init__(self, path: Path, outbox: Outbox = NO_OUTBOX) -> None:
         self._path = path
         self._outbox = outbox
+        self._commits = 0  # since the log was taken in
         self._news = False  # in the transaction in hand: something that the master may ask for
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,8 +109,11 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=1000")
+            self._db.execute("PRAGMA wal_autocheckpoint=0")
+            self._db.execute(f"PRAGMA journal_size_limit={MAX_LOG_BYTES}")
             self._db.executescript(SCHEMA + waiting.SCHEMA)
             outbox.begin(self._db)
+            _keep_names(path.parent)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot open the journal {path}: {error}; see that {path.parent} can be written "
@@ -113,6 +124,19 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def probe(self) -> None:
+        """See whether the file could be written, at the price of its time of change.
+
+        A filesystem that became read-only is told before something has to be remembered.
+        """
+        try:
+            os.utime(self._path)
+        except OSError as error:
+            raise JournalError(
+                f"cannot write the journal {self._path}: {error.strerror}; mount its disk "
+                "read-write, or mend it"
+            ) from error
 
     def accepted(self) -> Accepted | None:
         """Give what was accepted last."""
@@ -292,8 +316,10 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
+            self._take_in_log()
         except sqlite3.Error as error:
             self._roll_back()
+            refuse_lost(error, self._path)
             raise JournalError(
                 f"cannot write the journal {self._path}: {error}; "
                 f"{_free(self._path.parent)}; free space in it, or mend its disk"
@@ -304,6 +330,17 @@ class Journal:
         if self._news:
             self._outbox.written()
 
+    def _take_in_log(self) -> None:
+        """Take the log into the file, now and then. What was committed is durable already."""
+        self._commits += 1
+        if self._commits < CHECKPOINT:
+            return
+        self._commits = 0
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:  # a full disk, or a reader: another time
+            refuse_lost(error, self._path)
+
     def _put(self, db: sqlite3.Connection, item: Item) -> None:
         self._outbox.put(db, item)
         self._news = True
@@ -312,6 +349,24 @@ class Journal:
         with suppress(sqlite3.Error):  # SQLite may have rolled back itself, or not answer at all
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _keep_names(directory: Path) -> None:
+    """Have the names of the file and its log on the disk: SQLite passes over an error there."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(handle, directory)
+    finally:
+        os.close(handle)
+
+
+def refuse_lost(error: sqlite3.Error, path: Path) -> None:
+    """Raise NotDurableError where an fsync of SQLite's failed."""
+    if getattr(error, "sqlite_errorcode", 0) in LOST:
+        raise NotDurableError(
+            f"cannot have the journal {path} on its disk: {error}; see in the kernel's log (dmesg) "
+            "what is wrong with that disk"
+        ) from error
 
 
 def _free(directory: Path) -> str:

@@ -20,7 +20,17 @@ from saltern_states.unit_changes import StartUnit
 
 from saltern_agent.accept import considered, current, proposed
 from saltern_agent.converge import Done, Result, converge
-from saltern_agent.drift import FIGHT, Failures, fights, judge, lines, to_repair, to_touch
+from saltern_agent.drift import (
+    FIGHT,
+    LONGEST,
+    ROOM,
+    Failures,
+    fights,
+    judge,
+    lines,
+    to_repair,
+    to_touch,
+)
 from saltern_agent.glance import Glance
 from saltern_agent.items import Asked, applied, broken_off, refused_statement
 from saltern_agent.journal import Drift, Journal, JournalError
@@ -302,7 +312,8 @@ class Keeper:
         if not done.bad:
             self._well(resource.id, "healed")
         elif tried:
-            pause = self.ledger.fail(resource.id, now).pause
+            longest = ROOM if done.no_room else LONGEST
+            pause = self.ledger.fail(resource.id, now, longest).pause
             self.ledger.hinder(resource.id, f"{done.why}; tried again in {pause:.0f} s")
         else:
             self.ledger.hinder(resource.id, done.why)

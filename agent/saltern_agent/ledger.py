@@ -20,7 +20,7 @@ from saltern_protocol.errors import printable
 from saltern_protocol.messages import Applied
 from saltern_states.body import Body, DriftPolicy, Resource
 
-from saltern_agent.drift import Failures
+from saltern_agent.drift import LONGEST, Failures
 from saltern_agent.journal import Drift, Journal, JournalError
 
 MAX_WAITING = 1000
@@ -106,9 +106,9 @@ class Ledger:
         """Give when repairs of a resource were begun, as many as its policy asks for."""
         return tuple(self._attempts.get(resource, ()))
 
-    def fail(self, resource: str, now: float) -> Failures:
-        """Count a repair that failed: the next one waits."""
-        self.failures[resource] = self.failures.get(resource, Failures()).next(now)
+    def fail(self, resource: str, now: float, longest: float = LONGEST) -> Failures:
+        """Count a repair that failed: the next one waits, at most so many seconds."""
+        self.failures[resource] = self.failures.get(resource, Failures()).next(now, longest)
         return self.failures[resource]
 
     def catch_up(self) -> None:
@@ -119,6 +119,16 @@ class Ledger:
             self.trouble = str(error)
         else:
             self.trouble = ""
+
+    def probe(self) -> str:
+        """Write what waits, and see whether more could be written; gives the trouble."""
+        self.catch_up()
+        if not self.trouble:
+            try:
+                self._journal.probe()
+            except JournalError as error:
+                self.trouble = str(error)
+        return self.trouble
 
     def _record(self, one: Drift) -> None:
         seq = self._journal.record(

@@ -28,6 +28,7 @@ from saltern_agent.status import LinkStatus, Status, status_of
 from saltern_agent.worker import Worker
 
 RESYNC = 1.0  # seconds: after lost events everything is looked at, but no more often than this
+PROBE = 15.0  # seconds between two looks at whether the journal takes anything
 STOPPING = 30.0  # seconds that the resource in hand gets to end
 
 
@@ -144,6 +145,7 @@ class Agent:
     looking: bool = False
     asked: list[Callable[[Look | Exception], None]] = field(default_factory=list)
     resync_after: float = 0.0
+    probe_due: float = 0.0
     troubles: tuple[str, ...] = ()
     fault: Exception | None = None
 
@@ -212,6 +214,7 @@ class Agent:
         sources = {source.fileno(): source for source in self.sources}
         monotonic = self.clocks.monotonic()
         wait = min(self.notices.wait(monotonic), self.link.wait(monotonic))
+        wait = min(wait, max(0.0, self.probe_due - monotonic))
         if self._may_look():
             wait = min(wait, self.notices.rested(monotonic))
         link = self.link.filenos()
@@ -229,7 +232,24 @@ class Agent:
                 control.serve(descriptor)
         self.link.turn(self.clocks.monotonic())
         self.notices.tick(self.clocks.monotonic(), self.clocks.wall())
+        self._probe()
         self._look()
+
+    def _probe(self) -> None:
+        """See whether the journal takes anything, and have it take what waits."""
+        monotonic = self.clocks.monotonic()
+        if self.probe_due <= monotonic:
+            self.probe_due = monotonic + PROBE
+            if self.status is not None and not self.worker.waiting:
+                self.worker.submit(lambda one: one.trouble or one.ledger.probe(), self._probed)
+
+    def _probed(self, trouble: str | Exception) -> None:
+        if isinstance(trouble, Exception):
+            self.fail(trouble)
+        elif self.status is not None and trouble != self.status.trouble:
+            # what was refused meanwhile is to be gone on with now, and not in a minute
+            self.notices.full = self.notices.full or not trouble
+            self.show(msgspec.structs.replace(self.status, trouble=trouble))
 
     def _read(self, source: Source) -> None:
         events = source.read()

@@ -19,6 +19,7 @@ from saltern_agent.answers import Answers, plan_end
 from saltern_agent.applying import apply_end, refusal
 from saltern_agent.control import AskApply, AskPlan, Client, Control, Question
 from saltern_agent.converge import Done
+from saltern_agent.durable import NotDurableError
 from saltern_agent.events import (
     End,
     Line,
@@ -28,6 +29,7 @@ from saltern_agent.events import (
     making_line,
     planned_line,
 )
+from saltern_agent.giving_up import rest
 from saltern_agent.host.boot import RunMark
 from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
@@ -43,6 +45,7 @@ from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 from saltern_agent.worker import Worker
 
+KNOWN_FAULTS = (ProtocolError, BodyError, JournalError, NotDurableError, SettingsError)
 CLOCKS = Clocks(time.time, time.monotonic, time.process_time)  # noqa: TID251  # the shell's clocks
 
 
@@ -110,8 +113,10 @@ def run_agent(places: Places) -> int:
     fault = agent.run(control)
     lock.release()
     if fault is not None:
-        known = isinstance(fault, JournalError | SettingsError)
+        known = isinstance(fault, JournalError | NotDurableError | SettingsError)
         log.say(str(fault) if known else f"cannot go on: {type(fault).__name__}: {fault}", ERROR)
+        if agent.status is None:
+            rest(os.environ.get("INVOCATION_ID"))
         return 1
     return 0
 
@@ -157,7 +162,7 @@ def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
 def _fault(error: Exception) -> End:
     if isinstance(error, OSError):  # of what the agent itself keeps: ports tell HostError
         return refusal(SettingsError(f"cannot work on this node: {error}"))
-    if isinstance(error, ProtocolError | BodyError | JournalError | SettingsError):
+    if isinstance(error, KNOWN_FAULTS):
         return refusal(error)
     raise error
 

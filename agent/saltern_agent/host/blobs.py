@@ -21,6 +21,7 @@ from typing import Final
 
 from saltern_states.ports import HostError
 
+from saltern_agent.durable import sync, sync_new
 from saltern_agent.host.hashes import MAX_HASHED, Hashes
 from saltern_agent.host.reasons import reason, telling
 from saltern_agent.host.temporary import new_file, sweep_directory
@@ -167,10 +168,10 @@ class BlobWriter:
                 raise HostError(f"cannot keep blob {self.blob}: what came is {found}")
             with telling("keep blob", self.blob):
                 os.fchmod(self._handle, 0o400)  # secrets are blobs too
-                os.fsync(self._handle)
+                sync_new(self._handle, f"blob {self.blob}")
                 at = self._directory
                 os.rename(self._name, self.blob, src_dir_fd=at, dst_dir_fd=at)
-                os.fsync(at)
+                sync(at, "the directory of blobs")
         finally:
             self.drop()
 

@@ -24,6 +24,7 @@ from typing import Final
 
 from saltern_states.ports import Blobs, Entry, HostError, MovedError
 
+from saltern_agent.durable import settle, sync, sync_new
 from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.beneath import RENAME_NOREPLACE, Root
 from saltern_agent.host.hashes import CHUNK, MAX_HASHED, Hashes, reopen
@@ -142,7 +143,7 @@ class DiskFiles:
             try:
                 copied = was.type == "file" and self._may_be_anothers(seen, path)
                 if not copied:
-                    _set_access(seen, mode, uid, gid)
+                    _set_access(seen, path, mode, uid, gid)
             finally:
                 os.close(seen)
         if copied:
@@ -161,10 +162,10 @@ class DiskFiles:
             flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
             made = os.open(path.name, flags, dir_fd=parent)
             try:
-                _set_access(made, mode, uid, gid)
+                _set_access(made, path, mode, uid, gid)
             finally:
                 os.close(made)
-            os.fsync(parent)
+            sync(parent, path.parent)
 
     def remove(self, path: Path, was: Entry) -> None:
         """Remove a file, or a directory that is empty."""
@@ -176,10 +177,13 @@ class DiskFiles:
                 os.rmdir(path.name, dir_fd=parent)
             else:
                 os.unlink(path.name, dir_fd=parent)
-            os.fsync(parent)
+            sync(parent, path.parent)
 
     def sweep(self, directories: Iterable[Path]) -> tuple[Path, ...]:
-        """Remove what processes that died left half-made in these directories; give what went."""
+        """Remove what processes that died left half-made in these directories; give what went.
+
+        What they renamed is on its disk then, so that a look may call it as declared.
+        """
         gone: list[Path] = []
         for directory in directories:
             with (
@@ -188,6 +192,7 @@ class DiskFiles:
                 self._root.directory(directory) as handle,
             ):
                 gone += [directory / name for name in sweep_directory(handle)]
+                settle(handle, directory)
         return tuple(gone)
 
     def _replace(
@@ -204,10 +209,10 @@ class DiskFiles:
             os.fchown(handle, uid, gid)
             fill(handle)
             os.fchmod(handle, mode)  # last: chown and write clear the set-id bits
-            os.fsync(handle)
+            sync_new(handle, path)
             self._expect(parent, path, was)
             self._rename(parent, name, path, was)
-            os.fsync(parent)
+            sync(parent, path.parent)
 
     def _rename(self, parent: int, name: str, path: Path, was: Entry | None) -> None:
         if was is not None:
@@ -320,14 +325,14 @@ def _read_small(seen: int, path: Path) -> bytes:
     return content
 
 
-def _set_access(seen: int, mode: int, uid: int, gid: int) -> None:
+def _set_access(seen: int, path: Path, mode: int, uid: int, gid: int) -> None:
     # through /proc, because fchown refuses an O_PATH descriptor and only that opens no device
     inode = f"/proc/self/fd/{seen}"
     os.chown(inode, uid, gid)
     os.chmod(inode, mode)
     reader = reopen(seen)
     try:
-        os.fsync(reader)
+        sync(reader, path)
     finally:
         os.close(reader)
 

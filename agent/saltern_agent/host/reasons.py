@@ -36,6 +36,15 @@ REASONS: Final = {
 }
 
 
+TAKES_NOTHING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def no_room(error: HostError) -> bool:
+    """Say whether the cause is a disk that takes nothing now, and may take it again later."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in TAKES_NOTHING
+
+
 @contextmanager
 def telling(doing: str, what: object) -> Iterator[None]:
     """Turn an OSError of the block into a HostError: "cannot <doing> <what>: ..."."""

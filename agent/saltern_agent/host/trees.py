@@ -21,6 +21,7 @@ from typing import IO, Final
 import msgspec
 from saltern_states.ports import Blobs, HostError, MovedError, Tree
 
+from saltern_agent.durable import sync, sync_new
 from saltern_agent.host.accounts import Accounts
 from saltern_agent.host.archive import Part, open_archive, parts
 from saltern_agent.host.beneath import RENAME_EXCHANGE, RENAME_NOREPLACE, Root
@@ -84,10 +85,10 @@ class DiskTrees:
             _write(tree, NAME, msgspec.json.encode(manifest), 0o600)
             os.fchown(tree, uid, gid)
             os.fchmod(tree, mode)
-            os.fsync(tree)
+            sync_new(tree, path)
             self._expect(parent, path, was)
             self._swap(parent, name, path, was)
-            os.fsync(parent)
+            sync(parent, path.parent)
 
     def remove(self, path: Path, was: Tree) -> None:
         """Remove a tree of ours."""
@@ -97,7 +98,7 @@ class DiskTrees:
             self._expect(parent, path, was)
             name = new_name()
             self._root.rename(parent, path.name, name)
-            os.fsync(parent)
+            sync(parent, path.parent)
             remove_tree(parent, name)
 
     def _swap(self, parent: int, name: str, path: Path, was: Tree | None) -> None:
@@ -172,7 +173,7 @@ def _make(tree: int, part: Part, content: IO[bytes] | None) -> Member:
             file.write(chunk)
         file.flush()
         os.fchmod(handle, part.mode)
-        os.fsync(handle)
+        sync_new(handle, part.name)
     return Member("file", part.mode, digest.hexdigest())
 
 
@@ -180,7 +181,7 @@ def _finish_directory(tree: int, name: str, mode: int) -> None:
     handle = os.open(name, DIRECTORY, dir_fd=tree)
     try:
         os.fchmod(handle, mode)
-        os.fsync(handle)
+        sync_new(handle, name)
     finally:
         os.close(handle)
 
@@ -190,4 +191,4 @@ def _write(tree: int, name: str, content: bytes, mode: int) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(handle)
+        sync_new(handle, name)

@@ -100,6 +100,10 @@ class AgentDeeds:
         """Tell people of a trouble that ends nothing."""
         self.agent.complain(trouble)
 
+    def end(self, error: Exception) -> None:
+        """End the agent: there is no going on after this error."""
+        self.agent.fail(error)
+
 
 def looked(turn: int, look: Look) -> Looked:
     """Tell what a look found and set right."""

@@ -11,13 +11,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.messages import Doc, Health, Message, Plan, encode
 from saltern_states.ports import HostError
 
+from saltern_agent.durable import NotDurableError
 from saltern_agent.host.link_socket import LinkSocket
 from saltern_agent.journal import JournalError
 from saltern_agent.link import words
@@ -29,6 +30,7 @@ from saltern_agent.places import Master
 from saltern_agent.status import LinkStatus
 from saltern_agent.worker import Worker
 
+T = TypeVar("T")
 READ_AGAIN = 15.0  # seconds between two attempts to read a journal that cannot be read
 STOPPING = 5.0  # seconds that the part in hand gets to be written
 
@@ -58,6 +60,10 @@ class Deeds(Protocol):
 
     def complain(self, trouble: str) -> None:
         """Tell people of a trouble that ends nothing."""
+        ...
+
+    def end(self, error: Exception) -> None:
+        """End the agent."""
         ...
 
 
@@ -233,22 +239,22 @@ class MasterLink:
         match output:
             case words.Check():
                 offer = output.offer
-                self._stock.submit(
+                self._ask_stock(
                     lambda stock: stock.check(offer),
                     self._or_else(lambda why: words.Declined(offer, "fault", why)),
                 )
             case words.Write():
-                self._stock.submit(
+                self._ask_stock(
                     lambda stock: stock.write(output),
                     self._or_else(lambda why: words.Spoiled(output.blob, why)),
                 )
             case words.Take():
-                self._stock.submit(
+                self._ask_stock(
                     lambda stock: stock.statement(output.offer),
                     lambda statement: self._take(output.offer, statement),
                 )
             case words.Refuse(Doc()):
-                self._stock.submit(
+                self._ask_stock(
                     lambda stock: stock.refuse(output), lambda error: self._refused(output, error)
                 )
             case words.Refuse():
@@ -285,6 +291,17 @@ class MasterLink:
             self._hear(words.Lost("the master does not take what it is told"))
 
     # What the other thread answers
+
+    def _ask_stock(self, job: Callable[[Stock], T], ended: Callable[[T | Exception], None]) -> None:
+        """Have the thread that has the disk do something; the agent ends where its disk fails."""
+
+        def answered(answer: T | Exception) -> None:
+            if isinstance(answer, NotDurableError):
+                self._deeds.end(answer)
+            else:
+                ended(answer)
+
+        self._stock.submit(job, answered)
 
     def _or_else(
         self, otherwise: Callable[[str], words.Input]
@@ -327,7 +344,7 @@ class MasterLink:
         if not self._reading:
             self._reading, self._stale = True, False
             acked = self._acked
-            self._stock.submit(lambda stock: stock.read(acked), self._was_read)
+            self._ask_stock(lambda stock: stock.read(acked), self._was_read)
 
     def _was_read(self, reading: Reading | Exception) -> None:
         self._reading = False
