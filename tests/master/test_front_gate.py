@@ -23,7 +23,7 @@ from saltern_master.front.gate import (
 )
 from saltern_master.front.log import Log
 from saltern_master.front.probe import EVERY, MISSES, PATIENCE, Probe
-from saltern_master.front.sockets import listen, port_of
+from saltern_master.front.sockets import bind, listen, port_of
 from zmq.utils import z85
 
 from tests.master.front_stand import SECONDS, Lines, dial, many_lines, new_keys
@@ -55,11 +55,12 @@ def gate_of(lines: Lines, answer: Decide = decide, log: Log | None = None) -> It
 @contextmanager
 def our_link(lines: Lines) -> Iterator[int]:
     """Give the port of a link as the front makes it."""
-    router = listen(lines.context, MASTER.secret, LINK, "127.0.0.1", 0)
-    try:
-        yield port_of(router)
-    finally:
-        router.close(linger=0)
+    with bind("127.0.0.1", 0, 100) as listener:
+        router = listen(lines.context, MASTER.secret, LINK, listener)
+        try:
+            yield port_of(router)
+        finally:
+            router.close(linger=0)
 
 
 QUESTIONS = {
@@ -163,9 +164,13 @@ def test_a_gate_that_hangs_ends_the_front_and_lets_nobody_in(lines: Lines) -> No
     with our_link(lines) as port, gate_of(lines, answer) as gate:
         nodes = [dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys())]
         assert hanging.wait(SECONDS)
-        gate.watch(time.monotonic())
+        began = time.monotonic()
+        gate.watch(began)
+        gate.watch(began + 600)  # nobody ran meanwhile: this says nothing of the gate
+        for tick in range(1, 4):
+            gate.watch(began + 600 + tick * HUNG_SECONDS / 5)
         with pytest.raises(GateError, match="the gate gave no sign"):
-            gate.watch(time.monotonic() + HUNG_SECONDS + 1)
+            gate.watch(began + 600 + HUNG_SECONDS)
         assert [node.monitor.poll(0) for node in nodes] == [0, 0]
         go_on.set()
 

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 from saltern_protocol import wire
@@ -23,6 +23,8 @@ from saltern_protocol.terms import Digest
 MAX_FRAME: Final = 8 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")
 
+Confinement = Literal["whole", "partial"]
+"""What a front does where its kernel cannot keep it in: it ends, or it says so and goes on."""
 Data = Annotated[bytes, Meta(max_length=MAX_MESSAGE)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -43,6 +45,7 @@ class Setup(Frame, frozen=True, tag="setup"):
     door_port: Port
     blobs: Text  # a directory whose files are named by their SHA-256, in hex
     secret: Key  # the master's CURVE key
+    confinement: Confinement = "whole"
 
 
 class Peers(Frame, frozen=True, tag="peers"):

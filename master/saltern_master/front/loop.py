@@ -19,16 +19,19 @@ from saltern_protocol.errors import MalformedError
 from saltern_protocol.messages import Refused
 
 from saltern_master.errors import MasterError
-from saltern_master.front import frames, guard
+from saltern_master.front import frames
 from saltern_master.front.door import Door
 from saltern_master.front.frames import Admit, Answer, Expel, Grant, Peers, Tell, ToFront
 from saltern_master.front.gate import Gate
+from saltern_master.front.guard import Guard
 from saltern_master.front.link import Counts, Link
 from saltern_master.front.log import Log
 from saltern_master.front.peer import SILENT_SECONDS
 from saltern_master.front.probe import Probe
+from saltern_master.front.process import Process
 from saltern_master.front.sockets import Letter, Router, port_of, receive, send
 from saltern_master.front.upstream import Upstream
+from saltern_master.front.usher import Usher
 
 BATCH: Final = 200
 TICK: Final = 0.25
@@ -52,7 +55,9 @@ class Parts:
     link: Link
     gate: Gate
     probe: Probe
-    guard: guard.Guard
+    process: Process
+    guard: Guard
+    usher: Usher
     counts: Counts
     log: Log
     descriptors: int  # that may be open
@@ -179,6 +184,7 @@ class Front:
         parts.gate.watch(now)
         for address, port in parts.guard.look():
             parts.log.say(f"shut {address} port {port}: it filled our memory")
+        parts.usher.look(parts.link.sessions(), now)
         if self.allowed:
             parts.probe.look(now)
         if not self.serving and parts.probe.passed:
@@ -197,7 +203,7 @@ class Front:
 
     def _load(self) -> None:
         parts, counts = self.parts, self.parts.counts
-        percent = guard.descriptors() * 100 // parts.descriptors
+        percent = parts.process.descriptors() * 100 // parts.descriptors
         if percent >= ALARM_PERCENT:
             most = parts.descriptors
             parts.log.say(f"{percent} % of {most} descriptors are open: raise LimitNOFILE")

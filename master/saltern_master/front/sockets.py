@@ -6,11 +6,15 @@
 * MAXMSGSIZE bounds a frame before it is read; HWM bounds whole messages only, so a message of
   endless parts is guard.py's to end.
 * MANDATORY and NOBLOCK: what cannot be sent is told, and not lost or waited for.
+* The kernel's socket is ours: made before the front is kept in (confine.py), and given to libzmq as
+  a descriptor of its own, so that usher.py can still speak with it.
 * HWM is set before bind and never again: 4.3.5 may crash otherwise (libzmq #4647).
 """
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
@@ -52,17 +56,25 @@ Context = zmq.Context[zmq.Socket[bytes]]
 Router = zmq.Socket[bytes]
 
 
-def listen(context: Context, secret: bytes, domain: bytes, address: str, port: int) -> Router:
-    """Give a bound socket; port 0: any. ListenError names what stood against it."""
+def bind(address: str, port: int, backlog: int) -> socket.socket:
+    """Give a listening socket; port 0: any. ListenError names what stood against it."""
+    try:
+        listener = socket.create_server((address, port), backlog=backlog)
+    except OSError as error:
+        what = f"cannot listen on {address} port {port}: {error.strerror}"
+        raise ListenError(f"{what}; is another master running, is the address ours?") from error
+    listener.setblocking(False)
+    return listener
+
+
+def listen(context: Context, secret: bytes, domain: bytes, listener: socket.socket) -> Router:
+    """Give a socket that is bound to the listener, which stays the caller's."""
     router = context.socket(zmq.ROUTER)
     _close_to_strangers(router, secret, domain)
     _bound(router)
-    try:
-        router.bind(f"tcp://{address}:{port or '*'}")
-    except zmq.ZMQError as error:
-        router.close(linger=0)
-        what = f"cannot listen on {address} port {port}: {error.strerror}"
-        raise ListenError(f"{what}; is another master running, is the address ours?") from error
+    address, port = listener.getsockname()
+    router.setsockopt(zmq.USE_FD, os.dup(listener.fileno()))
+    router.bind(f"tcp://{address}:{port}")
     return router
 
 
@@ -112,7 +124,6 @@ def _bound(router: Router) -> None:
     options = {
         zmq.MAXMSGSIZE: MAX_ON_WIRE,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
-        zmq.BACKLOG: 4096,
         zmq.RCVHWM: HIGH_WATER,
         zmq.SNDHWM: HIGH_WATER,
         zmq.HEARTBEAT_IVL: 15_000,
