@@ -145,7 +145,7 @@ class Control:
         client.asked.clear()
         try:
             question = read_question(line)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also text that is no UTF-8
             client.say(End(False, f"cannot read the question: {error}"))
             return
         self._answer(question, client)

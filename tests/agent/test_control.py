@@ -37,7 +37,9 @@ def ask(control: Control, path: Path, question: bytes) -> bytes:
         return connection.recv(65536)
 
 
-@pytest.mark.parametrize("question", [NESTED, b"{", b"\xff", b'{"ask": "all"}'])
+@pytest.mark.parametrize(
+    "question", [NESTED, b"{", b"\xff", b'{"ask": "all"}', b'{"ask":"pl\xd9n"}']
+)
 def test_what_is_no_question_is_answered_and_ends_nothing(tmp_path: Path, question: bytes) -> None:
     asked: list[Question] = []
 

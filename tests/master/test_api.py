@@ -152,6 +152,7 @@ def test_all_faults_of_a_file_are_told(tmp_path: Path) -> None:
         ("BREW", "/v1/status", "", 405),
         ("POST", "/v1/openapi.json", "", 405),
         ("POST", "/v1/tokens", "{", 422),
+        ("POST", "/v1/tokens", b'{"node": "w1", "no\xffe": 1}', 422),
         ("POST", "/v1/tokens", '{"node": "w1", "sconds": 1}', 422),
         ("POST", "/v1/tokens", '{"node": "../w1"}', 422),
         ("POST", "/v1/tokens", '{"node": "w1", "seconds": 0}', 422),
@@ -162,7 +163,7 @@ def test_all_faults_of_a_file_are_told(tmp_path: Path) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_what_cannot_be_answered_is_a_problem(
-    tmp_path: Path, method: str, path: str, body: str, status: int
+    tmp_path: Path, method: str, path: str, body: str | bytes, status: int
 ) -> None:
     async def law(http: httpx.AsyncClient, fake: FakeService) -> None:
         assert problem(await http.request(method, path, content=body))["status"] == status

@@ -10,7 +10,7 @@ from saltern_master.records import codec, drift, health, nodes, reports, revisio
 from saltern_master.records.drift import Drift
 from saltern_master.records.nodes import Node
 from saltern_master.records.reports import Reported
-from saltern_master.store import ConflictError, Expect, MemoryStore, Put, StoreError
+from saltern_master.store import ConflictError, Entry, Expect, MemoryStore, Put, StoreError
 from saltern_protocol import messages
 from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Item, Outcome, Report
 
@@ -322,6 +322,12 @@ def test_a_heartbeat_is_kept_by_the_masters_clock() -> None:
 def test_facts_that_are_no_facts_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="cannot read the facts"):
         nodes.read_facts(data)
+
+
+@pytest.mark.parametrize("data", [b"[1]", b"{", b'"no text: \xaf"', b"[" * 8000])
+def test_a_record_that_cannot_be_read_is_told_by_its_key(data: bytes) -> None:
+    with pytest.raises(StoreError, match="cannot read meta/x in the store"):
+        codec.read(Entry("meta/x", data, 1), str)
 
 
 def test_open_drift_of_one_node_is_not_that_of_another_with_a_longer_name() -> None:

@@ -49,7 +49,7 @@ def read_manifest(tree: int) -> Manifest | None:
             return None
         with open(f"/proc/self/fd/{seen}", "rb") as file:
             return msgspec.json.decode(file.read(), type=Manifest)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
     finally:
         os.close(seen)
@@ -61,25 +61,29 @@ def differences(tree: int, manifest: Manifest, hashes: Hashes) -> Iterator[str]:
     if (top.st_uid, top.st_gid) != (manifest.uid, manifest.gid):
         yield "edited ."
     there: set[str] = set()
-    for name, found in _walk(tree, ""):
+    for name, found, directory in _walk(tree, ""):
         there.add(name)
         member = manifest.members.get(name)
         if member is None:
             yield f"stray {name}"
-        elif not _is_as_unpacked(tree, name, found, manifest, member, hashes):
+        elif not _is_as_unpacked(directory, name, found, manifest, member, hashes):
             yield f"edited {name}"
     for name in manifest.members.keys() - there:
         yield f"missing {name}"
 
 
-def _walk(directory: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(directory: int, prefix: str) -> Iterator[tuple[str, os.stat_result, int]]:
+    """Give each member, and the open directory that it is in: its own name is to be opened there.
+
+    The whole name would go through directories that somebody may have put links in place of.
+    """
     with os.scandir(directory) as entries:
         for entry in entries:
             name = f"{prefix}{entry.name}"
             if name == NAME:
                 continue
             found = entry.stat(follow_symlinks=False)
-            yield name, found
+            yield name, found, directory
             if stat.S_ISDIR(found.st_mode):
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                 below = os.open(entry.name, flags, dir_fd=directory)
@@ -90,7 +94,7 @@ def _walk(directory: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _is_as_unpacked(
-    tree: int,
+    directory: int,
     name: str,
     found: os.stat_result,
     manifest: Manifest,
@@ -99,19 +103,20 @@ def _is_as_unpacked(
 ) -> bool:
     if (found.st_uid, found.st_gid) != (manifest.uid, manifest.gid):
         return False
+    own = name.rpartition("/")[2]
     if stat.S_ISLNK(found.st_mode):
-        return member.type == "symlink" and os.readlink(name, dir_fd=tree) == member.content
+        return member.type == "symlink" and os.readlink(own, dir_fd=directory) == member.content
     if stat.S_IMODE(found.st_mode) != member.mode:
         return False
     if stat.S_ISDIR(found.st_mode):
         return member.type == "directory"
     if not stat.S_ISREG(found.st_mode) or member.type != "file":
         return False
-    return (hashes.known(found) or _hash(tree, name, hashes)) == member.content
+    return (hashes.known(found) or _hash(directory, own, hashes)) == member.content
 
 
-def _hash(tree: int, name: str, hashes: Hashes) -> str:
-    seen = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=tree)
+def _hash(directory: int, name: str, hashes: Hashes) -> str:
+    seen = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         found = os.fstat(seen)
         return hashes.of(seen, found, name) if stat.S_ISREG(found.st_mode) else ""

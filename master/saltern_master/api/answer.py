@@ -75,7 +75,7 @@ async def _body(request: Request, body: Body) -> Any:  # noqa: ANN401 - of the t
         return bytes(data)
     try:
         return msgspec.json.decode(data, type=body.kind)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ServiceError("invalid", f"cannot take the body: {error}") from error
 
 

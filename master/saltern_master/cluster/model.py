@@ -14,6 +14,8 @@ from msgspec import Meta
 from saltern_states.body import DriftPolicy, ResourceId
 from saltern_states.contract import AbsolutePath, Spec
 
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+
 NodeName = Annotated[
     str,
     Meta(
@@ -25,14 +27,14 @@ NodeName = Annotated[
 Address = Annotated[
     str,
     Meta(
-        pattern=r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!\Z)|\Z)){4}",
+        pattern=rf"^({_OCTET}\.){{3}}{_OCTET}\Z",
         description="an IPv4 address like 10.9.0.21",
     ),
 ]
 Cidr = Annotated[
     str,
     Meta(
-        pattern=r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.|/)){4}(?<=/)([12]?[0-9]|3[0-2])\Z",
+        pattern=rf"^({_OCTET}\.){{3}}{_OCTET}/([12]?[0-9]|3[0-2])\Z",
         description="an IPv4 range like 10.10.0.0/16",
     ),
 ]

@@ -53,7 +53,7 @@ def read_facts(data: bytes, name: str) -> Facts:
     """Read what an agent printed; FactsError names the file."""
     try:
         return msgspec.json.decode(data, type=Facts)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FactsError(
             f"cannot read {name}: {error}; run saltern-agent facts on the node again"
         ) from error

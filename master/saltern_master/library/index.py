@@ -37,7 +37,7 @@ def load_index(home: Path) -> Index:
         return Index()
     except OSError as error:
         raise LibraryError(f"cannot read {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise LibraryError(
             f"cannot read {path}: {error}; move it away and add what it held again"
         ) from error

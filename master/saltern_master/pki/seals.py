@@ -89,7 +89,7 @@ def _read(home: Path) -> Seals:
         return msgspec.json.decode(path.read_bytes(), type=Seals)
     except FileNotFoundError:
         return Seals()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PkiError(f"cannot read {path}: {error}; restore it from a backup") from error
 
 

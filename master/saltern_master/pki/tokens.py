@@ -64,6 +64,6 @@ def _read(path: Path) -> dict[str, str]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         pass  # what the file holds is not repeated
     raise PkiError(f"cannot read {path}; restore it from a backup, or take it away")

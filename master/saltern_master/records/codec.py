@@ -50,7 +50,7 @@ def read(entry: Entry, kind: type[T]) -> T:
     """Read a record; StoreError names its key."""
     try:
         return msgspec.json.decode(entry.value, type=kind)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(
             f"cannot read {entry.key} in the store: {error}; bring back the newest backup"
         ) from error

@@ -115,5 +115,5 @@ def _take_over(home: Home, store: Store) -> None:
 def _decoded(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise HomeError(f"cannot read {path}: {error}; restore it from a backup") from error
