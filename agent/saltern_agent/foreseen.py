@@ -72,6 +72,10 @@ class ForeseenFiles:
         """Give the two as look() tells them."""
         return self.real.called(owner, group)
 
+    def with_accounts_kept(self) -> Files:
+        """Give the same changes, over files with accounts as they are now."""
+        return ForeseenFiles(self.real.with_accounts_kept(), self.changed)
+
     def write(
         self, path: Path, was: Entry | None, content: bytes, mode: int, owner: str, group: str
     ) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saltern_states.ports import Files, Host, HostError, Units, UnitState
+from saltern_states.ports import Host, HostError, Units, UnitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +41,12 @@ class GlancedUnits:
         return self.real.runs_binary(pid, binary)
 
 
-class GlancedFiles:
-    """Files as they are at every question; what accounts there are, and their names, asked once."""
-
-    def __init__(self, real: Files) -> None:
-        self._real = real
-        self._unknown: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._called: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def unknown_accounts(self, owner: str, group: str) -> tuple[str, ...]:
-        """Name those that this node does not know."""
-        asked = (owner, group)
-        if asked not in self._unknown:
-            self._unknown[asked] = self._real.unknown_accounts(owner, group)
-        return self._unknown[asked]
-
-    def called(self, owner: str, group: str) -> tuple[str, str]:
-        """Give the two as look() tells them."""
-        asked = (owner, group)
-        if asked not in self._called:
-            self._called[asked] = self._real.called(owner, group)
-        return self._called[asked]
-
-    def __getattr__(self, question: str) -> Any:  # noqa: ANN401  # every other one, as it is
-        return getattr(self._real, question)
-
-
 class Glance:
     """The node during one look."""
 
     def __init__(self, real: Host) -> None:
         self._real = real
-        self.files = GlancedFiles(real.files)
+        self.files = real.files.with_accounts_kept()
         self.units = GlancedUnits(real.units)
 
     def __getattr__(self, port: str) -> Any:  # noqa: ANN401  # every other port, as it is

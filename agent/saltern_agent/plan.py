@@ -108,7 +108,8 @@ def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
         return Planned(step, "as declared")
     kind, want = kind_of(step.resource.spec), step.resource.spec
     try:
-        have = kind.observe(host, want)
+        observe = kind.observe if step.verb == "remove" else kind.observe_for_diff
+        have = observe(host, want)
         changes = _compare(kind, step, have, before)
     except HostError as error:
         return Planned(step, "unreadable", why=str(error))

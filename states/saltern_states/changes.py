@@ -115,7 +115,7 @@ def _content(host: Host, path: Path, entry: Entry | None, expected: bytes | None
 
 
 def diff_file(  # a file is these five things
-    path: Path,
+    path: Path | str,
     have: SmallFile,
     content: bytes,
     mode: int = 0o644,
@@ -123,8 +123,12 @@ def diff_file(  # a file is these five things
     group: str = "root",
 ) -> tuple[FileChange | Blocked, ...]:
     """Compare by content, mode and owner; say why where it cannot be written."""
+    same = have.entry is not None and have.entry.sha256 == sha256(content).hexdigest()
+    if same and not have.unknown and _access_is(have, mode, owner, group):
+        return ()
+    place = Path(path)  # only here: most looks find all as declared
     write = WriteFile(
-        path=path,
+        path=place,
         was=have.entry,
         before=have.content,
         content=content,
@@ -133,18 +137,23 @@ def diff_file(  # a file is these five things
         group=group,
     )
     if have.entry is not None and have.entry.type != "file":
-        return (Blocked(f"{path} is no file ({have.entry.type}); take it away first", (write,)),)
+        return (Blocked(f"{place} is no file ({have.entry.type}); take it away first", (write,)),)
     if have.unknown:
-        return (Blocked(f"{path}: this node has no {' and no '.join(have.unknown)}", (write,)),)
+        return (Blocked(f"{place}: this node has no {' and no '.join(have.unknown)}", (write,)),)
     if have.entry is None:
-        return _create(path, have, write)
-    if have.entry.sha256 != sha256(content).hexdigest():
+        return _create(place, have, write)
+    if not same:
         return (write,)
+    return (SetAccess(path=place, was=have.entry, mode=mode, owner=owner, group=group),)
+
+
+def _access_is(have: SmallFile, mode: int, owner: str, group: str) -> bool:
     known = have.called if have.asked == (owner, group) else None
-    owners = known or (owner, group)
-    if (have.entry.mode, have.entry.owner, have.entry.group) != (mode, *owners):
-        return (SetAccess(path=path, was=have.entry, mode=mode, owner=owner, group=group),)
-    return ()
+    entry = have.entry
+    return entry is not None and (entry.mode, entry.owner, entry.group) == (
+        mode,
+        *(known or (owner, group)),
+    )
 
 
 def remove_file(path: Path, have: SmallFile) -> tuple[FileChange | Blocked, ...]:

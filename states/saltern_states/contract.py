@@ -208,6 +208,9 @@ class Kind(Generic[S, O, C]):
     admits: Callable[[S, str], bool] = _all
     """Whether one that encloses leaves alone what stands directly in it under this name."""
 
+    observe_held: Callable[[Host, S], O] | None = None
+    """What diff() goes by, where remove() needs more than that; None: all that observe() reads."""
+
     ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
     """diff() as it will be once other changes have been made; None: as `foresee` says."""
 
@@ -236,7 +239,11 @@ class Kind(Generic[S, O, C]):
 
     def plan(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
         """Give the changes that would bring the node to `want`."""
-        return self.diff(want, self.observe(host, want))
+        return self.diff(want, self.observe_for_diff(host, want))
+
+    def observe_for_diff(self, host: Host, want: S) -> O:
+        """Read what diff() goes by, and no more."""
+        return (self.observe_held or self.observe)(host, want)
 
     def plan_removal(self, host: Host, want: S) -> tuple[C | Blocked, ...]:
         """Give the changes that would take `want` back."""

@@ -103,20 +103,25 @@ def observe(host: Host, want: Directory) -> Observed:
     return Observed(place, names, tuple(stray for stray in strays if stray is not None))
 
 
+def observe_held(host: Host, want: Directory) -> Observed:
+    """Leave out the names where any may stand in it: a look every few seconds would list them."""
+    if want.only is not None:
+        return observe(host, want)
+    return Observed(observe_file(host, Path(want.path), want.owner, want.group))
+
+
 def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
     """Compare type, mode and owner, then what stands in it."""
-    path, mode, entry = Path(want.path), int(want.mode, 8), have.place.entry
-    make = MakeDirectory(path=path, mode=mode, owner=want.owner, group=want.group)
-    if entry is not None and entry.type != "directory":
-        return (Blocked(f"{path} is no directory ({entry.type}); take it away", (make,)),)
-    if have.place.unknown:
-        unknown = " and no ".join(have.place.unknown)
-        return (Blocked(f"{path}: this node has no {unknown}", (make,)),)
-    if entry is None:
-        return (_blocked_by_parent(path, have.place.parent, make) or make,)
+    mode, entry = int(want.mode, 8), have.place.entry
     owner, group = have.place.called or (want.owner, want.group)
+    right = entry is not None and (entry.mode, entry.owner, entry.group) == (mode, owner, group)
+    if entry is None or entry.type != "directory" or have.place.unknown:
+        return _not_there(want, have.place)
+    if right and not have.strays and not have.crowd:
+        return ()
+    path = Path(want.path)
     changes: list[MakeDirectory | FileChange | Blocked] = []
-    if (entry.mode, entry.owner, entry.group) != (mode, owner, group):
+    if not right:
         changes.append(
             SetAccess(path=path, was=entry, mode=mode, owner=want.owner, group=want.group)
         )
@@ -125,6 +130,17 @@ def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | 
         why = f"{path} holds {have.crowd} names that shall not be there, too many for an accident"
         changes.append(Blocked(f"{why}; look at them, and take them away or name them in `only`"))
     return tuple(changes)
+
+
+def _not_there(want: Directory, have: SmallFile) -> tuple[MakeDirectory | Blocked, ...]:
+    path, entry = Path(want.path), have.entry
+    make = MakeDirectory(path=path, mode=int(want.mode, 8), owner=want.owner, group=want.group)
+    if entry is not None and entry.type != "directory":
+        return (Blocked(f"{path} is no directory ({entry.type}); take it away", (make,)),)
+    if have.unknown:
+        unknown = " and no ".join(have.unknown)
+        return (Blocked(f"{path}: this node has no {unknown}", (make,)),)
+    return (_blocked_by_parent(path, have.parent, make) or make,)
 
 
 def remove(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
@@ -197,6 +213,7 @@ def _blocked_by_parent(path: Path, parent: Entry | None, make: MakeDirectory) ->
 KIND: Kind[Directory, Observed, MakeDirectory | FileChange] = Kind(
     spec=Directory,
     observe=observe,
+    observe_held=observe_held,
     diff=diff,
     remove=remove,
     claims=claims,

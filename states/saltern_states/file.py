@@ -51,9 +51,7 @@ def observe(host: Host, want: File) -> SmallFile:
 
 def diff(want: File, have: SmallFile) -> tuple[FileChange | Blocked, ...]:
     """Compare content, mode and owner."""
-    return diff_file(
-        Path(want.path), have, want.text.encode(), int(want.mode, 8), want.owner, want.group
-    )
+    return diff_file(want.path, have, want.text.encode(), int(want.mode, 8), want.owner, want.group)
 
 
 def remove(want: File, have: SmallFile) -> tuple[FileChange | Blocked, ...]:

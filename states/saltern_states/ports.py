@@ -74,6 +74,10 @@ class Files(Protocol):
         """Give the two as look() tells them: a number that has a name ("0") by its name."""
         ...
 
+    def with_accounts_kept(self) -> Files:
+        """Give the same files to one who looks at many: each account is asked for only once."""
+        ...
+
     def write(
         self, path: Path, was: Entry | None, content: bytes, mode: int, owner: str, group: str
     ) -> None:

@@ -88,8 +88,9 @@ def test_what_could_not_be_told_is_not_asked_again() -> None:
 
 
 def test_all_else_is_the_node_itself(host: FakeHost) -> None:
+    host.files.put_file("/etc/hosts", b"::1 localhost\n")
     seen = Glance(cast(Host, host))
-    assert seen.files.look == host.files.look
+    assert seen.files.look(Path("/etc/hosts")) == host.files.look(Path("/etc/hosts"))
     assert seen.images is host.images
 
 

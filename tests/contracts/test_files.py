@@ -161,6 +161,16 @@ def test_a_number_is_called_by_its_name_where_it_has_one(ground: Ground) -> None
     assert ground.files.called("nobody-has-this", "0")[0] == "nobody-has-this"
 
 
+def test_files_with_accounts_kept_are_the_same_files(ground: Ground) -> None:
+    kept = ground.files.with_accounts_kept()
+    ground.put_file("/etc/a.conf", b"a", 0o640)  # also what comes later
+    for _ in range(2):
+        assert kept.look(Path("/etc/a.conf")) == ground.files.look(Path("/etc/a.conf"))
+        assert kept.called("0", "0") == ("root", "root")
+        assert kept.unknown_accounts("nobody-has-this", GROUP) == ("user nobody-has-this",)
+    assert kept.with_accounts_kept().read(Path("/etc/a.conf")) == b"a"
+
+
 def test_access_is_set_without_touching_the_content(ground: Ground) -> None:
     ground.put_file("/etc/a.conf", b"one", 0o640)
 

@@ -216,3 +216,19 @@ def test_one_pass_converges_and_keeps_what_it_shall(
 
     kept = files | empty if only is None else (files | empty) & (only | {".d"})
     assert set(host.files.names(Path(PATH))) == kept
+
+
+@given(files=names, empty=names, only=st.none() | names, mode=st.integers(0, 0o7777))
+def test_law_what_a_look_leaves_out_changes_no_diff(
+    files: set[str], empty: set[str], only: set[str] | None, mode: int
+) -> None:
+    host = node(lambda host: host.files.put_directory(PATH, mode))
+    for name in empty:
+        host.files.put_directory(f"{PATH}/{name}")
+    for name in files:
+        host.files.put_file(f"{PATH}/{name}", name.encode())
+    want = Directory(path=PATH, only=None if only is None else tuple(sorted(only)))
+
+    assert KIND.diff(want, KIND.observe_for_diff(host, want)) == KIND.diff(
+        want, KIND.observe(host, want)
+    )

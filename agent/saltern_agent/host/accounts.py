@@ -81,6 +81,41 @@ class Accounts:
         return self._tables
 
 
+class KeptAccounts:
+    """Accounts with a memory, for one look at many files: each is asked for only once."""
+
+    def __init__(self, real: Accounts | KeptAccounts) -> None:
+        self._real = real
+        self._names: dict[tuple[int, int], tuple[str, str]] = {}
+        self._called: dict[tuple[str, str], tuple[str, str]] = {}
+        self._unknown: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def names(self, uid: int, gid: int) -> tuple[str, str]:
+        """Give a user's and a group's name; the number where it has none."""
+        asked = (uid, gid)
+        if asked not in self._names:
+            self._names[asked] = self._real.names(uid, gid)
+        return self._names[asked]
+
+    def numbers(self, owner: str, group: str) -> tuple[int, int]:
+        """Give their numbers as they are now. HostError: there is no such account."""
+        return self._real.numbers(owner, group)
+
+    def called(self, owner: str, group: str) -> tuple[str, str]:
+        """Give each by its name, if it was given by number and has one."""
+        asked = (owner, group)
+        if asked not in self._called:
+            self._called[asked] = self._real.called(owner, group)
+        return self._called[asked]
+
+    def unknown(self, owner: str, group: str) -> tuple[str, ...]:
+        """Name those that are not known; a number always is."""
+        asked = (owner, group)
+        if asked not in self._unknown:
+            self._unknown[asked] = self._real.unknown(owner, group)
+        return self._unknown[asked]
+
+
 def _read(path: str) -> Table:
     stamp = _stamp(path)  # before reading: a change meanwhile makes the stamp differ next time
     names: dict[int, str] = {}

@@ -42,13 +42,27 @@ class OpenHow(ctypes.Structure):
     )
 
 
+OPENAT2_ARGUMENTS: Final = (
+    ctypes.c_long,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(OpenHow),
+    ctypes.c_size_t,
+)
+SIZE: Final = ctypes.sizeof(OpenHow)
+
+
 class Root:
     """A directory below which everything is opened. It keeps a descriptor until close()."""
 
     def __init__(self, path: Path = Path("/"), *, openat2: bool = True) -> None:
         self.path = path
         self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._syscall = ctypes.CDLL(None, use_errno=True).syscall
+        library = ctypes.CDLL(None, use_errno=True)
+        self._syscall = library.syscall
+        self._call_openat2 = library["syscall"]  # one of its own: the two take other arguments
+        self._call_openat2.argtypes = OPENAT2_ARGUMENTS
+        self._call_openat2.restype = ctypes.c_long
         self._openat2 = openat2 and self._has_openat2()
 
     def close(self) -> None:
@@ -103,13 +117,7 @@ class Root:
     def _by_openat2(self, name: bytes, flags: int) -> int:
         how = OpenHow(flags=flags, mode=0, resolve=STRICT)
         for _ in range(TRIES):
-            handle: int = self._syscall(
-                ctypes.c_long(SYS_OPENAT2),
-                ctypes.c_int(self._fd),
-                ctypes.c_char_p(name),
-                ctypes.byref(how),
-                ctypes.c_size_t(ctypes.sizeof(how)),
-            )
+            handle: int = self._call_openat2(SYS_OPENAT2, self._fd, name, how, SIZE)
             if handle >= 0:
                 return handle
             if ctypes.get_errno() != errno.EAGAIN:

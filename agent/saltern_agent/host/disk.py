@@ -22,10 +22,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from saltern_states.ports import Blobs, Entry, HostError, MovedError
+from saltern_states.ports import Blobs, Entry, Files, HostError, MovedError
 
 from saltern_agent.durable import settle, sync, sync_new
-from saltern_agent.host.accounts import Accounts
+from saltern_agent.host.accounts import Accounts, KeptAccounts
 from saltern_agent.host.beneath import RENAME_NOREPLACE, Root
 from saltern_agent.host.hashes import CHUNK, MAX_HASHED, Hashes, reopen
 from saltern_agent.host.reasons import reason, telling
@@ -46,7 +46,7 @@ class DiskFiles:
         blobs: Blobs,
         root: Root | None = None,
         hashes: Hashes | None = None,
-        accounts: Accounts | None = None,
+        accounts: Accounts | KeptAccounts | None = None,
     ) -> None:
         self._blobs = blobs
         self._root = root or Root()
@@ -110,6 +110,10 @@ class DiskFiles:
     def called(self, owner: str, group: str) -> tuple[str, str]:
         """Give the two as look() tells them."""
         return self._accounts.called(owner, group)
+
+    def with_accounts_kept(self) -> Files:
+        """Give the same files, for which each account is asked for only once."""
+        return DiskFiles(self._blobs, self._root, self._hashes, KeptAccounts(self._accounts))
 
     def write(
         self, path: Path, was: Entry | None, content: bytes, mode: int, owner: str, group: str

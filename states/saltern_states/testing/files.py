@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from saltern_states.ports import Entry, HostError, MovedError
+from saltern_states.ports import Entry, Files, HostError, MovedError
 
 ROOT = Path("/")
 SYMLINK = Entry(type="symlink", mode=0, owner="", group="")
@@ -150,6 +150,12 @@ class FakeFiles:
         users = {str(number): name for name, number in self.users.items()}
         groups = {str(number): name for name, number in self.groups.items()}
         return users.get(owner, owner), groups.get(group, group)
+
+    def with_accounts_kept(self) -> Files:
+        """Give the same files, to which no account comes any more."""
+        kept = FakeFiles(self.blobs)
+        kept.nodes, kept.users, kept.groups = self.nodes, dict(self.users), dict(self.groups)
+        return kept
 
     def write(
         self, path: Path, was: Entry | None, content: bytes, mode: int, owner: str, group: str
