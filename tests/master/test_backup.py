@@ -6,22 +6,16 @@ import asyncio
 import fcntl
 import json
 import os
-import re
-import shutil
 import sqlite3
-import subprocess
-import sys
 import tarfile
 import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from saltern_master.backup.archive import Writer, read_manifest
-from saltern_master.backup.manifest import BackupError, Manifest
-from saltern_master.backup.restore import restore
+from saltern_master.backup.manifest import BackupError
 from saltern_master.backup.take import take
 from saltern_master.cli import app
 from saltern_master.library import Library
@@ -33,12 +27,11 @@ from saltern_master.signing.recorded import open_store
 from saltern_master.store import Put, SqliteStore, StoreError
 from typer.testing import CliRunner
 
+from tests.master.backups import back, backup, entries, tree
 from tests.master.clusters import SMALL
 from tests.master.core_laws import taken
 from tests.master.core_stand import core_stand
 from tests.master.homes import NOW, made_home, signed
-
-NEVER = {"run", "out"}
 
 
 @pytest.fixture
@@ -46,35 +39,6 @@ def home(tmp_path: Path) -> Home:
     made = made_home(tmp_path)
     signed(made)
     return made
-
-
-def backup(home: Home, file: Path, *without: str) -> Manifest:
-    return take(home, file, without, NOW, lambda *_: None)  # type: ignore[arg-type]
-
-
-def back(file: Path, place: Path) -> Manifest:
-    return restore(place, file, NOW + 60, lambda *_: None)
-
-
-def tree(path: Path) -> dict[str, tuple[int, bytes]]:
-    """Give all that a backup has to bring back, but the store: modes and contents."""
-    return {
-        str(one.relative_to(path)): (
-            one.stat().st_mode & 0o777,
-            one.read_bytes() if one.is_file() else b"",
-        )
-        for one in path.rglob("*")
-        if one.relative_to(path).parts[0] not in NEVER
-        and not one.name.startswith((".", "store.db"))
-    }
-
-
-def entries(path: Path) -> dict[str, bytes]:
-    store = SqliteStore(path / "store.db")
-    try:
-        return {one.key: one.value for one in store.list("") if not one.key.startswith("nodes/")}
-    finally:
-        store.close()
 
 
 def test_what_was_backed_up_comes_back(home: Home, tmp_path: Path) -> None:
@@ -320,69 +284,6 @@ def test_a_backup_of_a_newer_release_is_refused_before_anything_is_written(
         writer.close()
     with pytest.raises(BackupError, match=r"release 9\.9 made it, which is newer than this one"):
         back(tmp_path / "newer", tmp_path / "again")
-
-
-CALL = re.compile(r"^(?:\[pid +\d+\] )?(\w+)\(", re.MULTILINE)
-COMMAND = "import sys; from saltern_master.cli import main; main()"
-
-
-@pytest.mark.system
-@pytest.mark.parametrize("word", ["backup", "restore"])
-def test_killed_at_any_step_it_is_whole_or_not_there(home: Home, tmp_path: Path, word: str) -> None:
-    """The steps are system calls that change something."""
-    backup(home, tmp_path / "good", "blobs")
-    file, place = tmp_path / "file", tmp_path / "again"
-    options = ["--without-blobs"] if word == "backup" else []
-    arguments = {
-        "backup": [str(file), "--home", str(home.path), *options],
-        "restore": [str(tmp_path / "good"), "--home", str(place)],
-    }[word]
-    traced = "fsync,link,linkat,rename,renameat,renameat2,mkdir,fdatasync,unlink,fchmod"
-    argv = [sys.executable, "-c", COMMAND, word, *arguments]
-    clean = strace(traced, "", argv)
-    assert clean.returncode == 0, clean.stderr
-    steps = [  # strace counts each system call by itself
-        (call, number)
-        for call, count in Counter(CALL.findall(clean.stderr)).items()
-        for number in range(1, count + 1)
-    ]
-    done = file if word == "backup" else place
-    for call, number in steps[:: max(1, len(steps) // 8)]:
-        shutil.rmtree(place, ignore_errors=True)
-        file.unlink(missing_ok=True)
-        killed = strace(traced, f"{call}:signal=KILL:when={number}", argv)
-        assert "killed by SIGKILL" in killed.stderr, (call, number)
-        if done.exists():
-            check(done, home, tmp_path)
-    shutil.rmtree(place, ignore_errors=True)
-    file.unlink(missing_ok=True)
-    again = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert again.returncode == 0, again.stderr
-    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
-    assert len(steps) > 10
-
-
-def strace(traced: str, inject: str, argv: list[str]) -> subprocess.CompletedProcess[str]:
-    options = ["-f", "-e", f"trace={traced}", *(["-e", f"inject={inject}"] if inject else [])]
-    return subprocess.run(
-        ["/usr/bin/strace", *options, "--", *argv],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def check(done: Path, home: Home, tmp_path: Path) -> None:
-    """A backup that is there can be brought back; a home that is there is whole."""
-    if done.is_file():
-        shutil.rmtree(tmp_path / "checked", ignore_errors=True)
-        back(done, tmp_path / "checked")
-        done = tmp_path / "checked"
-    named = {name for name in tree(home.path) if not name.startswith("blobs/")}
-    assert {name for name in tree(done) if not name.startswith("blobs/")} == named
-    with open_store(Home(done)) as store:
-        assert hold_restored(store).value is not None
 
 
 def test_the_commands(home: Home, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from saltern_master.store import Expect, Put, SqliteStore, StoreError
 from saltern_master.store.migrate import Migration, known_migrations
+from saltern_master.store.sqlite import CHECKPOINT_BYTES
 
 GOLDEN = Path(__file__).parents[1] / "golden/store"
 ROUNDS = 12
@@ -191,3 +192,13 @@ def test_nobody_else_reads_the_file(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot open .*No such file or directory"):
         SqliteStore(tmp_path / "none" / "store.db")
+
+
+def test_the_wal_is_brought_into_the_file_before_it_is_long(tmp_path: Path) -> None:
+    """SQLite does not do it here: it would keep a failed fsync to itself."""
+    store = SqliteStore(tmp_path / "store.db")
+    for number in range(200):
+        store.commit(Put(f"k{number % 5}", number.to_bytes(2, "big") * 50_000))
+
+    assert (tmp_path / "store.db-wal").stat().st_size < 2 * CHECKPOINT_BYTES
+    store.close()

@@ -21,6 +21,7 @@ what is done:
   leaving.py       nodes that are removed
   patience.py      the clock of turns
   kube.py          Node objects; reach.py: the way to the API server
+  vigilant.py      the store, watched: a disk that fails an fsync ends core
   front.py         the front as a child: started, supervised, spoken with
   desk.py          frames from the front: decide, commit, answer
 where it meets:

@@ -2,7 +2,8 @@
 
 It ends in this order: the API answers what it was asked, the front is told to go (its nodes come
 again by themselves), what core does beside is cancelled, the store is closed. Nothing is lost by
-a kill at any moment: what was acknowledged is in the store, what was not comes again.
+a kill at any moment: what was acknowledged is in the store, what was not comes again. A disk that
+fails an fsync ends it too (core/vigilant.py).
 
     HOME/run/master.lock    held by the one master that runs on this HOME
     HOME/run/api.sock       the API
@@ -28,9 +29,11 @@ from saltern_master.core.front import supervise
 from saltern_master.core.office import Office
 from saltern_master.core.reach import reach_by
 from saltern_master.core.settings import Settings
+from saltern_master.core.vigilant import VigilantStore
 from saltern_master.errors import MasterError
 from saltern_master.pki.authorities import authorities
 from saltern_master.signing.home import Home
+from saltern_master.signing.private import refuse_shared
 from saltern_master.signing.recorded import open_store
 
 BLOBS_MODE = 0o711  # the front, which is not root, opens by name what it was asked for
@@ -44,6 +47,8 @@ def run_core(
     home: Path, *, listen: str, link_port: int, door_port: int, advertise: str = ""
 ) -> None:
     """Run the master until it is told to stop; MasterError where it cannot begin."""
+    os.umask(0o077)  # whoever started us: what is made without a mode of its own is ours alone
+    refuse_shared(home)
     settings = Settings(
         listen=listen,
         link_port=link_port,
@@ -59,21 +64,25 @@ async def _run(path: Path, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     home = Home(path)
-    with open_store(home) as store:
+    with open_store(home) as opened:
+        store = VigilantStore(opened)
         (path / "blobs").mkdir(mode=BLOBS_MODE, exist_ok=True)
         authority = authorities(home, int(_now())).of["kubernetes"]
         reach = reach_by(path, authority, _now, secrets.token_bytes)
         office = Office(home, store, settings, _now, secrets.token_bytes, reach, _log)
         await office.begin()
-        await _work(office, settings, path / "run" / "api.sock", stop)
+        await _work(office, settings, path / "run" / "api.sock", stop, store)
 
 
-async def _work(office: Office, settings: Settings, socket: Path, stop: asyncio.Event) -> None:
+async def _work(
+    office: Office, settings: Settings, socket: Path, stop: asyncio.Event, store: VigilantStore
+) -> None:
     """Do everything until `stop`, or until a part of it fails: then all of it ends with that."""
     core = Core(office, secrets.token_bytes)
     office.start(_tell_ready(office, settings, socket))
     answering = asyncio.ensure_future(serve(core, socket, stop))
     beside = [
+        asyncio.ensure_future(store.ended()),
         asyncio.ensure_future(office.run()),
         asyncio.ensure_future(supervise(settings.front, office.line, office, _log)),
     ]

@@ -9,6 +9,10 @@ Laws, and tests/contracts/test_store.py holds each store to them:
 * The store's revision rises by one with each commit that writes; an entry has the revision of the
   commit that put it. No revision comes twice, so an Expect is not deceived by a key that went and
   came back.
+* A disk that does not say that it has what was written is a LostError, and so is every use after
+  it: what is on it is unknown then, and a second try that succeeds would say nothing (Linux drops
+  what it could not write: https://lwn.net/Articles/752063/). Open the store anew: what is read
+  there is what there is.
 * A key is written at most once in a commit. To delete what is not there is no fault.
 * Keys are listed in the order of their UTF-8 bytes. A prefix is plain text: no letter in it is
   special.
@@ -30,6 +34,10 @@ MAX_VALUE_BYTES: Final = 1024 * 1024
 
 class StoreError(MasterError):
     """The store cannot be read or written; the text says what to do."""
+
+
+class LostError(StoreError):
+    """Nobody knows whether the disk has what was written: nothing more may be promised."""
 
 
 class ConflictError(StoreError):

@@ -6,6 +6,9 @@
 * The file is 0600 from its first moment on; -wal and -shm get the same mode from SQLite.
 * The file is looked through when it is opened: one that is damaged is told, not worked with.
 * A full disk is told, with what is free; the file is then as it was before the commit.
+* What -wal holds is brought into the file here and not by SQLite itself, which would keep to
+  itself that the disk failed it (sqlite3WalDefaultHook of its wal.c gives SQLITE_OK whatever came).
+* An fsync that failed ends the use of this store: see LostError.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from saltern_master.store.contract import (
     ConflictError,
     Entry,
     Expect,
+    LostError,
     Put,
     StoreError,
     Write,
@@ -30,6 +34,10 @@ from saltern_master.store.contract import (
 from saltern_master.store.migrate import Migration, known_migrations, migrate
 
 BUSY_SECONDS = 10
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+"""Written by this store between two times that -wal is brought into the file; as SQLite's own."""
+ENTRY_BYTES = 8 * 1024  # of -wal for each key that is written, at the most, beside its value
+UNSYNCED = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 ABOVE = b"\xff"  # no UTF-8 has this byte, so prefix + ABOVE is above all that begin with prefix
 
 FORWARD = """SELECT key, value, revision FROM entries
@@ -43,6 +51,8 @@ class SqliteStore:
 
     def __init__(self, path: Path, migrations: Sequence[Migration] | None = None) -> None:
         self._path = path
+        self._lost = ""  # why nothing may be promised any more
+        self._in_wal = 0  # bytes, about
         with self._told("open"):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
@@ -95,15 +105,32 @@ class SqliteStore:
                     )
                 else:
                     self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
+        self._count(changes)
         return revision
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
+    def _count(self, changes: Sequence[Write]) -> None:
+        """Bring -wal into the file when it is long. The commit before it is durable already."""
+        sizes = (len(one.value) if isinstance(one, Put) else 0 for one in changes)
+        self._in_wal += sum(sizes) + ENTRY_BYTES * len(changes)
+        if self._in_wal < CHECKPOINT_BYTES:
+            return
+        self._in_wal = 0
+        try:
+            with self._told("write"):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except LostError:
+            raise
+        except StoreError:  # a full disk: -wal has it, and it is tried again
+            return
+
     def _prepare(self, migrations: Sequence[Migration]) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA wal_autocheckpoint=0")
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed ({found})")
@@ -135,9 +162,18 @@ class SqliteStore:
     @contextmanager
     def _told(self, deed: str) -> Iterator[None]:
         """Tell SQLite's and the system's errors with what to do."""
+        if self._lost:
+            raise LostError(self._lost)
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", 0) in UNSYNCED:
+                self._lost = (
+                    f"cannot {deed} {self._path}: its disk does not say that it has what was "
+                    f"written ({error}), so nothing more is promised; mend the disk (dmesg tells "
+                    "of it), then start again: what was acknowledged before is there"
+                )
+                raise LostError(self._lost) from error
             raise StoreError(f"cannot {deed} {self._path}: {self._remedy(error)}") from error
 
     def _remedy(self, error: sqlite3.Error | OSError) -> str:

@@ -1,0 +1,123 @@
+"""Fault 6: the master's disk is full while nodes report, and has room again later.
+
+HOME is on a tmpfs of its own that is filled to the last byte while reports flow over the real
+front. What was acknowledged by then is looked for in a copy of the store's files; with room again,
+nodes connect anew, as agents do where a report has no answer, and everything has to be taken.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.faults.contract import Fault, Figure, Seen, Trial
+from tests.faults.real_master import Running, foundry, wait_for
+from tests.faults.telling_nodes import Teller, drain, join, kept
+from tests.master.front_stand import many_lines
+from tests.master.homes import made_home
+
+NAMES = ("w1", "w2", "w3")
+SIZE = "24m"
+PIECE = 256 * 1024
+AFTER = 16  # reports that each node tries to tell to a full disk
+REFUSED = "not answered"  # what the master says of it
+RECOVERY = 30.0  # seconds
+
+
+def run(trial: Trial) -> Seen:
+    """Fill the disk so often."""
+    chance = random.Random(trial.seed)
+    lost = left = twice = easy = 0
+    slowest = 0.0
+    place = trial.directory / "t"
+    place.mkdir(mode=0o711)
+    trial.directory.chmod(0o711)  # the front is nobody
+    with foundry(place, SIZE) as forge, many_lines() as lines:
+        inside = forge.seen(place)
+        shutil.copytree(made_home(trial.directory).path, inside / "home")
+        master = forge.begin(place / "home", trial.directory / "log")
+        tellers = [join(master, lines, name) for name in NAMES]
+        for _ in range(trial.rounds):
+            drain(master, lines, tellers, RECOVERY)
+            easy += not _told_to_a_full_disk(master, tellers, inside, chance)
+            copy = _copied(inside / "home", trial.directory / "copy")
+            lost += kept(copy, tellers).lost
+            (inside / "filler").unlink()
+            slowest = max(slowest, drain(master, lines, tellers, RECOVERY))
+            left += sum(one.waiting for one in tellers)
+        master.kill()
+        found = kept(_copied(inside / "home", trial.directory / "copy"), tellers)
+        lost, twice = lost + found.lost, twice + found.twice
+    figures = (
+        Figure("acks sent without a commit", lost),
+        Figure("items left in outboxes", left),
+        Figure("duplicates in the store", twice),
+        Figure("rounds in which all was taken", easy),
+        Figure("slowest to drain", slowest, RECOVERY, "s"),
+    )
+    return Seen(trial.rounds, figures)
+
+
+def _told_to_a_full_disk(
+    master: Running, tellers: Sequence[Teller], inside: Path, chance: random.Random
+) -> bool:
+    """Let nodes tell while the disk fills; say whether the master refused some of it."""
+    before = master.said.count(REFUSED)
+    for one in tellers:
+        for _ in range(AFTER):
+            one.deviate(words=chance.choice((1, 8, 48)))
+    with _filling(inside / "filler") as fill:
+
+        def refused() -> bool:
+            fill()
+            for one in tellers:
+                one.tell()
+                one.hear(2)
+            stuck = all(one.said > one.acked or not one.waiting for one in tellers)
+            return stuck and master.said.count(REFUSED) > before
+
+        with suppress(AssertionError):  # it all went into room that the store had already
+            wait_for("the full disk is told", refused, 5.0)
+    return master.said.count(REFUSED) > before
+
+
+@contextmanager
+def _filling(path: Path) -> Iterator[Callable[[], None]]:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def fill() -> None:
+        """Take what is left, piece by piece, then byte by byte."""
+        size = PIECE
+        while size:
+            try:
+                os.write(file, bytes(size))
+            except OSError:
+                size //= 4
+
+    try:
+        yield fill
+    finally:
+        os.close(file)
+
+
+def _copied(home: Path, to: Path) -> Path:
+    """Copy the store's files as they are: nobody reports at this moment, so nobody writes."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir()
+    for name in ("store.db", "store.db-wal"):
+        if (home / name).exists():
+            shutil.copyfile(home / name, to / name)
+    return to / "store.db"
+
+
+FAULT = Fault(
+    number=6,
+    what="disk full, the master's",
+    short=2,
+    full=50,
+    run=run,
+)
