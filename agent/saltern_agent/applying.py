@@ -77,6 +77,8 @@ class Applying:
             turns.ended += 1
             if isinstance(result, Exception):
                 ended(refusal(result))
+                if isinstance(result, JournalError):
+                    self.agent.probe_now()
                 if not isinstance(result, KNOWN):
                     self.agent.fail(result)
                 self._resume()

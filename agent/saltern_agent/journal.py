@@ -41,7 +41,7 @@ from saltern_agent.outbox import Batch, NoOutbox, Outbox
 
 MAX_CLOSED = 10_000
 MAX_SPEC_BYTES = 192 * 1024
-CHECKPOINT = 250  # commits; each is a few pages of 4 KiB
+CHECKPOINT = 50  # commits; each is a few pages of 4 KiB
 MAX_LOG_BYTES = 4 << 20  # that the log keeps once it was taken in
 
 SCHEMA = """
@@ -316,10 +316,14 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
-            self._take_in_log()
+            self._commits += 1
+            if self._commits >= CHECKPOINT:
+                self._take_in_log("PASSIVE")
         except sqlite3.Error as error:
             self._roll_back()
             refuse_lost(error, self._path)
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                self._take_in_log("TRUNCATE")  # may make the room that the next attempt needs
             raise JournalError(
                 f"cannot write the journal {self._path}: {error}; "
                 f"{_free(self._path.parent)}; free space in it, or mend its disk"
@@ -330,14 +334,11 @@ class Journal:
         if self._news:
             self._outbox.written()
 
-    def _take_in_log(self) -> None:
-        """Take the log into the file, now and then. What was committed is durable already."""
-        self._commits += 1
-        if self._commits < CHECKPOINT:
-            return
+    def _take_in_log(self, how: str) -> None:
+        """Take the log into the file. What was committed is durable already."""
         self._commits = 0
         try:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
         except sqlite3.Error as error:  # a full disk, or a reader: another time
             refuse_lost(error, self._path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -23,7 +24,8 @@ class Log:
     def say(self, line: str, priority: int = INFO) -> None:
         """Write a line; what came from outside is escaped."""
         mark = f"<{priority}>" if self.journald else ""
-        print(f"{mark}{printable(line)}", file=self.to, flush=True)  # its purpose
+        with suppress(OSError):  # a log that takes nothing is no reason to let go of the node
+            print(f"{mark}{printable(line)}", file=self.to, flush=True)  # its purpose
 
     def hear(self, line: Line) -> None:
         """Write what the keeper told, where a person would want to read it."""

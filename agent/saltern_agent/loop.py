@@ -203,6 +203,10 @@ class Agent:
         self.notices.full = True
         self._hear_troubles()
 
+    def probe_now(self) -> None:
+        """The journal refused something: see how that stands, and tell."""
+        self.probe_due = 0.0
+
     def _hear_troubles(self) -> None:
         troubles = tuple(filter(None, (source.trouble() for source in self.sources)))
         for trouble in set(troubles) - set(self.troubles):
@@ -214,7 +218,8 @@ class Agent:
         sources = {source.fileno(): source for source in self.sources}
         monotonic = self.clocks.monotonic()
         wait = min(self.notices.wait(monotonic), self.link.wait(monotonic))
-        wait = min(wait, max(0.0, self.probe_due - monotonic))
+        if self.status is not None:
+            wait = min(wait, max(0.0, self.probe_due - monotonic))
         if self._may_look():
             wait = min(wait, self.notices.rested(monotonic))
         link = self.link.filenos()
@@ -237,13 +242,12 @@ class Agent:
 
     def _probe(self) -> None:
         """See whether the journal takes anything, and have it take what waits."""
-        monotonic = self.clocks.monotonic()
-        if self.probe_due <= monotonic:
-            self.probe_due = monotonic + PROBE
-            if self.status is not None and not self.worker.waiting:
-                self.worker.submit(lambda one: one.trouble or one.ledger.probe(), self._probed)
+        if self.status is not None and self.probe_due <= self.clocks.monotonic():
+            self.probe_due = math.inf  # until it has been done: the job in hand may take long
+            self.worker.submit(lambda one: one.trouble or one.ledger.probe(), self._probed)
 
     def _probed(self, trouble: str | Exception) -> None:
+        self.probe_due = self.clocks.monotonic() + PROBE
         if isinstance(trouble, Exception):
             self.fail(trouble)
         elif self.status is not None and trouble != self.status.trouble:

@@ -82,7 +82,10 @@ class AgentProcess:
 
     def __init__(self, node: HeldNode, *command: str) -> None:
         self.node = node
-        self.log = node.root.parent / f"{node.root.name}.log"
+        beside = node.root.parent
+        if beside.is_mount():  # what is tried on that disk is not to befall the log
+            beside = beside.parent
+        self.log = beside / f"{node.root.name}.log"
         words = [*node.words, *(command or ("run",))]
         self._process = _context().Process(target=_become, args=(words, str(self.log)))
         self._process.start()

@@ -22,13 +22,15 @@ HOW = "copies of an ext4 image; a drive's own cache is not tried"
 
 
 @contextmanager
-def new_disk(image: Path, place: Path) -> Iterator[None]:
-    """Make a file system and have it mounted."""
+def new_disk(image: Path, place: Path, options: str = "noauto_da_alloc") -> Iterator[None]:
+    """Make a file system and have it mounted.
+
+    By default without ext4's own remedy for programs that rename and never fsync.
+    """
     with image.open("wb") as file:
         file.truncate(BYTES)
     _must("/usr/sbin/mkfs.ext4", "-q", "-E", "lazy_itable_init=0", "--", str(image))
-    # without ext4's own remedy for programs that rename and never fsync
-    with mounted(image, place, "noauto_da_alloc"):
+    with mounted(image, place, options):
         yield
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from saltern_agent.host.link_keys import NodeKeys
+from saltern_agent.outbox import MAX_ITEM_BYTES
 from saltern_agent.places import Master, Places, keep_master, pin
 from saltern_protocol import envelope, testing
 from saltern_protocol.documents import (
@@ -29,8 +30,10 @@ from saltern_protocol.documents import (
     encode_identity,
     encode_statement,
 )
+from saltern_protocol.messages import Item
 from saltern_protocol.sealed import Context, seal, sealing_public
 from saltern_protocol.terms import LAST_SECOND
+from saltern_protocol.wire import unpack
 from saltern_states.artifact import Artifact
 from saltern_states.body import Resource, make_body, write_body
 from saltern_states.contract import Spec
@@ -67,7 +70,7 @@ class HeldNode:
         """What its agent is called with."""
         return ["--root", str(self.root), "--state", str(self.state)]
 
-    def make(self, joined: bool = False) -> None:
+    def make(self, joined: bool = False, blobs: bool = True) -> None:
         """Pin its identity, and give it keys and blobs; joined: to a master that never answers."""
         for folder in FOLDERS:
             (self.root / folder).mkdir(parents=True)
@@ -78,6 +81,8 @@ class HeldNode:
             keep_master(self.places, nobody)
         self.places.blobs.mkdir(parents=True, mode=0o700)
         self.state.chmod(0o700)
+        if not blobs:
+            return
         contents = [make(parity) for make in (binary, archive) for parity in (0, 1)]
         for content in (*contents, *map(sealed, range(1, VERSIONS + 1))):
             (self.places.blobs / sha256(content).hexdigest()).write_bytes(content)
@@ -242,3 +247,13 @@ def _members(version: int) -> dict[str, bytes]:
 
 def _name(content: bytes) -> str:
     return sha256(content).hexdigest()
+
+
+def to_tell(node: HeldNode) -> list[Item]:
+    """Read from the journal what the master has yet to be told, in its order."""
+    connection = sqlite3.connect(node.places.journal)
+    try:
+        rows = connection.execute("SELECT item FROM outbox ORDER BY seq").fetchall()
+    finally:
+        connection.close()
+    return [unpack(data, Item, MAX_ITEM_BYTES) for (data,) in rows]  # type: ignore[arg-type]
