@@ -21,6 +21,7 @@ USAGE = 2
 
 def main() -> None:
     """Run one command."""
+    os.umask(0o077)  # whoever started us: what is made without a mode of its own is ours alone
     arguments = _parser().parse_args()
     try:
         code = arguments.command(_places(arguments), arguments)

@@ -34,6 +34,7 @@ from saltern_agent.places import (
     pin,
     pin_anew,
     refuse_another,
+    refuse_shared,
 )
 
 
@@ -52,6 +53,7 @@ def join_master(
     `tell` what is waited for. Gives also what happened.
     """
     token = read_token(text)
+    refuse_shared(places)
     with held_still(places, token, again) as old:
         keys = NodeKeys.make(places.config, secrets.token_bytes)
         say(f"this machine's key: {fingerprint(keys.link_public)}")

@@ -17,10 +17,14 @@ from msgspec import Meta, Struct
 from saltern_protocol import wire
 from saltern_protocol.documents import Identity, decode_identity
 from saltern_protocol.errors import MalformedError, ProtocolError
+from saltern_protocol.ownership import SECRET, UNTOUCHED, Wanted
 from saltern_protocol.token import Address, CurveKey, Port
 from saltern_protocol.trust import Trust
 
+from saltern_agent.host.own import read_own, shared
+
 MAX_MASTER_BYTES: Final = 16 * 1024
+KEYS: Final = ("link.key", "sealing.key")  # host/link_keys.py makes them
 
 
 class SettingsError(Exception):
@@ -80,10 +84,36 @@ class Places:
         return self.run / "hashes"
 
 
+def refuse_shared(places: Places) -> None:
+    """SettingsError with all that others than this user can touch of the agent's own."""
+    config, state = places.config, places.state
+    told = "it is no secret any more: remove it, and join with a new token"
+    wanted = (
+        Wanted(str(config), UNTOUCHED, directory=True),
+        *(Wanted(str(config / name), SECRET, if_read=told) for name in KEYS),
+        Wanted(str(places.identity), UNTOUCHED),
+        Wanted(str(places.master), UNTOUCHED),
+        Wanted(str(state), SECRET, directory=True),
+        Wanted(str(places.journal), SECRET),
+        Wanted(str(state / "lock"), UNTOUCHED),
+        Wanted(str(places.blobs), SECRET, directory=True),
+        Wanted(str(places.run), UNTOUCHED, directory=True),
+    )
+    try:
+        faults = shared(wanted)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot look at {error.filename}: {error.strerror}; be root"
+        ) from error
+    if faults:
+        head = "cannot work on this node: what is the agent's own is not as it has to be:"
+        raise SettingsError("\n  ".join((head, *faults)))
+
+
 def read_identity(places: Places) -> Identity:
     """Read what was pinned; SettingsError says how to pin one."""
     try:
-        return decode_identity(places.identity.read_bytes())
+        return decode_identity(read_own(places.identity))
     except FileNotFoundError:
         raise SettingsError(
             f"cannot start: there is no {places.identity}; `saltern sign` makes an identity for "
@@ -122,7 +152,7 @@ def _checked(data: bytes) -> Identity:
 def refuse_another(places: Places, data: bytes) -> bool:
     """Say whether this very identity is pinned already; SettingsError: another one is."""
     try:
-        found = places.identity.read_bytes()
+        found = read_own(places.identity)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -139,7 +169,7 @@ def refuse_another(places: Places, data: bytes) -> bool:
 def read_master(places: Places) -> Master | None:
     """Give where the master is; None: this node has none. SettingsError: nobody can read it."""
     try:
-        return wire.unpack(places.master.read_bytes(), Master, MAX_MASTER_BYTES)
+        return wire.unpack(read_own(places.master), Master, MAX_MASTER_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

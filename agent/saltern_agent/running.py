@@ -40,7 +40,15 @@ from saltern_agent.link.joined import master_link
 from saltern_agent.log import ERROR, WARNING, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.outbox import NoOutbox, Outbox, TableOutbox
-from saltern_agent.places import Lock, Master, Places, SettingsError, read_identity, read_master
+from saltern_agent.places import (
+    Lock,
+    Master,
+    Places,
+    SettingsError,
+    read_identity,
+    read_master,
+    refuse_shared,
+)
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 from saltern_agent.worker import Worker
@@ -78,6 +86,7 @@ class Teller:
 
 def run_agent(places: Places) -> int:
     """Hold the node until a signal comes."""
+    refuse_shared(places)
     identity, lock, master = read_identity(places), Lock(places), read_master(places)
     log = standard_log(os.environ.get("INVOCATION_ID"))
     turns = Turns()
@@ -131,6 +140,7 @@ def _history(places: Places, most: int) -> tuple[Drift, ...]:
 
 def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
     """Do in this process what the running agent would do; the lines come as they are told."""
+    refuse_shared(places)
     identity, lock = read_identity(places), Lock(places)
     told: list[Line] = []
     ways = ALONE if read_master(places) is None else MEANWHILE

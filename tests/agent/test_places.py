@@ -113,7 +113,9 @@ def test_a_place_that_cannot_be_written_is_told_and_what_to_do(
 
 def test_a_journal_that_cannot_be_read_refuses_a_command_in_one_line(places: Places) -> None:
     pin(places, IDENTITY)
-    places.journal.mkdir(parents=True)
+    places.state.mkdir(mode=0o700)
+    places.journal.write_bytes(b"this is no database" * 100)
+    places.journal.chmod(0o600)
 
     (end,) = work_here(places, AskPlan())
 

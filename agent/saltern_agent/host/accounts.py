@@ -2,7 +2,7 @@
 
 /etc/passwd and /etc/group are read once per change (compared by stat at every
 question). A name that they do not have is asked of NSS, each time: a directory service
-tells us of no changes.
+tells us of no changes. Only a plain name is: some of NSS's modules make a path of it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from saltern_states.ports import HostError
 
 PASSWD = Path("/etc/passwd")
 GROUP = Path("/etc/group")
+NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")  # contract.AccountName without numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _nss_group_name(gid: int) -> str:
 
 
 def _nss_user_number(name: str) -> int | None:
+    if not NAME.match(name):
+        return None
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
@@ -159,6 +163,8 @@ def _nss_user_number(name: str) -> int | None:
 
 
 def _nss_group_number(name: str) -> int | None:
+    if not NAME.match(name):
+        return None
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:

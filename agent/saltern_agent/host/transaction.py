@@ -25,6 +25,7 @@ LAST_LINES: Final = 15
 MAX_SHOWN: Final = 3000
 GRACE_SECONDS: Final = 20.0
 MOST_CAUSES: Final = 3
+MASK: Final = 0o022  # not the agent's own, stricter one: maintainer scripts make files for all
 MAX_CAUSE: Final = 400
 UNMET: Final = re.compile(r"\s*\S+ : (Pre)?(Depends|Breaks|Conflicts): |\s+\S+ depends on ")
 SAID_BY_ANOTHER: Final = "E: Sub-process "  # dpkg's own line stands above it
@@ -45,6 +46,7 @@ def run(doing: str, command: Sequence[str], environment: Mapping[str, str], seco
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 cwd="/",
+                umask=MASK,
                 process_group=0,
             )
         except OSError as error:

@@ -28,6 +28,7 @@ Value = None | bool | int | float | str
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"^-?(0|[1-9][0-9]{0,17})\Z")
+_HALF = re.compile("[\ud800-\udfff]")  # "\\ud800" alone: YAML reads it, UTF-8 has none
 _FLOAT = re.compile(r"^-?[0-9]+\.[0-9]+\Z")
 
 
@@ -124,19 +125,22 @@ def _whole(text: str) -> ClusterFileError:
 
 
 def _bound(root: Node) -> None:
-    """Refuse anchors, and bound the depth, layer by layer, before anything recurses.
+    """Refuse anchors and halves of characters, and bound the depth, before anything recurses.
 
     Each node is looked at once, however often an alias stands for it.
     """
     layer: list[tuple[Path, Node]] = [((), root)]
     seen = {id(root)}
-    anchors: list[Fault] = []
+    faults: list[Fault] = []
     for _ in range(MAX_DEPTH):
         below: list[tuple[Path, Node]] = []
         for path, node in layer:
             if node.anchor is not None:
                 text = f"the anchor &{node.anchor}: write the value out where it is used"
-                anchors.append(Fault(path, node.start_mark.line + 1, text))
+                faults.append(Fault(path, node.start_mark.line + 1, text))
+            if isinstance(node, ScalarNode) and _HALF.search(node.value):
+                text = "an escape that is half a character: no file and no node can hold it"
+                faults.append(Fault(path, node.start_mark.line + 1, text))
             below.extend(one for one in _below(path, node) if id(one[1]) not in seen)
         seen.update(id(node) for _, node in below)
         if not below:
@@ -144,8 +148,8 @@ def _bound(root: Node) -> None:
         layer = below
     else:
         raise _whole(f"deeper than {MAX_DEPTH} levels")
-    if anchors:
-        raise ClusterFileError(anchors)
+    if faults:
+        raise ClusterFileError(faults)
 
 
 def _below(path: Path, node: Node) -> Iterator[tuple[Path, Node]]:

@@ -47,7 +47,7 @@ def run_core(
     home: Path, *, listen: str, link_port: int, door_port: int, advertise: str = ""
 ) -> None:
     """Run the master until it is told to stop; MasterError where it cannot begin."""
-    os.umask(0o077)  # whoever started us: what is made without a mode of its own is ours alone
+    os.umask(0o027)  # whoever started us; keys and the store have stricter modes of their own
     refuse_shared(home)
     settings = Settings(
         listen=listen,

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from saltern_protocol.keys import PrivateKey, PublicKey
 from saltern_master.signing.key_file import HomeError, read_secret, sync_directory, write_secret
 
 PRIVATE = ("keys", "pki", "facts", "roots")
+NODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\Z")  # terms.Name
 
 
 class Home:
@@ -162,7 +164,9 @@ class Home:
         return self.path / "store.db"
 
     def facts_file(self, node: str) -> Path:
-        """Where a person puts the facts of a node."""
+        """Where a person puts the facts of a node; HomeError where that is no node's name."""
+        if not NODE.match(node):
+            raise HomeError(f"cannot name the facts of {node!r}: it is no name of a node")
         return self.path / "facts" / f"{node}.json"
 
     @property
