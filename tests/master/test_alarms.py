@@ -14,6 +14,7 @@ from saltern_master.core.peer import Peer, Session
 from saltern_master.front.frames import Load
 from saltern_master.records.codec import Held
 from saltern_master.records.nodes import Node
+from saltern_master.records.restored import Restored
 
 from tests.master.core_stand import core_stand
 from tests.master.homes import made_home
@@ -41,6 +42,10 @@ WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
     "a key that two machines have": (
         Situation(NOW, {"w1": Peer(held=Held("nodes/w1", replace(W1, state="locked"), 1))}),
         ("locked", "w1"),
+    ),
+    "a store that is an older copy": (
+        Situation(NOW, load=LOAD, restored=Restored(taken=NOW - 9, at=NOW - 1, turn=3)),
+        ("restored", ""),
     ),
     "many descriptors": (
         Situation(NOW, load=replace(LOAD, descriptors_percent=80)),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from saltern_protocol.errors import printable
@@ -20,6 +21,7 @@ from saltern_protocol.errors import printable
 from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
+from saltern_master.records.restored import Restored
 from saltern_master.signing.authority import Authority
 
 DESCRIPTORS_PERCENT: Final = 80
@@ -53,6 +55,7 @@ class Situation:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     load: Load | None = None  # the front's last
     authority: Authority | None = None  # what is signed under
+    restored: Restored | None = None  # this store is a copy, and nothing was applied since
 
 
 def alarms(situation: Situation) -> tuple[Alarm, ...]:
@@ -86,6 +89,25 @@ def _ahead(situation: Situation) -> Iterable[Alarm]:
                 why=f"it has document {peer.session.held}, which this master's store does not know",
                 remedy="apply again while it is connected: saltern apply FILE",
             )
+
+
+def _restored(situation: Situation) -> Iterable[Alarm]:
+    """A store that is known to be a copy: what came after the copy, nobody here knows."""
+    mark, load = situation.restored, situation.load
+    if mark is not None:
+        refused = f"; {load.refused} connections of unknown keys were refused" if load else ""
+        yield Alarm(
+            kind="restored",
+            node="",
+            since=mark.at,
+            why=f"this store is as it was {_date(mark.taken)}: who was revoked since may speak "
+            f"again, and who joined since is a stranger{refused}",
+            remedy="revoke and join them again, then: saltern apply FILE",
+        )
+
+
+def _date(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _descriptors(situation: Situation) -> Iterable[Alarm]:
@@ -136,7 +158,7 @@ def _held_back(situation: Situation) -> Iterable[Alarm]:
 
 Row = Callable[[Situation], Iterable[Alarm]]
 
-ROWS: Final[tuple[Row, ...]] = (_locked, _ahead, _descriptors, _running_out, _held_back)
+ROWS: Final[tuple[Row, ...]] = (_locked, _restored, _ahead, _descriptors, _running_out, _held_back)
 
 
 class Watch:

@@ -18,7 +18,8 @@ from saltern_master.core.turns import Turn, progressed
 from saltern_master.records import documents, nodes, reports
 from saltern_master.records.codec import Held, holds
 from saltern_master.records.drift import Drift, open_drift
-from saltern_master.store import Store, Write
+from saltern_master.records.restored import RESTORED, Restored, hold_restored
+from saltern_master.store import Delete, Store, Write
 
 RECENT_TURNS: Final = 50
 """Turns that are looked through at a start for nodes whose word they still want."""
@@ -47,6 +48,7 @@ class Known:
         self.turns: dict[int, Turn] = {}
         self.gone: dict[str, float] = {}
         self.newest_turn = 0
+        self.restored: Restored | None = None
 
     def peer_of(self, key: bytes) -> Peer | None:
         """Give the node that a key stands for, if it may speak."""
@@ -120,6 +122,14 @@ class Known:
             for name in turn.nodes:
                 turn = progressed(turn, name, now)  # nobody could tell us anything until now
             self.put_turn(turn, turn.nodes)
+
+        self.restored = hold_restored(store).value
+        if self.restored is not None:
+            self.newest_turn = max(self.newest_turn, self.restored.turn)
+
+    def caught_up(self) -> tuple[Write, ...]:
+        """Give the writes of who applies: a store that was a copy is no older than its nodes."""
+        return (Delete(RESTORED),) if self.restored is not None else ()
 
     def refresh(self, store: Store, now: float) -> None:
         """Read nodes and documents anew: another process may have signed, or let one in."""

@@ -138,6 +138,7 @@ class Office:
                 peers=self.known.peers,
                 load=self.desk.seen.load,
                 authority=self.rolling.signer.authority,
+                restored=self.known.restored,
             )
         )
 

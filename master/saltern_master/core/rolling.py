@@ -239,7 +239,10 @@ class Rolling:
         turn = self._begin({**same, **wanted}, settled or {}, notes, number)
         ranges = revisions.hold_allocation(self._store)
         writes = (*writes, *revisions.put_allocation(ranges, work.prepared.allocation))
+        if settled is not None:  # a person applied this
+            writes = (*writes, *self._known.caught_up())
         self._commit(turn, work.signed, writes)
+        self._known.restored = None if settled is not None else self._known.restored
         self.applied = Applied(number, work.prepared.cluster, work.prepared.allocation)
         return turn
 
