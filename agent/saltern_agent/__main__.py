@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from saltern_protocol.errors import for_terminal
 from saltern_states.ports import HostError
 
 from saltern_agent import commands
@@ -26,7 +27,7 @@ def main() -> None:
     try:
         code = arguments.command(_places(arguments), arguments)
     except (SettingsError, HostError, commands.CommandError) as error:
-        print(f"saltern-agent: {error}", file=sys.stderr)  # noqa: T201
+        print(f"saltern-agent: {for_terminal(str(error))}", file=sys.stderr)  # noqa: T201
         code = 1
     except KeyboardInterrupt:
         code = 130
@@ -99,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         help="also on a machine that is a node already and holds something, or is another one; "
         "what stands there is left, what it knew is put aside",
     )
+    sub = command("master", commands.master, "know the master by another link key from now on")
+    sub.add_argument("key", metavar="curve25519:...", help="as saltern key rotate link prints it")
     sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
     sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
     sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 from saltern_protocol.documents import decode_statement
-from saltern_protocol.errors import ProtocolError
+from saltern_protocol.errors import ProtocolError, for_terminal
 from saltern_states.body import BodyError, read_body
 from saltern_states.ports import HostError
 
@@ -68,6 +68,14 @@ def join(places: Places, arguments: Namespace) -> int:
     _print(
         f"this {news} node {identity.node} of cluster {identity.cluster}, as {identity.node_class}"
     )
+    return 0
+
+
+def master(places: Places, arguments: Namespace) -> int:
+    """Know the master by another key."""
+    known = settings.know_master_by(places, arguments.key)
+    _print(f"the master at {', '.join(known.addresses)} is known by {arguments.key} from now on")
+    _print("the agent that runs goes on as it was; restart it: systemctl restart saltern-agent")
     return 0
 
 
@@ -213,7 +221,7 @@ def _token(given: str) -> str:
 
 
 def _complain(text: str) -> None:
-    print(f"saltern-agent: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"saltern-agent: {for_terminal(text)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _read(path: Path) -> bytes:
@@ -229,7 +237,7 @@ def _well(end: Answer) -> bool:
         return False
     if end.error:
         said = f"refused ({end.reason}): {end.error}" if end.reason else end.error
-        print(f"saltern-agent: {said}", file=sys.stderr)  # noqa: T201
+        print(f"saltern-agent: {for_terminal(said)}", file=sys.stderr)  # noqa: T201
     return end.ok
 
 
@@ -239,4 +247,4 @@ def _print_all(rows: Iterator[str]) -> None:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  # a command's output
+    print(for_terminal(text), flush=True)  # noqa: T201  # a command's output

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from saltern_protocol import wire
 from saltern_protocol.documents import Identity, decode_identity
 from saltern_protocol.errors import MalformedError, ProtocolError
@@ -24,6 +26,8 @@ from saltern_protocol.trust import Trust
 from saltern_agent.host.own import read_own, shared
 
 MAX_MASTER_BYTES: Final = 16 * 1024
+LINK_PREFIX: Final = "curve25519:"
+LINK_DIGITS: Final = re.compile(r"[0-9a-f]{64}\Z")
 KEYS: Final = ("link.key", "sealing.key")  # host/link_keys.py makes them
 
 
@@ -183,6 +187,24 @@ def read_master(places: Places) -> Master | None:
 def keep_master(places: Places, master: Master) -> None:
     """Remember where the master is, in place of what was known before."""
     _write(places.master, wire.pack_checked(master, MAX_MASTER_BYTES))
+
+
+def know_master_by(places: Places, text: str) -> Master:
+    """Take another key for the master's, as whoever is root here says. SettingsError."""
+    digits = text.removeprefix(LINK_PREFIX)
+    known = read_master(places)
+    if known is None:
+        raise SettingsError(
+            "cannot know the master by another key: this node has none; `saltern-agent join TOKEN`"
+        )
+    if text == digits or not LINK_DIGITS.match(digits):
+        raise SettingsError(
+            f"cannot read the master's key: it is not {LINK_PREFIX} and 64 digits; copy it from "
+            "what `saltern key rotate link` or `saltern key list` prints at the master"
+        )
+    changed = replace(known, server=bytes.fromhex(digits))
+    keep_master(places, changed)
+    return changed
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from saltern_master.cli import app
 from saltern_master.signing.authority import newest_policy, newest_root, read_authority
-from saltern_master.signing.home import Home
+from saltern_master.signing.home import Home, link_public
 from typer.testing import CliRunner, Result
 
 
@@ -56,7 +56,8 @@ def test_the_list_says_who_may_what_where_keys_are_and_when_it_ends(home: Path) 
     keys = page["keys"]
     assert isinstance(keys, list)
     assert [(one["role"], one["needed"]) for one in keys] == [
-        (role, "1 of 1") for role in ("root", "policy", "state", "lease")
+        *((role, "1 of 1") for role in ("root", "policy", "state", "lease")),
+        ("link", ""),
     ]
     assert all(Path(one["here"]).is_file() for one in keys)
     assert page["root"]["days"] in (364, 365)  # type: ignore[index]
@@ -117,6 +118,18 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     assert policy is not None
     authority = read_authority(Home(home))
     assert (authority.root.version, authority.policy, authority.held_back) == (3, policy, "")
+
+
+def test_the_link_key_is_replaced_and_the_old_one_kept(home: Path) -> None:
+    before = Home(home).link_key()
+    result = done("key", "rotate", "link", "--home", home)
+    after = Home(home).link_key()
+    assert after != before
+    assert result.stdout == f"curve25519:{link_public(after).hex()}\n"
+    assert f"saltern-agent master {result.stdout.strip()}" in result.stderr
+    (kept,) = (home / "keys").glob("link-*.key")
+    assert kept.read_text().strip() == before.hex()
+    assert listed(home)["keys"][-1]["public"] == result.stdout.strip()  # type: ignore[index]
 
 
 def test_nothing_is_signed_without_a_yes(home: Path, tmp_path: Path) -> None:

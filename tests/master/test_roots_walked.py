@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 from saltern_agent.accept import standing
 from saltern_agent.journal import Accepted as Kept
 from saltern_master.bench.crowd.body import cluster_file
-from saltern_master.bench.crowd.crowd import Crowd
+from saltern_master.bench.crowd.crowd import PROGRAMS, Crowd
 from saltern_master.signing.authority import newest_root
 from saltern_master.signing.ceremony import propose_root, take
 from saltern_master.signing.home import Home
@@ -157,6 +159,44 @@ def test_a_node_that_slept_for_years_of_rotations_trusts_the_master_again(crowd:
     wait("the node to be up again", lambda: crowd.connected() == 1)
     crowd.apply(cluster_file((NODE,), "b")).followed.must_be("changed", 1)
     assert believed(crowd)[1].epoch == 2
+
+
+def test_a_node_that_is_told_the_masters_new_link_key_is_back(crowd: Crowd) -> None:
+    """The walk of docs/howto/rotate-keys.md; nothing but the key by which it is known changes."""
+    ready = ports_of(crowd)
+    public = crowd.saltern("key", "rotate", "link").strip()
+    restart(crowd, ready)
+    agent = [*crowd._agent(NODE)]
+    told = subprocess.run([*agent, "master", public], capture_output=True, text=True, timeout=20)
+    assert told.returncode == 0, told.stderr
+    bad = subprocess.run(
+        [*agent, "master", public[:-1]], capture_output=True, text=True, timeout=20
+    )
+    assert (bad.returncode, "64 digits" in bad.stderr) == (1, True)
+    old = crowd.agents[NODE]
+    old.terminate()
+    old.wait(20)
+    crowd.agents[NODE] = crowd._begin(NODE, [*agent, "run"])
+    wait("the node to be connected", lambda: crowd.connected() == 1)
+    crowd.apply(cluster_file((NODE,), "b")).followed.must_be("changed", 1)
+
+
+def restart(crowd: Crowd, ports: tuple[str, str]) -> None:
+    """Start the master anew, at the ports that it had."""
+    assert crowd.master is not None
+    crowd.master.terminate()
+    crowd.master.wait(20)
+    where = ("--listen", "127.0.0.1", "--link-port", ports[0], "--door-port", ports[1])
+    saltern = str(PROGRAMS / "saltern")
+    crowd.master = crowd._begin("master", [saltern, "master", "run", *where])
+    wait("the master to answer", crowd._answers)
+
+
+def ports_of(crowd: Crowd) -> tuple[str, str]:
+    """Read from the log where the master listens."""
+    found = re.search(r"ports ([0-9]+) \(link\) and ([0-9]+) \(door\)", log(crowd))
+    assert found is not None
+    return found[1], found[2]
 
 
 def log(crowd: Crowd) -> str:

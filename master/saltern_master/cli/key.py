@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 from saltern_protocol.errors import ProtocolError
-from saltern_protocol.keys import PREFIX, PrivateKey, PublicKey, generate
+from saltern_protocol.keys import KEY_BYTES, PREFIX, PrivateKey, PublicKey, fingerprint, generate
 from saltern_protocol.root import Root
 
 from saltern_master.cli import key_pages
@@ -26,7 +26,7 @@ from saltern_master.cli.refusals import FileError, UsageError, read_bytes
 from saltern_master.errors import MasterError
 from saltern_master.signing import ceremony
 from saltern_master.signing.authority import newest_policy, newest_root, read_authority
-from saltern_master.signing.home import Home, write_whole
+from saltern_master.signing.home import Home, link_public, write_whole
 from saltern_master.signing.key_file import read_key
 from saltern_master.signing.next_root import (
     ONLINE,
@@ -115,7 +115,7 @@ def show(
 
 @app.command()
 def rotate(
-    role: Annotated[str, typer.Argument(help="root, policy, state or lease.")],
+    role: Annotated[str, typer.Argument(help="root, policy, state, lease; or link.")],
     key: KeyTexts = None,
     threshold: Annotated[
         int | None, typer.Option(help="How many of its keys must sign; as before if not given.")
@@ -124,9 +124,15 @@ def rotate(
     out: Out = None,
     home: HomePath = DEFAULT_HOME,
 ) -> None:
-    """Give a role other keys, by the next root: those of --key alone, or one that is made here."""
+    """Give a role other keys, by the next root: those of --key alone, or one that is made here.
+
+    link is no role of the root: nodes know the master by it, and each has to be told the new one.
+    """
     with faults_told():
         where = Home(home)
+        if role == "link" and not (key or threshold or raise_epoch or out):
+            _rotate_link(where)
+            return
         if role not in ROLES:
             raise UsageError(f"cannot rotate {role!r}: the roles are {', '.join(ROLES)}")
         keys = _public_keys(key or [])
@@ -206,6 +212,17 @@ def propose_policy_to(home: Home, out: Path) -> None:
         _hand_on(ceremony.propose_policy(home, int(clock())), out)
 
 
+def _rotate_link(home: Home) -> None:
+    with home.locked():
+        kept = home.replace_link_key(secrets.token_bytes(KEY_BYTES))
+    public = key_pages.link_text(link_public(home.link_key()))
+    typer.echo(public)
+    say("nodes know the master by this key as soon as it is started anew; on each node, then:")
+    say(f"  saltern-agent master {public}")
+    say("  systemctl restart saltern-agent")
+    say(f"the old key is kept in {kept}; tokens that were made before are of no use any more")
+
+
 def _propose(
     home: Home,
     wishes: Mapping[str, Wish],
@@ -263,9 +280,15 @@ def _page(home: Home) -> Keys:
         cluster=root.cluster,
         root=signed_of(root, now),
         policy=None if policy is None else signed_of(policy, now),
-        keys=key_rows(root, here),
+        keys=(*key_rows(root, here), _link_row(home)),
         held_back=_held_back(home),
     )
+
+
+def _link_row(home: Home) -> KeyRow:
+    public = link_public(home.link_key())
+    path = str(home.path / "keys" / "link.key")
+    return KeyRow("link", "", fingerprint(public), path, key_pages.link_text(public))
 
 
 def _held_back(home: Home) -> str:

@@ -105,6 +105,11 @@ def need_lines(needs: Sequence[Need]) -> list[str]:
     return [str(need) for need in needs]
 
 
+def link_text(public: bytes) -> str:
+    """Give the public half of a CURVE key as nodes' operators copy it."""
+    return f"curve25519:{public.hex()}"
+
+
 def date(seconds: int) -> str:
     """Give a time in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

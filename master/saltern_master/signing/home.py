@@ -111,6 +111,20 @@ class Home:
             "joined yet, make a new home with saltern init",
         )
 
+    def replace_link_key(self, secret: bytes) -> Path:
+        """Put a new CURVE key in the old one's place; give where the old one is kept. HomeError."""
+        path, new = self._key_path("link"), self._key_path("link.new")
+        kept = self._key_path(f"link-{link_public(self.link_key()).hex()[:16]}")
+        try:
+            new.unlink(missing_ok=True)  # of a process that died
+            write_secret(new, secret)
+            os.link(path, kept)
+            new.replace(path)
+            sync_directory(path.parent)
+        except OSError as error:
+            raise HomeError(f"cannot replace {path}: {error.strerror}") from error
+        return kept
+
     def roots(self) -> tuple[bytes, ...]:
         """Give the whole chain of signed roots, the first one first."""
         chain: list[bytes] = []
