@@ -55,6 +55,21 @@ class RefusedError(ProtocolError):
         self.reason = reason
 
 
+def for_terminal(text: str) -> str:
+    """Give text of any length in which nothing moves a terminal; lines and tabs stay.
+
+    What is escaped, is as JSON does it: what was JSON is the same JSON afterwards.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else _escaped(letter) for letter in text
+    )
+
+
+def _escaped(letter: str) -> str:
+    digits = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{digits[at : at + 4]}" for at in range(0, len(digits), 4))
+
+
 def printable(text: str) -> str:
     """Give text with control characters escaped and the length bounded."""
     shown = "".join(

@@ -335,7 +335,7 @@ def test_one_mistake_more_is_told_once(extra: str, told: str) -> None:
         ("a: &x [1, 2]\nb: *x\n", "a: line 1: the anchor &x: write the value out"),
         ("a: &x [*x]\n", "a: line 1: the anchor &x: write the value out"),
         ('a: "b\\ud800c"\n', "a: line 1: an escape that is half a character"),
-        ('"b\\udfff": 1\n', "line 1: an escape that is half a character"),
+        ('"b\\udfff": 1\n', "$: line 1: an escape that is half a character"),
         ("<<: {a: 1}\n", "$: line 1: the merge key <<: "),
         ("a: !python/object:os.system 1\n", "a: line 1: the tag !python/object:os.system: "),
         ("1: a\n", "$: line 1: the key 1 is not text; put it in quotes"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import typer
-from saltern_protocol.errors import printable
+from saltern_protocol.errors import for_terminal, printable
 from saltern_states.body import Body
 
 from saltern_master.cli.output import lines_of
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True):
 def write(values: list[dict[str, Any]], output: Format) -> None:
     """Write plain values, in full, as JSON or YAML."""
     if output is Format.JSON:
-        typer.echo(msgspec.json.format(msgspec.json.encode(values)))
+        typer.echo(for_terminal(msgspec.json.format(msgspec.json.encode(values)).decode()))
     else:
         typer.echo(to_yaml(values), nl=False)
 

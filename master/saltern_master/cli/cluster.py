@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from saltern_protocol.errors import for_terminal
 from saltern_protocol.keys import fingerprint
 from saltern_states.body import write_body
 
@@ -108,7 +109,11 @@ def compile_file(
             _write_bodies(compilation, out)
         if output is Format.TABLE:
             for one in compilation.nodes:
-                typer.echo("\n".join([_headline(one, compilation), *body_lines(one.body), ""]))
+                typer.echo(
+                    for_terminal(
+                        "\n".join([_headline(one, compilation), *body_lines(one.body), ""])
+                    )
+                )
         else:
             write([_in_full(one, compilation) for one in compilation.nodes], output)
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 import typer
-from saltern_protocol.errors import printable
+from saltern_protocol.errors import for_terminal, printable
 
 
 class Output(StrEnum):
@@ -34,7 +34,7 @@ def write(value: object, output: Output, lines: Iterable[str]) -> None:
         typer.echo(to_yaml(msgspec.to_builtins(value)), nl=False)
     else:
         for line in lines:
-            typer.echo(line)
+            typer.echo(for_terminal(line))
 
 
 def write_line(value: object) -> None:
@@ -44,15 +44,7 @@ def write_line(value: object) -> None:
 
 def in_json(encoded: bytes) -> str:
     """Give JSON in which nothing moves a terminal: what is not printable, as JSON escapes it."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else _escaped(letter)
-        for letter in encoded.decode()
-    )
-
-
-def _escaped(letter: str) -> str:
-    digits = letter.encode("utf-16-be").hex()
-    return "".join(f"\\u{digits[at : at + 4]}" for at in range(0, len(digits), 4))
+    return for_terminal(encoded.decode())
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

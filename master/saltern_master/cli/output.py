@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 import typer
+from saltern_protocol.errors import for_terminal
 
 from saltern_master.errors import MasterError
 
@@ -26,9 +27,9 @@ class Output(StrEnum):
 def show(values: Sequence[msgspec.Struct], columns: Sequence[str], output: Output) -> None:
     """Write values: these fields of them as a table, or everything as JSON."""
     if output is Output.JSON:
-        typer.echo(msgspec.json.format(msgspec.json.encode(values)))
+        typer.echo(for_terminal(msgspec.json.format(msgspec.json.encode(values)).decode()))
         return
-    typer.echo("\n".join(lines_of(values, columns)))
+    typer.echo(for_terminal("\n".join(lines_of(values, columns))))
 
 
 def lines_of(values: Sequence[msgspec.Struct], columns: Sequence[str]) -> list[str]:
@@ -40,7 +41,7 @@ def lines_of(values: Sequence[msgspec.Struct], columns: Sequence[str]) -> list[s
 
 def say(line: str) -> None:
     """Write one line of progress."""
-    typer.echo(line, err=True)
+    typer.echo(for_terminal(line), err=True)
 
 
 @contextmanager
@@ -49,5 +50,5 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except MasterError as error:
-        typer.echo(f"saltern: {error}", err=True)
+        typer.echo(for_terminal(f"saltern: {error}"), err=True)
         raise typer.Exit(1) from error

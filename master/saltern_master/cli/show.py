@@ -16,7 +16,7 @@ from saltern_protocol.documents import (
     decode_identity,
     decode_statement,
 )
-from saltern_protocol.errors import MalformedError
+from saltern_protocol.errors import MalformedError, for_terminal
 from saltern_protocol.policy import decode_policy
 from saltern_protocol.root import decode_root
 from saltern_states.body import Body, read_body
@@ -38,9 +38,11 @@ def show_file(
             write([head | resources], output)
             return
         width = max(map(len, head))
-        typer.echo("\n".join(f"{name.ljust(width)}  {value}" for name, value in head.items()))
+        typer.echo(
+            for_terminal("\n".join(f"{name.ljust(width)}  {value}" for name, value in head.items()))
+        )
         if body is not None:
-            typer.echo("\n".join(["", *body_lines(body)]))
+            typer.echo(for_terminal("\n".join(["", *body_lines(body)])))
 
 
 def _read(data: bytes, file: Path) -> tuple[dict[str, Any], Body | None]:

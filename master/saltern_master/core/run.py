@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from saltern_protocol.errors import for_terminal
+
 from saltern_master.api.serve import serve
 from saltern_master.core.comings import ready_lines
 from saltern_master.core.core import Core
@@ -134,5 +136,5 @@ def _now() -> float:
 
 
 def _log(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{for_terminal(text)}\n")
     sys.stderr.flush()
