@@ -3,9 +3,9 @@
 A node is held to its document also while its disk is full or broken. Laws:
 
 * What the keeper reads here is in memory: it is the same whether the journal answers or not.
-* What cannot be written waits, at most MAX_WAITING writes, and is written, in order, before the
-  next one. Until then `trouble` says so. Nothing that waits is needed to find the node again:
-  at worst a start looks anew, or takes back what is gone already.
+* What cannot be written waits (arrears.py) and is written, in order, before the next one. Until
+  then `trouble` says so. Nothing that waits is needed to find the node again: at worst a start
+  looks anew, or takes back what is gone already.
 * What must not be lost is refused instead: a new document, and a new resource of ours.
 """
 
@@ -17,13 +17,13 @@ from functools import partial
 
 from msgspec.structs import replace
 from saltern_protocol.errors import printable
-from saltern_protocol.messages import Applied
+from saltern_protocol.messages import Applied, Outcome
 from saltern_states.body import Body, DriftPolicy, Resource
 
+from saltern_agent.arrears import Arrear, Arrears
 from saltern_agent.drift import LONGEST, Failures
+from saltern_agent.items import MAX_TEXT, cut
 from saltern_agent.journal import Drift, Journal, JournalError
-
-MAX_WAITING = 1000
 
 
 class Ledger:
@@ -36,7 +36,7 @@ class Ledger:
         self._journal = journal
         self._attempts: dict[str, deque[float]] = {}
         self._owned: dict[str, Resource] = {}
-        self._waiting: deque[Callable[[], object]] = deque(maxlen=MAX_WAITING)
+        self._waiting = Arrears()
 
     def load(self, body: Body) -> None:
         """Take up what the journal knows. JournalError: it cannot be read."""
@@ -61,15 +61,25 @@ class Ledger:
         """Forget a resource that has been taken back."""
         self._owned.pop(resource_id, None)
         self._attempts.pop(resource_id, None)
-        self._write(partial(self._journal.disown, resource_id))
+        self._write(Arrear(lambda _: self._journal.disown(resource_id)))
 
     def finish(self, applied: Applied) -> None:
         """Say that the accepted statement has been gone through to its end, and how."""
-        self._write(partial(self._journal.finish, applied))
+        self._write(Arrear(lambda _: self._journal.finish(applied)))
 
     def tell(self, applied: Applied) -> None:
         """Have the master told of a document that was not gone through."""
-        self._write(partial(self._journal.tell, applied))
+        refused = applied.outcome is Outcome.REFUSED
+        about = f"refused: {applied.turn} {applied.reason}" if refused else ""
+        self._write(
+            Arrear(
+                lambda note: self._journal.tell(
+                    replace(applied, why=cut(applied.why, MAX_TEXT - len(note)) + note)
+                ),
+                about,
+                refused,
+            )
+        )
 
     def record(self, drift: Drift) -> None:
         """Open a drift, or say anew what an open one found."""
@@ -77,7 +87,7 @@ class Ledger:
         if known and known.found == drift.found:
             return
         self.open[drift.resource] = now = replace(known, found=drift.found) if known else drift
-        self._write(partial(self._record, now))
+        self._write(Arrear(lambda _: self._record(now), drift.resource))
 
     def hinder(self, resource: str, why: str) -> None:
         """Say why an open drift stays open."""
@@ -85,14 +95,18 @@ class Ledger:
         if drift is None or drift.outcome == why:
             return
         self.open[resource] = replace(drift, outcome=why)
-        self._write(partial(self._journal.hinder, resource, why))
+        self._write(Arrear(lambda _: self._journal.hinder(resource, why), resource))
 
     def heal(self, resource: str, outcome: str, now: float) -> Drift | None:
         """Close the open drift of a resource, and give it, where there is one."""
         self.failures.pop(resource, None)
         drift = self.open.pop(resource, None)
         if drift is not None:
-            self._write(partial(self._journal.heal, resource, outcome, now))
+            self._write(
+                Arrear(
+                    lambda note: self._journal.heal(resource, outcome + note, now), resource, True
+                )
+            )
         return drift
 
     def attempt(self, resource: str, policy: DriftPolicy, now: float) -> None:
@@ -100,7 +114,8 @@ class Ledger:
         if policy.times:
             before = self._attempts.get(resource, ())
             self._attempts[resource] = deque((*before, now), maxlen=policy.times)
-            self._write(partial(self._journal.attempt, resource, now, policy.times))
+            times = policy.times
+            self._write(Arrear(lambda _: self._journal.attempt(resource, now, times), resource))
 
     def attempts(self, resource: str) -> tuple[float, ...]:
         """Give when repairs of a resource were begun, as many as its policy asks for."""
@@ -146,11 +161,9 @@ class Ledger:
             raise
         self.trouble = ""
 
-    def _write(self, write: Callable[[], object]) -> None:
-        self._waiting.append(write)
+    def _write(self, arrear: Arrear) -> None:
+        self._waiting.add(arrear)
         self.catch_up()
 
     def _write_waiting(self) -> None:
-        while self._waiting:
-            self._waiting[0]()
-            self._waiting.popleft()
+        self._waiting.settle()

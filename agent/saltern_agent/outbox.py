@@ -1,11 +1,12 @@
 """The outbox: what the master has yet to be told, in the journal's own file.
 
 * An item is written in the transaction of what it tells of, so neither is there without the other.
-* Items are numbered without gaps and never twice; they leave in order, once they were acknowledged.
+* Items are numbered in their order and never twice; they leave in it, once they were acknowledged.
+  A Report holds neighbours only: where items were folded into a later one, their numbers are gone.
 * A new table begins at the time in microseconds: a journal that took the place of a damaged one
   numbers above it, since the master takes no number anew that it has taken already.
-* Drift and results are never dropped. Where more than MAX_ITEMS wait, the node takes no new
-  document instead: it goes on holding the one that it has.
+* Drift and results are never dropped; what tells the same is folded (folding.py). Where more than
+  MAX_ITEMS wait, the node takes no new document: it goes on holding the one that it has.
 * A node that has joined no master has no outbox: NoOutbox keeps nothing.
 """
 
@@ -20,12 +21,15 @@ from saltern_protocol.messages import MAX_ITEMS as MAX_IN_REPORT
 from saltern_protocol.messages import Item
 from saltern_protocol.wire import pack, unpack
 
+from saltern_agent import folding
+from saltern_agent.folding import MAX_ITEM_BYTES, Crowd, fold
+
 MAX_ITEMS = 50_000
+MANY = 1_000  # beyond which drift that ended alike is folded
 BATCH_BYTES = 128 * 1024
 BATCH_ITEMS = min(MAX_IN_REPORT, 50)  # the largest hold 270 values each, and a message 20,000
-MAX_ITEM_BYTES = 200 * 1024
 
-SCHEMA = """
+SCHEMA = f"""{folding.SCHEMA}
 CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS asked (one INTEGER PRIMARY KEY CHECK (one = 1), turn INTEGER NOT NULL);
 """
@@ -89,6 +93,7 @@ class TableOutbox:
 
     changed: Callable[[], None]
     most: int = MAX_ITEMS
+    many: int = MANY
     clock: Callable[[], float] = lambda: 0.0  # Unix seconds
 
     def begin(self, db: sqlite3.Connection) -> None:
@@ -96,12 +101,17 @@ class TableOutbox:
         db.execute(FIRST, (round(self.clock() * 1_000_000),))
 
     def put(self, db: sqlite3.Connection, item: Item) -> None:
-        """Add an item."""
-        db.execute("INSERT INTO outbox (item) VALUES (?)", (pack(item),))
+        """Add an item, and take away what it says as well."""
+        first = _range(db)[0] + BATCH_ITEMS
+        crowd = Crowd(first, _more_than(db, self.many), _more_than(db, self.most))
+        item, mark = fold(db, item, crowd)
+        seq = db.execute("INSERT INTO outbox (item) VALUES (?)", (pack(item),)).lastrowid
+        if mark is not None:
+            db.execute("INSERT INTO alike VALUES (?, ?, ?, ?)", (seq, *mark))
 
     def full(self, db: sqlite3.Connection) -> bool:
         """Say whether so much waits that no new document may come."""
-        return waiting(db) > self.most
+        return _more_than(db, self.most)
 
     def written(self) -> None:
         """A transaction was committed."""
@@ -109,9 +119,20 @@ class TableOutbox:
 
 
 def waiting(db: sqlite3.Connection) -> int:
-    """Count the items, by their numbers: there are no gaps."""
+    """Count the items."""
+    return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+
+def _range(db: sqlite3.Connection) -> tuple[int, int]:
+    """Give the first number and the one behind the last; there may be gaps."""
     first, last = db.execute("SELECT min(seq), max(seq) FROM outbox").fetchone()
-    return last - first + 1 if first is not None else 0
+    return (first, last + 1) if first is not None else (0, 0)
+
+
+def _more_than(db: sqlite3.Connection, number: int) -> bool:
+    """Say whether more items wait; they are counted only where their numbers allow for it."""
+    first, end = _range(db)
+    return end - first > number and waiting(db) > number
 
 
 def oldest(db: sqlite3.Connection) -> Batch:
@@ -132,3 +153,4 @@ def oldest(db: sqlite3.Connection) -> Batch:
 def forget(db: sqlite3.Connection, seq: int) -> None:
     """Delete what was acknowledged: everything up to a number."""
     db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,))
+    db.execute("DELETE FROM alike WHERE seq <= ?", (seq,))

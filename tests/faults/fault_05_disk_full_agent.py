@@ -25,6 +25,7 @@ from tests.faults.agent_process import (
     AgentError,
     AgentProcess,
     Point,
+    met_a_wake,
     points_of,
     running,
     traced,
@@ -105,8 +106,10 @@ def _try(template: HeldNode, top: Path, point: Point, tally: Tally, trial: Trial
     node = copied(template, top)
     with running(node) as agent:
         agent.settled()
-        with traced(agent, f"{point[0]}:error=ENOSPC:when={point[1]}"):
+        with traced(agent, f"{point[0]}:error=ENOSPC:when={point[1]}") as trace:
             end = agent.apply(statement(2))
+        if met_a_wake(trace):
+            return
         began = time.monotonic()
         broken = torn(node.tree(), (BEFORE, AFTER))
         taken = _settled(agent)

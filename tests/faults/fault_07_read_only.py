@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,12 @@ from tests.faults.held_node import HeldNode, statement
 
 COMPLAINT = 60.0  # seconds
 BUSY = 5.0  # percent of a core
-WORDS = ("cannot write the journal", "cannot open the journal", "on its disk: ", "cannot work on this node")
+WORDS = (
+    "cannot write the journal",
+    "cannot open the journal",
+    "on its disk: ",
+    "cannot work on this node",
+)
 SYSTEMD = 1.0  # RestartSec= of the unit
 STARTS = 3
 FULL = 3
@@ -113,7 +119,8 @@ def _busy(agent: AgentProcess, seconds: float) -> float:
 @contextmanager
 def read_only_disk(directory: Path) -> Iterator[tuple[HeldNode, Callable[[], None]]]:
     """Give a node at version 1 on a disk of its own, and what makes that read-only."""
-    place, image = directory / "mounted", directory / "disk"
+    own = Path(tempfile.mkdtemp(dir=directory))
+    place, image = own / "mounted", own / "disk"
     with new_disk(image, place, "errors=remount-ro"):
         node = HeldNode(place / "node", place / "node/var/lib/saltern")
         node.make(joined=True)

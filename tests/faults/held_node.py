@@ -19,8 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from msgspec.structs import replace
+from saltern_agent.folding import MAX_ITEM_BYTES
 from saltern_agent.host.link_keys import NodeKeys
-from saltern_agent.outbox import MAX_ITEM_BYTES
 from saltern_agent.places import Master, Places, keep_master, pin
 from saltern_protocol import envelope, testing
 from saltern_protocol.documents import (
@@ -139,6 +139,11 @@ def unlike(found: Tree, wanted: Tree) -> list[str]:
     return sorted(
         path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path)
     )
+
+
+def without_temporaries(found: Tree) -> Tree:
+    """Leave out what the next agent sweeps away, and nobody reads."""
+    return {path: held for path, held in found.items() if "/.saltern-" not in path}
 
 
 def wanted(version: int) -> Tree:

@@ -1,0 +1,65 @@
+"""Arrears: what the journal did not take yet, in memory, in its order.
+
+* Nothing is dropped. Once more than MAX_WAITING wait, what ends as something before it ended (a
+  drift of the same resource, a refusal of the same reason) takes its place and says how often that
+  happened: so a fight during a full disk grows no further than a few entries for each resource.
+* An entry leaves when it was written, and not before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MAX_WAITING = 1000
+
+
+@dataclass(slots=True)
+class Arrear:
+    """One write. It is given what is to be said of those that it took the place of."""
+
+    write: Callable[[str], object]
+    of: str = ""  # what it is about: entries of the same belong together
+    ends: bool = False  # that with it, all before it of the same is over
+    times: int = 1
+
+    @property
+    def note(self) -> str:
+        """Say how often it happened; "" for once."""
+        return f" (this and its like: {self.times} times)" if self.times > 1 else ""
+
+
+@dataclass(slots=True)
+class Arrears:
+    """The writes that wait."""
+
+    most: int = MAX_WAITING
+    _waiting: deque[Arrear] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, one: Arrear) -> None:
+        """Have one more wait."""
+        if one.ends and len(self._waiting) >= self.most:
+            self._take_place(one)
+        self._waiting.append(one)
+
+    def settle(self) -> None:
+        """Write what waits; what raises stays, and all behind it."""
+        while self._waiting:
+            first = self._waiting[0]
+            first.write(first.note)
+            self._waiting.popleft()
+
+    def _take_place(self, one: Arrear) -> None:
+        """Take away what led to an earlier end of the same, and that end."""
+        mine = [each for each in self._waiting if each.of == one.of]
+        ended = [at for at, each in enumerate(mine) if each.ends]
+        if not ended:
+            return
+        gone = mine[: ended[-1] + 1]
+        one.times += sum(each.times for each in gone if each.ends)
+        left = (each for each in self._waiting if not any(each is other for other in gone))
+        self._waiting = deque(left)
