@@ -130,8 +130,9 @@ class Session:
         if fetching is None or given.offer != fetching.offer or fetching.wants:
             return
         if not given.wants:
-            self.fetching, self._taken = None, given.offer
-            self._out.append(words.Take(given.offer))
+            offer, self.fetching = given.offer, None
+            self._taken = self._taken if given.held else offer
+            self._out.append(words.Look(offer.turn) if given.held else words.Take(offer))
         elif fetching.had.intersection(given.wants):
             self._decline("not-kept", "what was fetched for it is not there any more")
         else:
@@ -172,9 +173,8 @@ class Session:
 
     def _wanted(self, given: words.Wanted, now: float) -> None:
         if self.state != "up":
-            self._out.append(
-                words.Give(given.request, b"", f"the master is not reached: {self.why}")
-            )
+            why = f"the master is not reached: {self.why}"
+            self._out.append(words.Give(given.request, b"", why))
             return
         self._certificates.add(given.request)
         self._awaited["a certificate"] = now

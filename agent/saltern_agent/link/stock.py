@@ -3,6 +3,8 @@
 It has its own view of the journal and of the blobs, so that neither a long apply holds up what the
 master is told, nor a slow disk the heartbeats. Laws:
 
+* A document that was accepted and gone through already is held: it comes again where the master
+  has not heard of that, or where somebody replays it, and is looked at, not applied once more.
 * Signatures are verified before anything is fetched, and everything again when it is all here.
 * The body is a blob like any other. Where the accepted document has that body, it is here already.
 * One blob is on its way at a time. What came of it outlives the connection, not the process.
@@ -13,7 +15,7 @@ master is told, nor a slow disk the heartbeats. Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saltern_protocol.documents import (
     MAX_BODY_BYTES,
@@ -82,7 +84,9 @@ class Stock:
             if body is None:
                 self._body_wanted = offer.body
                 return self._checked(offer, (offer.body.hex(),))
-            return self._checked(offer, self._missing(body.blobs))
+            missing = self._missing(body.blobs)
+            held = not missing and self._is_held(offer)
+            return replace(self._checked(offer, missing), held=held)
         except (ProtocolError, BodyError, JournalError) as error:
             return Declined(offer, reason_of(error), str(error))
         except HostError as error:
@@ -175,6 +179,15 @@ class Stock:
         if path.stat().st_size > MAX_BODY_BYTES:
             raise BodyError((f"$: a body has at most {MAX_BODY_BYTES} bytes",))
         return path.read_bytes()
+
+    def _is_held(self, offer: Offer) -> bool:
+        """Say whether nothing of a document is new; one that is gone through still is not yet."""
+        accepted = self._journal.accepted()
+        if not isinstance(offer, Doc) or accepted is None or accepted.unfinished:
+            return False
+        have = decode_statement(accepted.statement)
+        known = (offer.document, offer.policy) == (have.document, have.policy)
+        return known and set(offer.roots) <= set(have.roots)
 
     def _missing(self, blobs: frozenset[str]) -> tuple[str, ...]:
         """What was fetched a moment ago is not hashed again: the keeper does that."""

@@ -113,11 +113,15 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An offer is believed so far; `wants` has to be fetched, its first from offset `at` on."""
+    """An offer is believed so far; `wants` has to be fetched, its first from offset `at` on.
+
+    `held`: it is what was accepted already, so that it asks for a look, and is not applied again.
+    """
 
     offer: Offer
     wants: tuple[bytes, ...]
     at: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
