@@ -131,6 +131,22 @@ def test_a_revision_has_its_number_once() -> None:
         store.commit(*revisions.add_revision(one, b"other"))
 
 
+def test_the_oldest_revisions_are_too_many_once_there_are_newer_ones() -> None:
+    store = MemoryStore()
+    for number in range(1, revisions.KEPT + 30):
+        one = revisions.Revision(number=number, at=5.0, file="ef" * 32, bodies={})
+        store.commit(*revisions.add_revision(one, b"raw"))
+    newest = revisions.newest_revision(store)
+    told: list[int] = []
+    while old := revisions.outlived(store, newest):
+        told += old
+        store.commit(*revisions.dropped(old))
+
+    assert told == list(range(1, 30))
+    assert len(store.list("revisions/")) == len(store.list("revision-files/")) == revisions.KEPT
+    assert revisions.revision_file(store, newest) == b"raw"
+
+
 def test_ranges_are_written_only_when_they_change() -> None:
     store = MemoryStore()
     ranges = Allocation({"w1": "10.10.0.0/24"})

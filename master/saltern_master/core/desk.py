@@ -277,11 +277,20 @@ class Desk:
                 yield one
 
     def _trim(self, name: str, more: int, deed: Deed) -> None:
-        """Keep a node's log of drift to its length."""
+        """Keep a node's log of drift to its length; looked at from its first drift on."""
+        if not more:
+            return
+        if name not in self._drifts or self._drifts[name] >= TRIM_EVERY:
+            self._drifts[name] = 0
+            old = surplus(self._store, name)
+            deed.batch.add(old)
+            if old:
+                self.remark(f"{name}: {len(old)} of its oldest drifts are kept no longer")
         self._drifts[name] += more
-        if self._drifts[name] >= TRIM_EVERY:
-            del self._drifts[name]
-            deed.batch.add(surplus(self._store, name))
+
+    def remark(self, text: str) -> None:
+        """Write a line to the log."""
+        self._log(text)
 
     def _turn(self, said: Said, deed: Deed, now: float) -> None:
         """Let a node's word count in the turns that wait for it."""

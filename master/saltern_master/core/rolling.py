@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -36,6 +36,7 @@ from saltern_master.core.turns import Standing, Turn, begin, not_reached, supers
 from saltern_master.front.frames import Frame, Grant, Tell
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
+from saltern_master.records.revisions import KEPT
 from saltern_master.signing.documents import DOCUMENT_LIFE, is_signed
 from saltern_master.signing.home import Home
 from saltern_master.store import ConflictError, Store, StoreError, Write
@@ -242,6 +243,7 @@ class Rolling:
         if settled is not None:  # a person applied this
             writes = (*writes, *self._known.caught_up())
         self._commit(turn, work.signed, writes)
+        self._drop_old_revisions(number)
         self._known.restored = None if settled is not None else self._known.restored
         self.applied = Applied(number, work.prepared.cluster, work.prepared.allocation)
         return turn
@@ -260,6 +262,15 @@ class Rolling:
             number=number, at=self._clock(), file=name, bodies=bodies, notes=notes
         )
         return number, revisions.add_revision(revision, file)
+
+    def _drop_old_revisions(self, newest: int) -> None:
+        """Say goodbye to what nobody needs; where the disk does not take that, with a later one."""
+        old = revisions.outlived(self._store, newest)
+        if old:
+            with suppress(StoreError):
+                self._store.commit(*revisions.dropped(old))
+                listed = ", ".join(map(str, old))
+                self._desk.remark(f"kept no longer: revision {listed}; the newest {KEPT} are")
 
     def _begin(
         self,

@@ -7,8 +7,10 @@
 * An end without its beginning says nothing and is passed over.
 * A new drift of a resource whose old one never ended (its end was lost with a node's journal)
   ends the old one as SUPERSEDED.
-* The log is bounded: surplus() gives the oldest of what has ended. So is what is open: beyond
-  MOST_OPEN, which no body can make true, a node is not believed.
+* The log is bounded, in drifts and in bytes: surplus() gives the oldest of what has ended. So is
+  what is open: beyond MOST_OPEN, or MOST_OPEN_TEXT, which no body can make true, a node is not
+  believed. Of what one drift found, MOST_FOUND characters are kept, and how many were not is said.
+  So one node, whatever it tells, takes up some 10 MiB, and not as much as it likes.
 
 Times of the node are seconds since 1970; keys carry them as microseconds.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import merge
-from itertools import islice
+from itertools import accumulate, islice
 from types import MappingProxyType
 from typing import Final
 
@@ -31,6 +33,13 @@ KEPT = 1000
 """Drifts of one node that are kept, at least."""
 MOST_OPEN: Final = 4096
 """More than the resources of a body of the largest size (MAX_BODY_BYTES)."""
+MOST_OPEN_TEXT: Final = 1024 * 1024
+"""Characters of open drift of one node, beyond which none is taken that is longer than SHORT."""
+SHORT: Final = MOST_OPEN_TEXT // MOST_OPEN
+MOST_FOUND: Final = 2048
+MOST_OUTCOME: Final = 1024
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Of the log of one node, that are kept at most, but for what is open."""
 EARLIEST: Final = 1e-6
 """When an end that was told as 0 was: 0 means that there is none yet."""
 SUPERSEDED = "its end was never told; a newer drift of this resource was"
@@ -68,6 +77,12 @@ class Drift(Record, frozen=True):
         """Where it stands while it is open."""
         return f"opendrift/{self.node}/{self.resource}"
 
+    @property
+    def text(self) -> int:
+        """How many characters a node can make it have."""
+        found = sum(map(len, self.found))
+        return len(self.resource) + len(self.kind) + len(self.seen) + found
+
 
 Open = Mapping[str, Drift]
 """The open drift of one node, by resource."""
@@ -86,8 +101,19 @@ def seen(node: str, incarnation: str, item: DriftSeen, now: float) -> Drift:
         recorded_us=item.recorded_us,
         stored=now,
         seen=item.seen,
-        found=item.found,
+        found=shortened(item.found),
     )
+
+
+def shortened(lines: tuple[str, ...], most: int = MOST_FOUND) -> tuple[str, ...]:
+    """Give as much of the lines as is kept; the last one then says how much is not."""
+    kept: list[str] = []
+    room = most
+    for line in lines:
+        kept += [line[:room]] if room else []
+        room -= len(line[:room])
+    left = sum(map(len, lines)) - (most - room)
+    return (*kept, f"... {left} characters more, which are not kept") if left else tuple(kept)
 
 
 def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
@@ -96,10 +122,19 @@ def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
     if before is not None and before.key == drift.key:
         drift = replace(drift, stored=before.stored)
         return {**opened, drift.resource: drift}, (drift,) if drift != before else ()
-    if before is None and len(opened) >= MOST_OPEN:
+    if _too_much(opened, drift, before):
         return opened, ()
     lost = () if before is None else (_ended(before, drift.recorded, SUPERSEDED),)
     return {**opened, drift.resource: drift}, (*lost, drift)
+
+
+def _too_much(opened: Open, drift: Drift, before: Drift | None) -> bool:
+    if before is None and len(opened) >= MOST_OPEN:
+        return True
+    if drift.text <= SHORT:
+        return False
+    text = sum(one.text for one in opened.values()) - (before.text if before is not None else 0)
+    return text + drift.text > MOST_OPEN_TEXT
 
 
 def end(opened: Open, incarnation: str, item: DriftEnded) -> tuple[Open, tuple[Drift, ...]]:
@@ -108,7 +143,7 @@ def end(opened: Open, incarnation: str, item: DriftEnded) -> tuple[Open, tuple[D
     if before is None or (before.incarnation, before.number) != (incarnation, item.number):
         return opened, ()
     rest = {name: one for name, one in opened.items() if name != item.resource}
-    return rest, (_ended(before, item.healed_us / 1e6, item.outcome),)
+    return rest, (_ended(before, item.healed_us / 1e6, item.outcome[:MOST_OUTCOME]),)
 
 
 def end_all(opened: Iterable[Drift], at: float, outcome: str) -> tuple[Drift, ...]:
@@ -143,7 +178,11 @@ def newest_drift(store: Store, nodes: Iterable[str], most: int) -> tuple[Drift, 
 def surplus(store: Store, node: str, kept: int = KEPT) -> tuple[Write, ...]:
     """Give the deletions of what has ended and is older than the newest `kept`: 1000 at most."""
     newest = store.list(f"drift/{node}/", most=kept, newest=True)
-    if len(newest) < kept:
+    sizes = accumulate(len(entry.value) for entry in newest)
+    fit = sum(size <= KEPT_BYTES for size in sizes)
+    if fit < min(kept, len(newest)):
+        newest = newest[: max(1, fit)]
+    elif len(newest) < kept:
         return ()
     older = store.list(f"drift/{node}/", after=newest[-1].key, newest=True)
     return tuple(Delete(entry.key) for entry in older if read(entry, Drift).healed)

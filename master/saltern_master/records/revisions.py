@@ -1,12 +1,23 @@
-"""What was applied: cluster files by number, the ranges of pod addresses, the newest of all."""
+"""What was applied: cluster files by number, the ranges of pod addresses, the newest of all.
+
+The newest KEPT revisions are kept, each with its file: outlived() gives the deletions of others.
+Nothing asks for an older one: what nodes shall be is in their documents, and what is rolled out
+again when a node comes or goes is the newest.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from saltern_master.compile.allocation import Allocation
 from saltern_master.records.codec import Held, Record, hold, newest_number, numbered, put
-from saltern_master.store import Put, Store, Write
+from saltern_master.store import Delete, Put, Store, Write
 
 PREFIX = "revisions/"
+FILES = "revision-files/"
+KEPT: Final = 100
+AT_ONCE: Final = 10  # a file has up to 1 MiB, and is read to be listed
 ALLOCATION = "allocation"
 
 
@@ -27,7 +38,7 @@ def revision_key(number: int) -> str:
 
 def file_key(number: int) -> str:
     """Where its cluster file stands."""
-    return f"revision-files/{numbered(number)}"
+    return FILES + numbered(number)
 
 
 def newest_revision(store: Store) -> int:
@@ -50,6 +61,18 @@ def add_revision(revision: Revision, file: bytes) -> tuple[Write, ...]:
     """Give the writes of a new revision; a conflict where its number is taken."""
     held: Held[Revision] = Held(revision_key(revision.number), None, 0)
     return *held.replaced(revision), Put(file_key(revision.number), file)
+
+
+def outlived(store: Store, newest: int) -> tuple[int, ...]:
+    """Give the numbers of the oldest revisions that are too many once `newest` is there."""
+    oldest = store.list(FILES, most=AT_ONCE)
+    numbers = (int(entry.key.removeprefix(FILES)) for entry in oldest)
+    return tuple(number for number in numbers if number <= newest - KEPT)
+
+
+def dropped(numbers: Iterable[int]) -> tuple[Write, ...]:
+    """Give the writes that take revisions away."""
+    return tuple(Delete(key(number)) for number in numbers for key in (revision_key, file_key))
 
 
 def hold_allocation(store: Store) -> Held[Allocation]:
