@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 MAX_WAITING = 1000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arrear:
     """One write. It is given what is to be said of those that it took the place of."""
 
@@ -30,20 +30,20 @@ class Arrear:
         return f" (this and its like: {self.times} times)" if self.times > 1 else ""
 
 
-@dataclass(slots=True)
 class Arrears:
-    """The writes that wait."""
+    """The writes that wait. One thread uses one Arrears."""
 
-    most: int = MAX_WAITING
-    _waiting: deque[Arrear] = field(default_factory=deque)
+    def __init__(self, most: int = MAX_WAITING) -> None:
+        self._most = most
+        self._waiting: deque[Arrear] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, one: Arrear) -> None:
         """Have one more wait."""
-        if one.ends and len(self._waiting) >= self.most:
-            self._take_place(one)
+        if one.ends and len(self._waiting) >= self._most:
+            one = self._in_place(one)
         self._waiting.append(one)
 
     def settle(self) -> None:
@@ -53,13 +53,13 @@ class Arrears:
             first.write(first.note)
             self._waiting.popleft()
 
-    def _take_place(self, one: Arrear) -> None:
-        """Take away what led to an earlier end of the same, and that end."""
+    def _in_place(self, one: Arrear) -> Arrear:
+        """Take away what led to an earlier end of the same, and that end; give who counts them."""
         mine = [each for each in self._waiting if each.of == one.of]
         ended = [at for at, each in enumerate(mine) if each.ends]
         if not ended:
-            return
+            return one
         gone = mine[: ended[-1] + 1]
-        one.times += sum(each.times for each in gone if each.ends)
         left = (each for each in self._waiting if not any(each is other for other in gone))
         self._waiting = deque(left)
+        return replace(one, times=one.times + sum(each.times for each in gone if each.ends))
