@@ -50,7 +50,7 @@ def run(trial: Trial) -> Seen:
 FAULT = Fault(
     number=27,
     what="hostile names in every path",
-    short=80,
+    short=90,
     full=5000,
     run=run,
 )

@@ -15,6 +15,8 @@ AIMS = ("outside/canary", "outside", "etc/shadow", "proc/self/environ", "dev/zer
 CONTROLS = "".join(map(chr, (*range(32), 0x7F, *range(0x80, 0xA0)))) + "\u202e\u2028\u200b\ufeff"
 LETTERS = "abcz09._-/ ~*?[]{}$`'\"|&;<>()\\%#@:=+,!^\u0430\u00e9e\u0301\u212a\u017f\U0001f600\udcff"
 WHOLE = (
+    "up/outside/canary", "out/canary", "out", "abs", "abs/canary", "etc/up/outside/canary", "pipe",
+    "hard", "loop/x", "deep/a/pipe", "../outside/canary", "etc/../../outside/canary",
     "", ".", "..", "/", "//", "-", "--", "-rf", "--root=/", "~", "~root", "$(id)", "`id`",
     "a\0b", "\0", "con", "x" * 255, "x" * 256, "x" * 5000, "a/" * 2500, "\udcff", "w1/../w2",
     "w1\n", "w1\r\n", "\x1b]0;owned\x07", "\x9b31m", "a.service/../b.service", "ab" * 32,

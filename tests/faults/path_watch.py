@@ -34,9 +34,11 @@ ANY_PROGRAM = re.compile(
 )
 
 
-def watched(command: Sequence[str], log: Path, cwd: Path, seconds: float) -> str:
+def watched(
+    command: Sequence[str], log: Path, cwd: Path, seconds: float, calls: str = "%file"
+) -> str:
     """Run a program to its end, every call with a file name noted; give what it prints."""
-    traced = [STRACE, "-f", "-y", "--seccomp-bpf", "-s", "65536", "-e", "trace=%file"]
+    traced = [STRACE, "-f", "-y", "--seccomp-bpf", "-s", "65536", "-e", f"trace={calls}"]
     done = subprocess.run(
         [*traced, "-o", str(log), "--", *command],
         capture_output=True,
