@@ -136,7 +136,7 @@ def test_without_a_policy_under_it_a_new_root_waits_and_the_master_goes_on(
     assert any("has to be signed under root 2" in note for note in taken.notes)
     authority = read_authority(home)
     assert (authority.root.version, newest_root(home).version) == (1, 2)
-    assert "epoch 1" in authority.held_back
+    assert "not signed under it (wrong-epoch)" in authority.held_back
 
     take(home, sign_proposal(propose_policy(home, NOW), read_key(elsewhere)), NOW)
     authority = read_authority(home)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from saltern_protocol import envelope
 from saltern_protocol.documents import Identity
-from saltern_protocol.errors import ProtocolError
+from saltern_protocol.errors import ProtocolError, RefusedError
 from saltern_protocol.keys import PrivateKey
 from saltern_protocol.policy import Policy, decode_policy
 from saltern_protocol.root import Role, Root, decode_root
@@ -79,7 +79,13 @@ def _under(home: Home, roots: tuple[bytes, ...], held_back: str) -> Authority:
     trust = pinned(roots[-1])
     if not home.has_policy:
         raise HomeError(f"cannot sign: {home.path} has no signed policy; run: saltern policy")
-    trust = trust.with_policy(home.policy_envelope())
+    try:
+        trust = trust.with_policy(home.policy_envelope())
+    except RefusedError as error:
+        raise HomeError(
+            f"cannot sign under root {trust.root.version}: the policy is not signed under it "
+            f"({error.reason.value}); sign it again: saltern policy, or saltern policy --out FILE"
+        ) from error
     root, policy = trust.root, trust.policy
     if policy is None:
         raise AssertionError("with_policy() gives one")
