@@ -66,6 +66,8 @@ def run(trial: Trial) -> Seen:
         for start in range(0, len(chosen), CHAIN):
             found = _chain(ground, chosen[start : start + CHAIN])
             lost, twice = lost + found.lost, twice + found.twice
+            if start % 30 == 0:
+                trial.say(f"{start} of {len(chosen)}: lost {lost}, twice {twice}")
     figures = (Figure("acked reports lost", lost), Figure("duplicates in the store", twice))
     return Seen(len(chosen), figures, "the calls of core's main thread, by strace")
 
