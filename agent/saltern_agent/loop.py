@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -90,8 +90,8 @@ class Link(Protocol):
         """Give the seconds until turn() is due."""
         ...
 
-    def turn(self, monotonic: float) -> None:
-        """Take what has come, and do what is due; after every poll."""
+    def turn(self, monotonic: float, woken: Container[int]) -> None:
+        """Take what has come to the descriptors `woken`, and do what is due; after every poll."""
         ...
 
     def status(self) -> LinkStatus | None:
@@ -117,7 +117,7 @@ class NoLink:
         """For ever."""
         return math.inf
 
-    def turn(self, monotonic: float) -> None:
+    def turn(self, monotonic: float, woken: Container[int]) -> None:
         """Nothing."""
 
     def status(self) -> LinkStatus | None:
@@ -223,7 +223,8 @@ class Agent:
         if self._may_look():
             wait = min(wait, self.notices.rested(monotonic))
         link = self.link.filenos()
-        for descriptor in _poll(self.worker, control, woken, (*sources, *link), wait):
+        ready = _poll(self.worker, control, woken, (*sources, *link), wait)
+        for descriptor in ready:
             if descriptor == woken.fileno():
                 woken.recv(4096)
                 self.turns.stopping = True
@@ -235,8 +236,9 @@ class Agent:
                 self._read(sources[descriptor])
             elif descriptor not in link:
                 control.serve(descriptor)
-        self.link.turn(self.clocks.monotonic())
-        self.notices.tick(self.clocks.monotonic(), self.clocks.wall())
+        monotonic = self.clocks.monotonic()
+        self.link.turn(monotonic, ready)
+        self.notices.tick(monotonic, self.clocks.wall())
         self._probe()
         self._look()
 

@@ -3,7 +3,8 @@
 * libzmq never connects again by itself (RECONNECT_IVL -1): its waits have no jitter, and after a
   refused key it would never try again at all. Who wants another connection opens another socket.
 * Its descriptor is edge-triggered (zmq_getsockopt(3), ZMQ_FD): after each wake and each send
-  whatever is there must be taken: call read() after each, and again while it says `more`.
+  whatever is there must be taken: call read() after each, and again while it says `more`. Where
+  there was neither, libzmq is not asked at all: other turns of the loop cost nothing here.
 * Nothing is linked to a person or a name: the key of the channel is the node. No routing id.
 * Nobody is waited for: what cannot be sent at once is refused, and closing drops what is left.
 
@@ -13,6 +14,7 @@ zmq is imported when the first socket is opened: a node that has joined nobody d
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +61,8 @@ class LinkSocket:
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._descriptors: tuple[int, ...] = ()
+        self._unheard = False  # the monitor wakes nobody who has not found it empty once
+        self.unsure = False  # read() although nothing woke: it is new, or a send used up the wake
 
     def open(self, address: str, port: int) -> None:
         """Set out to connect; read() tells how that goes. OSError: it cannot even be tried."""
@@ -78,11 +82,13 @@ class LinkSocket:
             self.close()
             raise OSError(error.errno, str(error)) from error
         self._descriptors = tuple(int(one.getsockopt(zmq.FD)) for one in (link, monitor))
+        self._unheard = self.unsure = True
 
     def close(self) -> None:
         """Let go of the connection, and of what was not sent."""
         link, monitor = self._socket, self._monitor
         self._socket, self._monitor, self._descriptors = None, None, ()
+        self._unheard = self.unsure = False
         if link is not None:
             link.disable_monitor()
             link.close(linger=0)
@@ -106,19 +112,24 @@ class LinkSocket:
 
         if self._socket is None:
             return False
+        self.unsure = True
         try:
             self._socket.send(data, zmq.NOBLOCK)
         except zmq.ZMQError:
             return False
         return True
 
-    def read(self) -> Read:
-        """Give what has come since."""
+    def read(self, woken: Container[int]) -> Read:
+        """Give what has come since. `woken`: the descriptors that can be read."""
         link, monitor = self._socket, self._monitor
         if link is None or monitor is None:
             return Read()
-        opened, lost = _happenings(monitor)
-        return Read(opened, lost, _frames(link))
+        of_link, of_monitor = self._descriptors
+        heard = of_monitor in woken or self._unheard
+        opened, lost = _happenings(monitor) if heard else (False, "")
+        frames = _frames(link) if of_link in woken or self.unsure else ()
+        self._unheard, self.unsure = False, len(frames) == MOST
+        return Read(opened, lost, frames)
 
     def _set_up(self, link: zmq.Socket[bytes]) -> None:
         import zmq

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -95,7 +95,6 @@ class MasterLink:
         self._given: deque[words.Input] = deque()
         self._hearing = False
         self._more = False  # came than was read
-        self._sent = False  # something, since it was last read
         self._attempts = 0
         self._acked = 0
         self._reading = False  # the journal, in the other thread
@@ -122,20 +121,20 @@ class MasterLink:
             due = min(due, self._read_at)
         return 0.0 if self._more else max(0.0, due - monotonic)
 
-    def turn(self, monotonic: float) -> None:
+    def turn(self, monotonic: float, woken: Container[int]) -> None:
         """Take what has come. What is sent can use up the wake of what comes: look once more."""
-        self._stock.collect()
-        self._take_what_came()
+        if self._stock.fileno() in woken:
+            self._stock.collect()
+        self._take_what_came(woken)
         if self._session is not None and self._session.due() <= monotonic:
             self._hear(words.Tick())
         if self._stale and not self._reading and self._read_at <= monotonic:
             self._read()
-        while self._sent and not self._more:
-            self._take_what_came()
+        while self._socket.unsure and not self._more:
+            self._take_what_came(())
 
-    def _take_what_came(self) -> None:
-        self._sent = False
-        came = self._socket.read()
+    def _take_what_came(self, woken: Container[int]) -> None:
+        came = self._socket.read(woken)
         self._more = came.more
         if came.opened:
             self._hear(words.Opened())
@@ -286,7 +285,6 @@ class MasterLink:
         except MalformedError as error:  # ours: it must not end the agent, nor pass unseen
             self._deeds.complain(f"a fault of the agent's own, please report it: {error}")
             return
-        self._sent = True
         if not self._socket.send(data):
             self._hear(words.Lost("the master does not take what it is told"))
 
