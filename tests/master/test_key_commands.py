@@ -96,6 +96,9 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     result = done("key", "sign", proposal, "--key", tmp_path / "cleo.key", "--yes")
     assert "enough have signed" in result.stderr
     assert "2 of 3 must sign" in done("key", "show", proposal).stdout
+    plain = json.loads(done("key", "show", proposal, "--output", "json").stdout)
+    shown = [one["public"] for one in plain["proposed"]["roles"]["root"]["keys"]]
+    assert (shown, plain["lacking"]) == (list(publics.values()), [])
     done("key", "take", proposal, "--home", home)
     (home / "keys" / "root.key").unlink()
 

@@ -251,8 +251,11 @@ def _take(home: Home, proposal: Proposal) -> None:
 def _hand_on(proposal: Proposal, path: Path) -> None:
     write_whole(path, encode_proposal(proposal), 0o644)
     _say_proposal(proposal)
-    say(f"wrote {path}; each who is missing runs: saltern key sign {path.name} --key FILE")
-    say(f"then here: saltern key take {path.name}")
+    if lacking(proposal):
+        say(f"wrote {path}; each who is missing runs: saltern key sign {path.name} --key FILE")
+        say(f"then here: saltern key take {path.name}")
+    else:
+        say(f"wrote {path}; enough have signed: saltern key take {path.name}")
 
 
 def _say_proposal(proposal: Proposal) -> None:
@@ -306,8 +309,8 @@ def _show_file(path: Path, output: Output) -> None:
     proposal = _read(path)
     if output is Output.JSON:
         plain = {
-            "now": msgspec.to_builtins(current_root(proposal)),
-            "proposed": msgspec.to_builtins(proposed(proposal)),
+            "now": key_pages.plain(current_root(proposal)),
+            "proposed": key_pages.plain(proposed(proposal)),
             "lacking": lacking(proposal),
         }
         typer.echo(msgspec.json.format(msgspec.json.encode(plain)))

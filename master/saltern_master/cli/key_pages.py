@@ -105,6 +105,20 @@ def need_lines(needs: Sequence[Need]) -> list[str]:
     return [str(need) for need in needs]
 
 
+def plain(thing: Root | Policy) -> dict[str, object]:
+    """Give it for programs, with keys as people compare and copy them."""
+    found: dict[str, object] = msgspec.to_builtins(thing)
+    if isinstance(thing, Root):
+        found["roles"] = {
+            name: {
+                "threshold": role.threshold,
+                "keys": [{"public": str(key), "fingerprint": shown(key)} for key in role.keys],
+            }
+            for name, role in roles_of(thing).items()
+        }
+    return found
+
+
 def link_text(public: bytes) -> str:
     """Give the public half of a CURVE key as nodes' operators copy it."""
     return f"curve25519:{public.hex()}"
