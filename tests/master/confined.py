@@ -20,6 +20,8 @@ from saltern_master.errors import MasterError
 from saltern_master.front import blobs, confine, sockets
 from saltern_master.front.process import Process
 from saltern_master.front.seccomp import MACHINES, install
+from saltern_master.front.sockets import Listener
+from saltern_master.front.usher import send_to_room
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 KERNEL = {"landlock": {"x86_64": 444, "aarch64": 444}, "seccomp": {"x86_64": 317, "aarch64": 277}}
@@ -40,15 +42,16 @@ def main(what: str, path: str, kernel: str = "", confinement: str = "whole") -> 
     if kernel:
         without(kernel)
     listener = sockets.bind("127.0.0.1", 0, 8)
+    send_to_room(listener, frozenset())
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        port, other = listener.getsockname()[1], elsewhere.getsockname()[1]
+        other = elsewhere.getsockname()[1]
         directory, process = blobs.open_blobs(path), Process()
         confine.drop_root()
-        tries = attempts(Path(path), directory, process, port, other)
+        tries = attempts(Path(path), directory, process, listener, other)
         try:
             kept = confine.enclose(
                 (directory, process.directory),
-                port,
+                listener.port,
                 "partial" if confinement == "partial" else "whole",
                 lambda line: print(line, flush=True),
             )
@@ -61,13 +64,13 @@ def main(what: str, path: str, kernel: str = "", confinement: str = "whole") -> 
 
 
 def attempts(
-    path: Path, directory: int, process: Process, port: int, other: int
+    path: Path, directory: int, process: Process, listener: Listener, other: int
 ) -> dict[str, Callable[[], object]]:
     """What the front needs, and what nobody who took it shall have."""
-    return needed(directory, process, port) | unwanted(path, directory, other)
+    return needed(directory, process, listener) | unwanted(path, directory, other)
 
 
-def needed(directory: int, process: Process, port: int) -> dict[str, Callable[[], object]]:
+def needed(directory: int, process: Process, listener: Listener) -> dict[str, Callable[[], object]]:
     def thread() -> str:
         done: list[str] = []
         one = threading.Thread(target=lambda: done.append("ran"))
@@ -77,10 +80,15 @@ def needed(directory: int, process: Process, port: int) -> dict[str, Callable[[]
 
     def own_link() -> str:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as one:
-            one.connect(("127.0.0.1", port))
+            one.connect(("127.0.0.1", listener.port))
         return "connected"
 
+    def turning_away() -> str:
+        send_to_room(listener, frozenset({"192.0.2.1"}))
+        return "turned away"
+
     return {
+        "to turn away": turning_away,
         "a blob": lambda: blobs.read_part(directory, bytes(32), 0),
         "a thread": thread,
         "our own link": own_link,

@@ -160,6 +160,7 @@ def dial(
     one.setsockopt(zmq.RECONNECT_IVL, -1)
     one.setsockopt(zmq.LINGER, 0)
     one.setsockopt(zmq.RCVHWM, 16)
+    one.setsockopt(zmq.SNDTIMEO, int(SECONDS * 1000))  # its connection may be gone for good
     if route:
         one.setsockopt(zmq.ROUTING_ID, route)
     monitor = one.get_monitor_socket(
@@ -198,7 +199,10 @@ def start(setup: Setup, master: Keys, keys: tuple[bytes, ...]) -> Core:
         )
     core = Core(ours, process, master)
     core.say(setup, Peers(keys=keys))
-    ready = core.wait(Ready)
+    try:
+        ready = core.wait(Ready)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it said: {end(core)}") from error
     core.link_port, core.door_port = ready.link_port, ready.door_port
     return core
 

@@ -16,7 +16,15 @@ from tests.master.front_stand import fronts
 
 SECONDS = 30
 ALLOW, TRAP = 0x7FFF0000, 0x00030000
-NEEDED = ("a blob", "a thread", "our own link", "our memory", "our descriptors", "a line")
+NEEDED = (
+    "a blob",
+    "a thread",
+    "our own link",
+    "our memory",
+    "our descriptors",
+    "to turn away",
+    "a line",
+)
 ENDS = {  # what is tried, and the name of the call that ends it, on this kind of machine
     "execve": "execve",
     "posix_spawn": "clone",

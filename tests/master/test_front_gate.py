@@ -6,7 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import zmq
@@ -24,6 +24,7 @@ from saltern_master.front.gate import (
 from saltern_master.front.log import Log
 from saltern_master.front.probe import EVERY, MISSES, PATIENCE, Probe
 from saltern_master.front.sockets import bind, listen, port_of
+from saltern_master.front.usher import send_to_room
 from zmq.utils import z85
 
 from tests.master.front_stand import SECONDS, Lines, dial, many_lines, new_keys
@@ -55,7 +56,8 @@ def gate_of(lines: Lines, answer: Decide = decide, log: Log | None = None) -> It
 @contextmanager
 def our_link(lines: Lines) -> Iterator[int]:
     """Give the port of a link as the front makes it."""
-    with bind("127.0.0.1", 0, 100) as listener:
+    with closing(bind("127.0.0.1", 0, 100)) as listener:
+        send_to_room(listener, frozenset())
         router = listen(lines.context, MASTER.secret, LINK, listener)
         try:
             yield port_of(router)

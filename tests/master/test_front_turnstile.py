@@ -8,13 +8,14 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_master.front.log import Log
 from saltern_master.front.process import Connection, Process
+from saltern_master.front.sockets import Listener, ListenError, bind
 from saltern_master.front.turnstile import (
     MOST_UNFINISHED,
     WELCOME,
@@ -31,7 +32,6 @@ from saltern_master.front.usher import SLACK, Usher
 LINK, DOOR = 6555, 6556
 BOUNDS = bounds_of(20_000)
 SMALL = Bounds(unfinished=40, each=20, door=12, high=900, low=800, backlog=100)
-SECONDS = 5.0
 
 
 def many(
@@ -115,28 +115,27 @@ def process() -> Iterator[Process]:
     one.close()
 
 
-def comes_in(listener: socket.socket, address: str, stack: ExitStack) -> bool:
-    """Connect from an address of loopback, and see whether the kernel takes it."""
+def comes_in(listener: Listener, address: str, stack: ExitStack) -> bool:
+    """Connect from an address of loopback, and see whether it comes to the entrance."""
     one = stack.enter_context(socket.socket())
     one.settimeout(0.3)
     one.bind((address, 0))
-    try:
-        one.connect(listener.getsockname())
-    except TimeoutError:
+    with suppress(TimeoutError):
+        one.connect(listener.entrance.getsockname())
+    if not select.select([listener.entrance], [], [], 0)[0]:
         return False
-    assert select.select([listener], [], [], SECONDS)[0]
-    stack.enter_context(listener.accept()[0])
+    stack.enter_context(listener.entrance.accept()[0])
     return True
 
 
 def test_the_usher_turns_away_one_address_then_all_and_then_nobody(process: Process) -> None:
     said = io.StringIO()
     with ExitStack() as stack:
-        link = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
-        door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
+        link = stack.enter_context(closing(bind("127.0.0.1", 0, 100)))
+        door = stack.enter_context(closing(bind("127.0.0.1", 0, 100)))
         bounds = Bounds(unfinished=200, each=60, door=500, high=10**6, low=10**6, backlog=100)
         log = Log(said, time.monotonic)
-        usher = Usher(process, {"link": link, "door": door}, bounds, log)
+        usher = Usher(process, link, door, bounds, log)
         with ExitStack() as strangers:
             for _ in range(bounds.each + SLACK):
                 assert comes_in(link, "127.0.0.2", strangers)
@@ -171,3 +170,11 @@ def test_the_usher_shuts_who_is_shown_out_and_nobody_else(process: Process) -> N
         process.shut(frozenset({ends[1].getsockname()}))
         assert ends[1].recv(1) == b""
         assert select.select([ends[0], ends[2]], [], [], 0)[0] == []
+
+
+def test_another_master_on_the_port_is_told() -> None:
+    with (
+        closing(bind("127.0.0.1", 0, 100)) as first,
+        pytest.raises(ListenError, match="is another master running"),
+    ):
+        bind("127.0.0.1", first.port, 100)

@@ -4,8 +4,6 @@ the front is kept in, everything that speaks with anybody after it.
 
 from __future__ import annotations
 
-import socket
-
 import zmq
 from zmq.utils import z85
 
@@ -31,8 +29,9 @@ def serve(upstream: Upstream, first: list[ToFront], log: Log, decide: gate.Decid
     link = sockets.bind(setup.bind, setup.link_port, bounds.backlog)
     door = sockets.bind(setup.bind, setup.door_port, bounds.backlog)
     confine.drop_root()
-    port = link.getsockname()[1]
-    _kept = confine.enclose((directory, process.directory), port, setup.confinement, log.say)
+    usher = Usher(process, link, door, bounds, log)
+    readable = (directory, process.directory)
+    _kept = confine.enclose(readable, link.port, setup.confinement, log.say)
     context: sockets.Context = zmq.Context()
     counts = Counts()
     gatekeeper = gate.Gate(context, log, decide)
@@ -51,8 +50,8 @@ def serve(upstream: Upstream, first: list[ToFront], log: Log, decide: gate.Decid
         gate=gatekeeper,
         probe=Probe(context, _our_link(setup, link), zmq.curve_public(z85.encode(setup.secret))),
         process=process,
-        guard=Guard(process, frozenset({port, door.getsockname()[1]})),
-        usher=Usher(process, {"link": link, "door": door}, bounds, log),
+        guard=Guard(process, frozenset({link.port, door.port})),
+        usher=usher,
         counts=counts,
         log=log,
         descriptors=descriptors,
@@ -60,6 +59,6 @@ def serve(upstream: Upstream, first: list[ToFront], log: Log, decide: gate.Decid
     Front(parts).run(rest)
 
 
-def _our_link(setup: Setup, link: socket.socket) -> str:
+def _our_link(setup: Setup, link: sockets.Listener) -> str:
     address = "127.0.0.1" if setup.bind == "0.0.0.0" else setup.bind
-    return f"tcp://{address}:{link.getsockname()[1]}"
+    return f"tcp://{address}:{link.port}"

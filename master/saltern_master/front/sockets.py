@@ -6,8 +6,12 @@
 * MAXMSGSIZE bounds a frame before it is read; HWM bounds whole messages only, so a message of
   endless parts is guard.py's to end.
 * MANDATORY and NOBLOCK: what cannot be sent is told, and not lost or waited for.
-* The kernel's socket is ours: made before the front is kept in (confine.py), and given to libzmq as
-  a descriptor of its own, so that usher.py can still speak with it.
+* The kernel's sockets are ours: made before the front is kept in (confine.py). libzmq is given a
+  descriptor of its own of the one that it takes connections from.
+* No HEARTBEAT_IVL: its timer writes to a connection whose input waits for us and which failed
+  meanwhile, and libzmq ends the process by an assertion (stream_engine_base.cpp, out_event). So
+  whoever says too much and goes away would end the front. Nodes' own heartbeats, and TCP's, find
+  links that lead nowhere, within 65 s.
 * HWM is set before bind and never again: 4.3.5 may crash otherwise (libzmq #4647).
 """
 
@@ -26,7 +30,9 @@ from saltern_master.errors import MasterError
 
 HANDSHAKE_MS: Final = 5_000
 HIGH_WATER: Final = 16
-"""Messages queued to or from one peer: 4 MiB in, and 2 MiB of blobs out, at the most."""
+HIGH_WATER_IN: Final = 4
+"""Messages queued to one peer (2 MiB of blobs at the most) and from one (1 MiB). A peer that says
+more waits: a hundred hostile ones hold 100 MiB of ours."""
 
 
 class ListenError(MasterError):
@@ -52,28 +58,57 @@ class Letter:
     data: bytes | None  # None: not one frame
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Two sockets of one port (SO_REUSEPORT): usher.py says who comes to which."""
+
+    entrance: socket.socket  # libzmq takes connections from here
+    room: socket.socket  # nobody does from here: the kernel lets one wait, and drops others' SYNs
+
+    @property
+    def port(self) -> int:
+        """The port that it really has."""
+        return int(self.entrance.getsockname()[1])
+
+    def close(self) -> None:
+        """Close both."""
+        self.entrance.close()
+        self.room.close()
+
+
 Context = zmq.Context[zmq.Socket[bytes]]
 Router = zmq.Socket[bytes]
 
 
-def bind(address: str, port: int, backlog: int) -> socket.socket:
-    """Give a listening socket; port 0: any. ListenError names what stood against it."""
+def bind(address: str, port: int, backlog: int) -> Listener:
+    """Give a listener; port 0: any. ListenError names what stood against it."""
+    entrance, room = socket.socket(), socket.socket()
     try:
-        listener = socket.create_server((address, port), backlog=backlog)
+        for one, where in ((entrance, port), (room, 0)):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.setblocking(False)
+            if one is room:  # only now: so another master's port is seen to be taken
+                where = entrance.getsockname()[1]
+                entrance.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                room.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            one.bind((address, where))
+        entrance.listen(backlog)  # first: the program counts them in this order
+        room.listen(0)
     except OSError as error:
+        entrance.close()
+        room.close()
         what = f"cannot listen on {address} port {port}: {error.strerror}"
         raise ListenError(f"{what}; is another master running, is the address ours?") from error
-    listener.setblocking(False)
-    return listener
+    return Listener(entrance, room)
 
 
-def listen(context: Context, secret: bytes, domain: bytes, listener: socket.socket) -> Router:
-    """Give a socket that is bound to the listener, which stays the caller's."""
+def listen(context: Context, secret: bytes, domain: bytes, listener: Listener) -> Router:
+    """Give a socket that takes what comes to the entrance; the listener stays the caller's."""
     router = context.socket(zmq.ROUTER)
     _close_to_strangers(router, secret, domain)
     _bound(router)
-    address, port = listener.getsockname()
-    router.setsockopt(zmq.USE_FD, os.dup(listener.fileno()))
+    address, port = listener.entrance.getsockname()
+    router.setsockopt(zmq.USE_FD, os.dup(listener.entrance.fileno()))
     router.bind(f"tcp://{address}:{port}")
     return router
 
@@ -124,16 +159,13 @@ def _bound(router: Router) -> None:
     options = {
         zmq.MAXMSGSIZE: MAX_ON_WIRE,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
-        zmq.RCVHWM: HIGH_WATER,
+        zmq.RCVHWM: HIGH_WATER_IN,
         zmq.SNDHWM: HIGH_WATER,
-        zmq.HEARTBEAT_IVL: 15_000,
-        zmq.HEARTBEAT_TIMEOUT: 45_000,
-        zmq.HEARTBEAT_TTL: 60_000,
         zmq.TCP_KEEPALIVE: 1,
-        zmq.TCP_KEEPALIVE_IDLE: 60,
-        zmq.TCP_KEEPALIVE_INTVL: 15,
-        zmq.TCP_KEEPALIVE_CNT: 4,
-        zmq.TCP_MAXRT: 60_000,
+        zmq.TCP_KEEPALIVE_IDLE: 20,
+        zmq.TCP_KEEPALIVE_INTVL: 10,
+        zmq.TCP_KEEPALIVE_CNT: 3,
+        zmq.TCP_MAXRT: 45_000,
         zmq.ROUTER_MANDATORY: 1,
         zmq.ROUTER_HANDOVER: 0,
         zmq.LINGER: 0,

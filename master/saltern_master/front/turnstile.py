@@ -6,7 +6,7 @@ readable; nobody new gets in then. So the limit is never reached. Pure; usher.py
 * A connection is finished when the other side has more than WELCOME from us: on the link it knows
   a node's key then. Finished ones of the link are never touched.
 * Of unfinished ones there may be so many in all, and of one address half as many. Above that what
-  asks anew is not heard (the kernel drops its SYN, and the client's asks again after a second).
+  asks anew is not heard (the kernel drops its SYN, and the client asks again after a second).
   libzmq itself ends what is unfinished after HANDSHAKE_IVL, so there is room all the time.
 * Nodes behind one address finish within milliseconds: there may be any number of them.
 * The door is open to every key, so all of its connections together have a share. Above it the

@@ -1,8 +1,11 @@
 """The usher: does what the turnstile decides, at the two sockets that listen.
 
-* Who is not to be heard is dropped by the kernel: a classic BPF program at the listening socket
-  (SO_ATTACH_FILTER, socket(7)) passes over SYNs of some addresses, or all. It needs no rights, and
-  costs nothing for what is connected already.
+* Each port has two sockets that listen (sockets.Listener): libzmq's, and a waiting room that takes
+  one connection and is not served. A classic BPF program (SO_ATTACH_REUSEPORT_CBPF, socket(7))
+  sends some addresses, or all, to the room; there the kernel drops SYNs, and the clients' ask
+  again. It needs no rights, and costs nothing for what is connected already. (SO_ATTACH_FILTER
+  would need no room, but newer kernels keep it from TCP sockets of those without CAP_NET_ADMIN.)
+* Who waits in the room is sent away in the next turn, and comes again by himself.
 * Connections are looked at only while there are more descriptors than sessions explain, and for
   no more than a tenth of the time.
 """
@@ -13,34 +16,35 @@ import ctypes
 import socket
 import struct
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 from saltern_master.front.log import Log
 from saltern_master.front.process import Peer, Process
+from saltern_master.front.sockets import Listener
 from saltern_master.front.turnstile import Bounds, Closed, Turn, turn
 
 SLACK: Final = 64
 """Descriptors that need no explanation: the front's own, and a few that come and go."""
 MOST_ADDRESSES: Final = 500  # in one program: the kernel bounds its length (optmem_max)
-_ATTACH, _DETACH = 26, 27  # asm-generic/socket.h
-_BYTE, _WORD, _AND, _SET, _EQUAL, _RETURN = 0x30, 0x20, 0x54, 0x45, 0x15, 0x06
-_FLAGS: Final = 13  # offset in the TCP header, where the program begins to read
-_SYN, _ACK = 0x02, 0x10
+_ATTACH: Final = 51  # asm-generic/socket.h: SO_ATTACH_REUSEPORT_CBPF
+_WORD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # linux/bpf_common.h: LD W ABS, JEQ K, RET K
 _SOURCE: Final = -0x100000 + 12 & 0xFFFFFFFF  # SKF_NET_OFF: in the IPv4 header
-_PASS: Final = 0xFFFFFFFF
+_ENTRANCE, _ROOM = 0, 1  # in the order in which they began to listen
 
 
 class Usher:
     """Lets in, turns away, shows out."""
 
     def __init__(
-        self, process: Process, listeners: Mapping[str, socket.socket], bounds: Bounds, log: Log
+        self, process: Process, link: Listener, door: Listener, bounds: Bounds, log: Log
     ) -> None:
+        """Begin with all let in."""
         self._process, self._bounds, self._log = process, bounds, log
-        self._listeners = {one.getsockname()[1]: one for one in listeners.values()}
-        self._door = listeners["door"].getsockname()[1]
+        self._listeners = {link.port: link, door.port: door}
+        self._door = door.port
+        for listener in (link, door):
+            send_to_room(listener, frozenset())  # without a program the kernel shares them out
         self._closed = Closed()
         self._since: dict[Peer, float] = {}
         self._again_at = 0.0
@@ -68,11 +72,14 @@ class Usher:
         self._close(decided.closed)
 
     def _close(self, closed: Closed) -> None:
+        if self._closed != Closed():
+            for listener in self._listeners.values():
+                _empty(listener.room)
         if closed == self._closed:
             return
         for port, listener in self._listeners.items():
             everybody = port in closed.ports or len(closed.addresses) > MOST_ADDRESSES
-            _attach(listener, None if everybody else closed.addresses)
+            send_to_room(listener, None if everybody else closed.addresses)
         self._tell(closed)
         self._closed = closed
 
@@ -89,31 +96,27 @@ class Usher:
 
 
 def program(addresses: frozenset[str] | None) -> bytes:
-    """Give the program that passes over SYNs of these addresses; None: of all. Pure."""
-    steps: list[tuple[int, int, int, int]] = [
-        (_BYTE, 0, 0, _FLAGS),
-        (_AND, 0, 0, _SYN | _ACK),
-        (_EQUAL, 1, 0, _SYN),
-        (_RETURN, 0, 0, _PASS),
-    ]
-    if addresses is not None:
-        steps.append((_WORD, 0, 0, _SOURCE))
+    """Give the program that sends these addresses to the room; None: all of them. Pure."""
+    if addresses is None:
+        steps = [(_RETURN, 0, 0, _ROOM)]
+    else:
+        steps = [(_WORD, 0, 0, _SOURCE)]
         for address in sorted(addresses):
             number = int.from_bytes(socket.inet_aton(address), "big")
-            steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, 0)]
-        steps.append((_RETURN, 0, 0, _PASS))
-    else:
-        steps.append((_RETURN, 0, 0, 0))
+            steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ROOM)]
+        steps.append((_RETURN, 0, 0, _ENTRANCE))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
-def _attach(listener: socket.socket, addresses: frozenset[str] | None) -> None:
-    if addresses is not None and not addresses:
-        with suppress(FileNotFoundError):  # there was none
-            listener.setsockopt(socket.SOL_SOCKET, _DETACH, 0)
-        return
-    code = ctypes.create_string_buffer(program(addresses))
-    length = (len(code) - 1) // 8
-    listener.setsockopt(
-        socket.SOL_SOCKET, _ATTACH, struct.pack("=HxxxxxxQ", length, ctypes.addressof(code))
-    )
+def send_to_room(listener: Listener, addresses: frozenset[str] | None) -> None:
+    """Let nobody of these addresses come to the entrance; None: nobody at all."""
+    code = program(addresses)
+    held = ctypes.create_string_buffer(code)
+    filled = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(held))
+    listener.entrance.setsockopt(socket.SOL_SOCKET, _ATTACH, filled)
+
+
+def _empty(room: socket.socket) -> None:
+    with suppress(BlockingIOError, ConnectionError):
+        while True:
+            room.accept()[0].close()
