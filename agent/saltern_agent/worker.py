@@ -28,6 +28,7 @@ class Worker(Generic[K]):
         self._posted: deque[Callable[[], None]] = deque()
         self._jobs: SimpleQueue[Callable[[K], None] | None] = SimpleQueue()
         self._make = make
+        self.signs = 0  # of life: how often something was posted, about
         self.waiting = 0  # jobs submitted and not ended; changed by the loop's thread alone
         self._thread = Thread(target=self._work, name="keeper", daemon=True)
 
@@ -57,6 +58,7 @@ class Worker(Generic[K]):
     def post(self, call: Callable[[], None]) -> None:
         """Have something called in the loop's thread; from any thread."""
         self._posted.append(call)
+        self.signs += 1
         os.eventfd_write(self._wake, 1)
 
     def wait(self) -> None:

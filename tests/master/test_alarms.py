@@ -15,9 +15,11 @@ from saltern_master.front.frames import Load
 from saltern_master.records.codec import Held
 from saltern_master.records.nodes import Node
 from saltern_master.records.restored import Restored
+from saltern_protocol.messages import Health
 
 from tests.master.core_stand import core_stand
 from tests.master.homes import made_home
+from tests.protocol.examples import FROM_NODE
 
 NOW = 1_800_000_000.0
 W1 = Node(name="w1", node_class="worker", state="joined", incarnation="0" * 32, key="1" * 64)
@@ -28,10 +30,17 @@ def peer(**session: object) -> Peer:
     return Peer(held=Held("nodes/w1", W1, 1), session=Session(**session))  # type: ignore[arg-type]
 
 
+def peer_with(**fields: object) -> Peer:
+    return Peer(held=Held("nodes/w1", W1, 1), **fields)  # type: ignore[arg-type]
+
+
+HEALTH = next(one for one in FROM_NODE.values() if isinstance(one, Health))
+STUCK = replace(HEALTH, state="stuck")
 WELL: dict[str, Situation] = {
     "nothing": Situation(NOW),
     "a node with nothing": Situation(NOW, {"w1": peer(greeted=True)}),
     "a node that is away": Situation(NOW, {"w1": peer(held=3)}),
+    "one that was stuck and is away": Situation(NOW, {"w1": peer_with(health=STUCK)}),
     "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=79)),
 }
 WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
@@ -42,6 +51,14 @@ WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
     "a key that two machines have": (
         Situation(NOW, {"w1": Peer(held=Held("nodes/w1", replace(W1, state="locked"), 1))}),
         ("locked", "w1"),
+    ),
+    "an agent that hangs": (
+        Situation(NOW, {"w1": peer_with(wedged=NOW - 70)}),
+        ("not-working", "w1"),
+    ),
+    "an agent whose worker hangs": (
+        Situation(NOW, {"w1": peer_with(session=Session(greeted=True), health=STUCK)}),
+        ("stuck", "w1"),
     ),
     "a store that is an older copy": (
         Situation(NOW, load=LOAD, restored=Restored(taken=NOW - 9, at=NOW - 1, turn=3)),

@@ -15,6 +15,7 @@ from saltern_agent.items import MAX_HINDRANCES, Asked, cut, hindrance, micro, re
 from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.link.pages import no_plan, pages
+from saltern_agent.link.progress import Progress
 from saltern_agent.link.words import Refuse
 from saltern_agent.loop import Agent, Look
 from saltern_agent.plan import Plan
@@ -31,6 +32,7 @@ class AgentDeeds:
     agent: Agent
     vitals: Callable[[], Vitals]
     applying: Applying = field(init=False)
+    progress: Progress = field(default_factory=Progress, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "applying", Applying(self.agent))
@@ -39,10 +41,14 @@ class AgentDeeds:
         """Say how the agent is."""
         agent, status, vitals = self.agent, self.agent.status, self.vitals()
         state = status.state if status else "starting"
+        state = "applying" if agent.turns.applying else state
+        worker = agent.worker
+        if self.progress.stuck(worker.waiting, worker.signs, agent.clocks.monotonic()):
+            state = "stuck"
         return Health(
             tick=agent.ticks,
             at_us=micro(agent.clocks.wall()),
-            state="applying" if agent.turns.applying else state,
+            state=state,
             version=(status.version or 0) if status else 0,
             drift=len(status.drift) if status else 0,
             load_percent=vitals.load_percent,

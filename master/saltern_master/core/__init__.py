@@ -23,6 +23,7 @@ what is done:
   kube.py          Node objects; reach.py: the way to the API server
   vigilant.py      the store, watched: a disk that fails an fsync ends core
   front.py         the front as a child: started, supervised, spoken with
+  heavy.py         heavy frames wait for light ones
   desk.py          frames from the front: decide, commit, answer
 where it meets:
   office.py        the parts and what passes between them

@@ -25,6 +25,7 @@ from saltern_master.records.restored import Restored
 from saltern_master.signing.authority import Authority
 
 DESCRIPTORS_PERCENT: Final = 80
+RESTART: Final = "systemctl restart saltern-agent"
 DAY: Final = 24 * 3600
 ROOT_EARLY: Final = 60 * DAY
 """So long before it expires a root is told of: people have to meet for the next one."""
@@ -75,6 +76,27 @@ def _locked(situation: Situation) -> Iterable[Alarm]:
                 "what they have",
                 remedy="stop the copy and delete its /etc/saltern/link.key, then: saltern node "
                 f"unlock {name}; where the key was stolen: saltern node revoke {name}",
+            )
+
+
+def _wedged(situation: Situation) -> Iterable[Alarm]:
+    """An agent that hangs: what it holds is not looked at."""
+    for name, peer in sorted(situation.peers.items()):
+        if peer.wedged:
+            yield Alarm(
+                kind="not-working",
+                node=name,
+                since=peer.wedged,
+                why="its link is up, and its agent says nothing",
+                remedy=f"on {name}: {RESTART}",
+            )
+        elif peer.session.greeted and peer.health is not None and peer.health.state == "stuck":
+            yield Alarm(
+                kind="stuck",
+                node=name,
+                since=0.0,
+                why="its agent answers, and what it has in hand does not get on",
+                remedy=f"on {name}: journalctl -u saltern-agent names the resource; {RESTART}",
             )
 
 

@@ -232,6 +232,8 @@ class Desk:
                 self._comings.came(name)
         else:
             self._known.disconnected([name], now)
+            if frame.linked:
+                self._known.wedged(name, now)
             if was_here:
                 self._comings.went(name)
 

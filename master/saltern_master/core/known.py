@@ -81,14 +81,19 @@ class Known:
     def connected(self, name: str, now: float) -> None:
         """A node's session begins."""
         self.gone.pop(name, None)
-        self.put(replace(self.peers[name], session=Session(), heard=now))
+        self.put(replace(self.peers[name], session=Session(), heard=now, wedged=0.0))
 
     def disconnected(self, names: Iterable[str], now: float) -> None:
         """These nodes' sessions ended."""
         for name in names:
             if name in self.peers:
                 self.gone.setdefault(name, now)
-                self.put(replace(self.peers[name], session=Session()))
+                self.put(replace(self.peers[name], session=Session(), wedged=0.0))
+
+    def wedged(self, name: str, now: float) -> None:
+        """A node's connection is up, and its agent has said nothing for long."""
+        peer = self.peers[name]
+        self.put(replace(peer, wedged=peer.heard or now))
 
     def snapshot(self) -> Snapshot:
         """Give what restore() takes."""

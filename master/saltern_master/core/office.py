@@ -17,6 +17,7 @@ from saltern_master.core.alarms import Alarm, Situation, Watch
 from saltern_master.core.desk import Deed, Desk, Welcome
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
+from saltern_master.core.heavy import Heavy
 from saltern_master.core.instances import Instances
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes, Reach
@@ -81,7 +82,7 @@ class Office:
             log,
         )
         self.patience = Patience(self.known, self.desk, settings.limits, clock, log)
-        self._alarms = Watch(log)
+        self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 
     # What runs as long as core does
@@ -175,12 +176,16 @@ class Office:
             yield grant(peer)
 
     def heard(self, frames: Sequence[ToCore]) -> None:
-        """Take all frames that came together."""
+        """Take all frames that came together, the heavy ones after others."""
+        self._heavy.heard(frames)
+
+    def _take(self, frames: Sequence[ToCore]) -> None:
         self.desk.heard(frames)
         self.patience.stir()
 
     def lost(self) -> None:
         """Nobody is connected any more."""
+        self._heavy.drop()
         self.desk.seen.front_is(None)
         self.known.disconnected(tuple(self.known.peers), self.clock())
         self.patience.stir()

@@ -36,6 +36,7 @@ class Peer:
     instances: Instances = field(default_factory=Instances)
     health: Health | None = None
     heard: float = 0.0
+    wedged: float = 0.0  # since when its link is up and its agent says nothing; 0: it is not so
     health_kept: float = 0.0
     reported: int = 0  # up to which item its word is kept
     drift: Open = field(default_factory=dict)  # by resource

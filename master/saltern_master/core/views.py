@@ -131,6 +131,8 @@ def drift_view(drift: Drift) -> DriftView:
 
 
 def _health(peer: Peer | None, health: Health | None) -> str:
+    if peer is not None and peer.wedged:
+        return "not working"
     if peer is not None and peer.session.greeted and peer.is_ahead:
         return "ahead of the master's store: apply again"
     return health.state if health is not None else ""

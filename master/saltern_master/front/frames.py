@@ -112,10 +112,12 @@ class Up(Frame, frozen=True, tag="up"):
 class Silent(Frame, frozen=True, tag="silent"):
     """A session ended: 45 seconds of nothing, a connection gone, a quarantine.
 
-    What was told to this peer and not answered may be lost. The next thing from it is Up.
+    What was told to this peer and not answered may be lost. The next thing from it is Up, or once
+    more Silent, `linked`: its connection is up, and it says nothing.
     """
 
     key: Key
+    linked: bool = False
 
 
 class Knock(Frame, frozen=True, tag="knock"):

@@ -4,7 +4,8 @@
   very next letter on, and told so and why, once on each of its connections.
 * A routing id belongs to the session that said Hello on it. When another key speaks on it, that
   session's connection is gone: libzmq gives an id away only then.
-* Core hears of a session's end by Silent, except where core ended it.
+* Core hears of a session's end by Silent, except where core ended it. Of who fell silent it hears
+  once more where the link is up all the same: libzmq's thread answers there, the agent does not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from saltern_master.front.sockets import Letter, Router, Sent, send
 _ACK_BYTES: Final = 32  # an Ack is shorter: no need to read a longer message
 
 _REVOKED: Final = Refused(reason="revoked", why="this key is no node of this master")
+_AGAIN: Final = messages.encode(messages.Again())
 _MOST_REASONS: Final = 10_000
+WEDGED_SECONDS: Final = 70.0
+"""Of silence, after which a link that is up means an agent that hangs: a link that leads nowhere is
+dropped by libzmq's heartbeats before that (sockets.py: 15 s between two, 45 s without answer)."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,9 @@ class Link:
         self._sessions: dict[bytes, Session] = {}
         self._routes: dict[bytes, bytes] = {}  # whose session a connection is
         self._route_of: dict[bytes, bytes] = {}  # the same, from the other side
+        self._quiet: dict[
+            bytes, tuple[bytes, float]
+        ] = {}  # who fell silent: connection, when heard
         self._grants: dict[bytes, frozenset[bytes]] = {}
         self._allowed: frozenset[bytes] = frozenset()
         self._told: dict[bytes, set[bytes]] = {}  # revoked keys, and which connections know it
@@ -62,6 +70,7 @@ class Link:
             self._forget(key)
             self._sessions.pop(key, None)
             self._grants.pop(key, None)
+            self._quiet.pop(key, None)
         for key in self._told.keys() & keys:
             del self._told[key]
         for key in self._why.keys() & keys:
@@ -98,6 +107,7 @@ class Link:
         owner = self._routes.get(letter.route, key)
         if owner != key:
             self._fall(owner)
+        self._quiet.pop(key, None)
         data = letter.data or b""  # not one frame: as malformed as nothing
         self._counts.bytes_in += len(data)
         before = self._sessions.get(key, Session())
@@ -131,10 +141,17 @@ class Link:
         return self._outgoing.next_at()
 
     def sweep(self, now: float) -> None:
-        """End the sessions of those who said nothing for too long."""
-        for key in list(self._route_of):
-            if peer.silent(self._sessions[key], now):
+        """End the sessions of those who said nothing for too long; ask whether they hang."""
+        for key, route in list(self._route_of.items()):
+            session = self._sessions[key]
+            if peer.silent(session, now):
                 self._fall(key)
+                self._quiet[key] = (route, session.heard_at)
+        for key, (route, heard_at) in list(self._quiet.items()):
+            if now - heard_at >= WEDGED_SECONDS:
+                del self._quiet[key]
+                if self._send(route, _AGAIN) is not Sent.GONE:
+                    self._upward(Silent(key=key, linked=True))
 
     def _do(self, effect: peer.Effect, key: bytes, route: bytes, data: bytes, now: float) -> None:
         match effect:
