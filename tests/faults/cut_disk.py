@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.faults.agent_process import AgentError
 
-BYTES = 24 << 20
+BYTES = 16 << 20
 TRIES = 50
 HOW = "copies of an ext4 image; a drive's own cache is not tried"
 

@@ -1,15 +1,19 @@
 """Fault 3: the power is cut while the agent applies.
 
 One agent applies one version after the other; strace stops it behind calls that the seed draws, and
-what its disk holds then is copied. One more cut comes when an apply was said to be converged. Each
-copy is mounted, read, and given to a new agent.
+what its disks hold then is copied. One more cut comes when an apply was said to be converged. Each
+copy is mounted, read, and given to a new agent. The node's files have a disk of their own: on one
+disk, ext4 would write what was never synced whenever the journal syncs itself.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -44,10 +48,55 @@ STEP = 19  # one call in so many of each name is followed by a cut
 
 
 @dataclass(frozen=True, slots=True)
+class Disks:
+    """The images of a node's files and of its agent's state, and where they are mounted."""
+
+    files: Path
+    state: Path
+    places: Path
+
+    @property
+    def node(self) -> HeldNode:
+        """The node that lies on them."""
+        return HeldNode(self.places / "files/node", self.places / "state/node")
+
+    @contextmanager
+    def new(self) -> Iterator[HeldNode]:
+        """Make both and have them mounted."""
+        with (
+            new_disk(self.files, self.places / "files"),
+            new_disk(self.state, self.places / "state"),
+        ):
+            yield self.node
+
+    @contextmanager
+    def mounted(self) -> Iterator[HeldNode]:
+        """Have both mounted."""
+        with (
+            mounted(self.files, self.places / "files"),
+            mounted(self.state, self.places / "state"),
+        ):
+            yield self.node
+
+    def settle(self) -> None:
+        """Have on them what the test itself wrote."""
+        for place in ("files", "state"):
+            settle(self.places / place)
+
+    def cut(self, copies: Path) -> Disks:
+        """Copy what both hold now, while nobody writes."""
+        copies.mkdir()
+        (copies / "mounted").mkdir()
+        cut(self.files, self.places / "files", copies / "files")
+        cut(self.state, self.places / "state", copies / "state")
+        return Disks(copies / "files", copies / "state", copies / "mounted")
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """What a power cut left, and what the agent was at."""
 
-    image: Path
+    disks: Disks
     version: int  # that was being applied
     told: int  # that the agent had said to be converged
 
@@ -67,11 +116,12 @@ class Tally:
 def run(trial: Trial) -> Seen:
     """Cut, as often as is asked for."""
     chance, tally = random.Random(trial.seed), Tally()
-    image, place = trial.directory / "disk", trial.directory / "mounted"
-    with new_disk(image, place):
-        node = HeldNode(place / "node", place / "node/var/lib/saltern")
+    own = trial.directory
+    disks = Disks(own / "files", own / "state", own / "mounted")
+    disks.places.mkdir()
+    with disks.new() as node:
         node.make()
-        settle(place)  # what the test itself wrote
+        disks.settle()
         with running(node) as agent:
             agent.settled()
             _must_apply(agent, 1)
@@ -79,9 +129,9 @@ def run(trial: Trial) -> Seen:
             while tally.tried < trial.rounds:
                 version += 1
                 left = trial.rounds - tally.tried
-                for copy in _cut_through(agent, image, version, chance, left):
-                    _judge(copy, trial, tally)
-                    copy.image.unlink()
+                for copy in _cut_through(agent, disks, version, chance, left):
+                    _judge(copy, tally)
+                    shutil.rmtree(copy.disks.places.parent)
     for text in tally.said:
         trial.say(text)
     figures = (
@@ -99,7 +149,7 @@ def _must_apply(agent: AgentProcess, version: int) -> None:
 
 
 def _cut_through(
-    agent: AgentProcess, image: Path, version: int, chance: random.Random, most: int
+    agent: AgentProcess, disks: Disks, version: int, chance: random.Random, most: int
 ) -> list[Copy]:
     """Apply a version, and give what cuts on the way left."""
     # Few cuts are to be spread over one apply, which makes some 340 such calls.
@@ -110,8 +160,7 @@ def _cut_through(
     copies: list[Copy] = []
 
     def cut_now(told: int) -> None:
-        copy = image.with_name(f"copy-{len(copies)}")
-        cut(image, agent.node.root.parent, copy)
+        copy = disks.cut(disks.files.with_name(f"copy-{len(copies)}"))
         copies.append(Copy(copy, version, told))
 
     with traced(agent, *wishes):
@@ -134,11 +183,9 @@ def _is_stopped(agent: AgentProcess) -> bool:
     return stat.rpartition(")")[2].split()[0] == "T"
 
 
-def _judge(copy: Copy, trial: Trial, tally: Tally) -> None:
-    place = trial.directory / "after"
+def _judge(copy: Copy, tally: Tally) -> None:
     before, after = wanted(copy.version - 1), wanted(copy.version)
-    with mounted(copy.image, place):
-        node = HeldNode(place / "node", place / "node/var/lib/saltern")
+    with copy.disks.mounted() as node:
         found = node.tree()
         broken = torn(found, (before, after))
         version = node.recorded()[0]

@@ -103,7 +103,9 @@ class HeldNode:
         """Read from the journal which version was accepted (0: none), and whether it goes on."""
         connection = sqlite3.connect(self.places.journal)
         try:
-            row = connection.execute("SELECT statement, unfinished FROM accepted").fetchone()
+            there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted'")
+            asked = "SELECT statement, unfinished FROM accepted"
+            row = connection.execute(asked).fetchone() if there.fetchone() else None
         finally:
             connection.close()
         if row is None:
