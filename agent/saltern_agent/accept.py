@@ -40,6 +40,7 @@ class Taken:
     document: Document
     body: Body
     statement: Statement
+    trust: Trust
 
 
 def proposed(identity: Identity, accepted: Accepted | None, data: bytes, now: float) -> Taken:
@@ -120,7 +121,7 @@ def _believe(
 
 def _read(believed: Believed, identity: Identity) -> Taken:
     body = _permitted(believed.trust, believed.statement.body, identity)
-    return Taken(believed.document, body, believed.statement)
+    return Taken(believed.document, body, believed.statement, believed.trust)
 
 
 def _permitted(trust: Trust, data: bytes, identity: Identity) -> Body:

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_protocol.errors import ProtocolError, printable
+from saltern_protocol.trust import Trust
 from saltern_states.body import Body, BodyError
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError
@@ -78,6 +79,7 @@ class Keeper:
     boot: Boot
     body: Body = field(default_factory=Body)
     document: Document | None = None
+    trust: Trust | None = None  # the root and the policy that the document came under
     last: Result | None = None
     owing: bool = False  # something is still to be taken back
     doubted: set[str] = field(default_factory=set)  # what could not be read at its last look
@@ -103,7 +105,7 @@ class Keeper:
         except (BodyError, ProtocolError) as error:  # another release wrote it, or its policy did
             self.trouble = f"cannot read what was accepted: {error}; give this node a new statement"
             return False
-        self.body, self.document = taken.body, taken.document
+        self.body, self.document, self.trust = taken.body, taken.document, taken.trust
         self.ledger.load(self.body)
         self.owing = any(step.verb != "hold" for step in self._steps())
         return accepted.unfinished
@@ -133,7 +135,8 @@ class Keeper:
         try:
             taken = proposed(self.identity, self.journal.accepted(), statement, asked.at)
             self.ledger.accept(encode_statement(taken.statement), asked.at, turn)
-            self.body, self.document, self.trouble = taken.body, taken.document, ""
+            self.body, self.document, self.trust = taken.body, taken.document, taken.trust
+            self.trouble = ""
             self.asked = asked
         except (ProtocolError, BodyError, JournalError) as error:
             self.ledger.tell(refused_statement(asked, statement, error, self.clock()))

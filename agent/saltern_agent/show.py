@@ -58,6 +58,7 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
             f"document   version {status.version}, epoch {status.epoch}, "
             f"expires {_date(status.expires or 0)}"
         )
+        yield f"trust      {', '.join(_ground(status, now))}"
         yield f"body       {status.body[:16]}…, {status.resources} resources"
         yield f"changes    {status.changes} by the last apply, {status.restored} after boot"
     if status.looks:
@@ -69,6 +70,16 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
         yield from _link(line.link, now)
     yield f"agent      pid {line.pid}, {pss / 2**20:.1f} MiB PSS"
     yield from _wrong(status, now)
+
+
+def _ground(status: Status, now: float) -> Iterator[str]:
+    """Give root and policy, each with its end: nothing new is taken after it."""
+    for name, version, until in (
+        ("root", status.root, status.root_expires),
+        ("policy", status.policy, status.policy_expires),
+    ):
+        end = until or 0
+        yield f"{name} {version} {'until' if end > now else 'ended'} {_date(end)}"
 
 
 def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:

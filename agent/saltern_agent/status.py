@@ -26,6 +26,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     epoch: int | None = None
     expires: int | None = None
+    root: int | None = None  # the version that this node believes
+    root_expires: int | None = None  # then it takes no new document, and holds what it has
+    policy: int | None = None
+    policy_expires: int | None = None  # the same
     body: str = ""  # SHA-256
     resources: int = 0
     changes: int = 0  # of the last converge
@@ -65,6 +69,7 @@ def status_of(keeper: Keeper) -> Status:
             state="unreadable document" if keeper.trouble else "no document",
             trouble=keeper.trouble or keeper.ledger.trouble,
         )
+    root, policy = (keeper.trust.root, keeper.trust.policy) if keeper.trust else (None, None)
     state = "drifted" if drift else "not converged" if bad else "converged"
     return Status(
         cluster=document.cluster,
@@ -73,6 +78,10 @@ def status_of(keeper: Keeper) -> Status:
         version=document.version,
         epoch=document.epoch,
         expires=document.expires,
+        root=root.version if root else None,
+        root_expires=root.expires if root else None,
+        policy=policy.version if policy else None,
+        policy_expires=policy.expires if policy else None,
         body=document.body.hex(),
         resources=len(keeper.body.resources),
         changes=last.changes if last else 0,

@@ -15,13 +15,16 @@ from random import Random
 
 import pytest
 from msgspec.structs import replace
+from saltern_agent.answers import StatusLine
 from saltern_agent.client import ask
-from saltern_agent.control import AskApply, AskPlan
+from saltern_agent.control import AskApply, AskPlan, AskStatus
 from saltern_agent.events import End
 from saltern_agent.places import Places, pin
+from saltern_agent.show import show_status
 from saltern_protocol.documents import body_hash, encode_identity
 from saltern_protocol.policy import Allow, outside
 from saltern_protocol.root import Root
+from saltern_protocol.terms import LAST_SECOND
 from saltern_protocol.testing import key, role, signed_root
 from saltern_states.absent_link import AbsentLink
 from saltern_states.artifact import Artifact
@@ -228,3 +231,15 @@ def test_a_root_that_drops_the_key_ends_it(node: Node) -> None:
     text = (node.root / "etc/docker/daemon.json").read_text()
     assert text == "under root 3\n"
     assert node.apply(Parts(stolen.document, stolen.body, POLICY, roots, (key(23),))).ok
+
+
+def test_status_says_under_what_it_stands_and_until_when(node: Node) -> None:
+    line, _ = ask(node.places.control, AskStatus())
+    assert isinstance(line, StatusLine)
+    status = line.status
+    assert (status.root, status.policy) == (2, 3)
+    assert (status.root_expires, status.policy_expires) == (ROOT_2.expires, POLICY.expires)
+    shown = list(show_status(line, 0, 1.0))
+    assert "trust      root 2 until 9999-12-31" in "\n".join(shown)
+    late = list(show_status(line, 0, float(LAST_SECOND)))
+    assert "policy 3 ended" in "\n".join(late)
