@@ -172,15 +172,22 @@ def _held_back(situation: Situation) -> Iterable[Alarm]:
             kind="root-held-back",
             node="",
             since=0.0,
-            why=f"root {authority.root.version} is signed under, not the newest one, for this "
-            f"master {authority.held_back}",
-            remedy="see what it lacks: saltern key list",
+            why=f"this master still signs under root {authority.root.version}",
+            remedy=f"the newest one lacks something: {authority.held_back}",
         )
 
 
 Row = Callable[[Situation], Iterable[Alarm]]
 
-ROWS: Final[tuple[Row, ...]] = (_locked, _restored, _ahead, _descriptors, _running_out, _held_back)
+ROWS: Final[tuple[Row, ...]] = (
+    _locked,
+    _wedged,
+    _restored,
+    _ahead,
+    _descriptors,
+    _running_out,
+    _held_back,
+)
 
 
 class Watch:
