@@ -52,7 +52,8 @@ print(sent, lost, flush=True)
 WRITER = """
 import itertools, select, subprocess, sys
 name, = sys.argv[1:]
-iptables, table = "/usr/sbin/iptables-nft", "nat" if name.startswith(("KUBE", "CILIUM")) else "filter"
+iptables = "/usr/sbin/iptables-nft"
+table = "nat" if name.startswith(("KUBE", "CILIUM")) else "filter"
 def call(end, *words, given=""):
     done = subprocess.run([iptables + end, *words], input=given, text=True, capture_output=True)
     return done.returncode == 0

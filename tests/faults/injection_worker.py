@@ -83,7 +83,7 @@ def attack(directory: Path, seed: int, most: int) -> dict[str, Any]:
                     gate(payload)
                     through += 1
                 except REFUSALS as error:
-                    commands._complain(str(error))  # noqa: SLF001  what a person gets to read
+                    commands._complain(str(error))  # what a person gets to read
                 except Exception as error:  # noqa: BLE001  each is a finding
                     strange.append(f"{payload[:60]!r}: {type(error).__name__}: {error}"[:300])
         mark(END)
@@ -117,7 +117,7 @@ def _spec(node: Host, value: Any, at: tuple[str | int, ...], payload: str) -> No
     kind = kind_of(read.spec)
     for verb, plan in (("hold", kind.plan), ("remove", kind.plan_removal)):
         planned = look(node, Step(cast(Any, verb), read))
-        commands._print_all(show_plan(planned_line(planned), diffs=True))  # noqa: SLF001
+        commands._print_all(show_plan(planned_line(planned), diffs=True))
         Log(sys.stdout, journald=False).hear(drift_line(planned, payload, 0.0))
         for change in plan(node, read.spec):
             if not isinstance(change, Blocked):
@@ -130,7 +130,7 @@ def _apply(node: Host, kind: Any, change: Any) -> None:  # noqa: ANN401  # of an
     except HostError as error:
         done = DoneLine("x", "hold", "failed", "", (), str(error), getattr(error, "detail", ""))
         Log(sys.stdout, journald=False).hear(done)
-        commands._print_all(show_done(done))  # noqa: SLF001
+        commands._print_all(show_done(done))
 
 
 def script_gate(payload: str) -> None:
