@@ -6,6 +6,10 @@ SHELL := /bin/sh
 # Debian's source tools build the kubelet where Kubernetes' own download site is not reached.
 SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace
 LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-dev
+# Tests without nodes wait for processes half of their time; of the labs, each has a network and names
+# of its own. `make test LABS=0` boots one node after the other.
+SIDE_BY_SIDE := -n 4 --dist worksteal
+LABS := 2
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
@@ -31,15 +35,14 @@ lint: setup ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, lab nodes, a cluster
-	$(BIN)/pytest -q -m "not lab and not cluster"
-	$(BIN)/pytest -q -p no:randomly -m lab
-	$(BIN)/pytest -q -p no:randomly -m cluster
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster"
+	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadgroup -m "lab or cluster"
 
 test-fast: setup ## what needs no root: seconds
-	$(BIN)/pytest -q -m "not system and not lab and not cluster"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not system and not lab and not cluster"
 
 test-system: system-setup ## the real kernel, in namespaces; needs root
-	$(BIN)/pytest -q -m system
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m system
 
 test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
 	$(BIN)/pytest -q -p no:randomly -m lab

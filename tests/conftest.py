@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import hypothesis
 import pytest
@@ -26,6 +27,15 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("any machine")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep together what shares booted nodes, where tests run side by side."""
+    if item.get_closest_marker("cluster"):
+        item.add_marker(pytest.mark.xdist_group("the cluster"))
+    elif item.get_closest_marker("lab"):
+        shared = "held" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("held" if shared else item.path.stem))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out: dict[str, int] = {}
     kept, gone = [], []
@@ -38,8 +48,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             gone.append(item)
     items[:] = kept
     config.stash[LEFT_OUT] = left_out
+    if hasattr(config, "workeroutput"):  # of pytest-xdist: who tells people has collected nothing
+        config.workeroutput["left out"] = left_out
     if gone:
         config.hook.pytest_deselected(items=gone)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  # pytest-xdist's own, untyped
+    """Take over what a worker has left out: each of them has collected all."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", {})
 
 
 @pytest.hookimpl(trylast=True)
