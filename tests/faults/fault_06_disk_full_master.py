@@ -43,6 +43,7 @@ def run(trial: Trial) -> Seen:
         tellers = [join(master, lines, name) for name in NAMES]
         for _ in range(trial.rounds):
             drain(master, lines, tellers, RECOVERY)
+            forge.cut_wal(place / "home")
             easy += not _told_to_a_full_disk(master, tellers, inside, chance)
             copy = _copied(inside / "home", trial.directory / "copy")
             lost += kept(copy, tellers).lost

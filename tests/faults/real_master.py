@@ -25,7 +25,7 @@ SECONDS = 30.0
 ENOUGH = Settings  # imported here so that a broken core is told before a process of it is begun
 PORTS = re.compile(r"^ready: listens on \S+ ports (\d+) \(link\) and (\d+) \(door\)", re.MULTILINE)
 SERVER = """
-import os, sys
+import os, sqlite3, sys
 from pathlib import Path
 from saltern_master.core.run import run_core
 from saltern_master.errors import MasterError
@@ -34,6 +34,11 @@ for line in sys.stdin:
     word, *given = line.split()
     if word == "wait":
         print(os.waitstatus_to_exitcode(os.waitpid(int(given[0]), 0)[1]), flush=True)
+        continue
+    if word == "cut":
+        db = sqlite3.connect(given[0])
+        print(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone(), flush=True)
+        db.close()
         continue
     home, log = given
     pid = os.fork()
@@ -146,6 +151,12 @@ class Foundry:
         one = Running(pid, log, since, Client(socket), self)
         self._masters.append(one)
         return one
+
+    def cut_wal(self, home: Path) -> None:
+        """Cut -wal off: the next commits would go into the 4 MiB that it has on a full disk too."""
+        found = self.ask(f"cut {home / 'store.db'}")
+        if not found.startswith("(0, 0"):
+            raise AssertionError(f"-wal was not cut off: {found}")
 
     def ask(self, line: str) -> str:
         """Have the server do something."""
