@@ -54,9 +54,7 @@ OPEN_PATHS = {  # the agent opens paths in agent/host; beside that only what is 
     f"{AGENT}/places.py": "its own identity and lock",
 }
 OPENERS = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes", "touch"})
-NO_PATHS = frozenset(
-    {"tar", "tarfile", "_socket", "notices"}
-)  # what has such a method, and no path
+NO_PATHS = frozenset({"tar", "tarfile", "_socket", "notices", "self"})  # what has such a method, and no path
 
 
 @dataclass(frozen=True, slots=True)
