@@ -100,6 +100,16 @@ class AgentProcess:
         """Say whether it has not ended."""
         return self._process.is_alive()
 
+    @property
+    def stopped(self) -> bool:
+        """Say whether all of it is stopped: its poll loop too, which nobody traces."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def go_on(self) -> None:
+        """Go on after a stop; when this returns, `stopped` tells of the next one."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def ended(self, seconds: float = DEADLINE) -> int | None:
         """Wait for its end; gives the exit code, below 0 of a signal. None: it did not end."""
         self._process.join(seconds)

@@ -8,10 +8,8 @@ disk, ext4 would write what was never synced whenever the journal syncs itself.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -165,22 +163,16 @@ def _cut_through(
 
     with traced(agent, *wishes):
         applying.start()
-        while wait_for(lambda: ends or _is_stopped(agent), "the apply to end or to be cut"):
+        while wait_for(lambda: ends or agent.stopped, "the apply to end or to be cut"):
             if ends:
                 break
             cut_now(version - 1)
-            os.kill(agent.pid, signal.SIGCONT)  # at its return nobody is stopped by the last one
+            agent.go_on()
         applying.join()
         cut_now(version)
     if not ends[0].ok:
         raise AgentError(f"version {version} is not applied: {ends[0]}")
     return copies
-
-
-def _is_stopped(agent: AgentProcess) -> bool:
-    """Say whether the whole process is stopped: its poll loop too, which nobody traces."""
-    stat = Path(f"/proc/{agent.pid}/stat").read_text()
-    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 def _judge(copy: Copy, tally: Tally) -> None:

@@ -1,6 +1,7 @@
 """Fault 5: the agent's disk is full.
 
-First each write of an apply, one at a time, finds no space once (strace); then a node whose files
+First each write of an apply, one at a time, finds no space once (strace), and the agent is stopped
+so that what stands there then can be read; then a node whose files
 and journal lie on one tmpfs of 1 MiB is filled to its last byte, is given a document and is
 damaged, and some time later gets its space back. No file may be anything but one of its whole
 versions, and what the master is to be told must all be there in the end.
@@ -16,7 +17,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
+from saltern_agent.events import End
 from saltern_protocol.messages import Applied, DriftEnded, DriftSeen
 from saltern_states.contract import Spec
 from saltern_states.file import File
@@ -106,12 +109,11 @@ def _try(template: HeldNode, top: Path, point: Point, tally: Tally, trial: Trial
     node = copied(template, top)
     with running(node) as agent:
         agent.settled()
-        with traced(agent, f"{point[0]}:error=ENOSPC:when={point[1]}") as trace:
-            end = agent.apply(statement(2))
+        with traced(agent, f"{point[0]}:error=ENOSPC:signal=STOP:when={point[1]}") as trace:
+            end, broken = _apply_and_read(agent)
         if met_a_wake(trace):
             return
         began = time.monotonic()
-        broken = torn(node.tree(), (BEFORE, AFTER))
         taken = _settled(agent)
         if taken != 2 and not agent.apply(statement(2)).ok:
             raise AgentError(f"{point}: there is space again, and the document is not applied")
@@ -126,6 +128,20 @@ def _try(template: HeldNode, top: Path, point: Point, tally: Tally, trial: Trial
     if broken or lost or took > RECOVERED:
         trial.say(f"{point}: {end}, {broken}, {took:.1f} s, {[one.outcome for one in said]}")
     shutil.rmtree(top)
+
+
+def _apply_and_read(agent: AgentProcess) -> tuple[End, list[str]]:
+    """Apply, and name what is torn when the agent was just told that there is no space."""
+    ends: list[End] = []
+    broken: list[str] = []
+    applying = Thread(target=lambda: ends.append(agent.apply(statement(2))))
+    applying.start()
+    wait_for(lambda: ends or agent.stopped, "the apply to end or to find no space")
+    if not ends:
+        broken = torn(agent.node.tree(), (BEFORE, AFTER))
+        agent.go_on()
+    applying.join()
+    return ends[0], broken
 
 
 def _settled(agent: AgentProcess) -> int:
