@@ -3,6 +3,7 @@
 * A change holds what it expects to find; apply refuses (MovedError) where that has moved.
 * A file that is wrong in content is written whole, with its mode and owner, in one rename;
   one that is wrong only in mode or owner is not rewritten.
+* What others may not read on the node, nobody reads in a plan: it goes to terminals and the master.
 * Nothing is written through or in place of a symlink, a directory or a device: Blocked.
 """
 
@@ -17,6 +18,7 @@ from saltern_states.contract import Blocked, Change
 from saltern_states.ports import Entry, Host
 
 MAX_SHOWN_BYTES = 64 * 1024
+OTHERS_READ = 0o004
 
 
 class WriteFile(Change, frozen=True, kw_only=True, tag="write-file"):
@@ -39,7 +41,9 @@ class WriteFile(Change, frozen=True, kw_only=True, tag="write-file"):
 
     @property
     def detail(self) -> str:
-        """A unified diff, where both sides are text."""
+        """A unified diff, where both sides are text and anybody may read them."""
+        if _is_private(self.mode, self.was):
+            return _withheld(self.path)
         return unified(str(self.path), self.before or b"", self.content)
 
 
@@ -69,7 +73,9 @@ class RemovePath(Change, frozen=True, kw_only=True, tag="remove-path"):
 
     @property
     def detail(self) -> str:
-        """What is lost, where it is text."""
+        """What is lost, where it is text that anybody may read."""
+        if _is_private(self.was.mode, self.was):
+            return _withheld(self.path)
         return unified(str(self.path), self.before, b"") if self.before is not None else ""
 
 
@@ -173,6 +179,15 @@ def apply_file(host: Host, change: FileChange) -> None:
         host.files.set_access(change.path, change.was, change.mode, change.owner, change.group)
     else:
         host.files.remove(change.path, change.was)
+
+
+def _is_private(mode: int, was: Entry | None) -> bool:
+    """Say whether a file is kept from others, before or after."""
+    return not mode & OTHERS_READ or (was is not None and not was.mode & OTHERS_READ)
+
+
+def _withheld(path: Path) -> str:
+    return f"{path}: others may not read it, so no plan shows what is in it\n"
 
 
 def unified(name: str, before: bytes, after: bytes) -> str:

@@ -54,7 +54,8 @@ OPEN_PATHS = {  # the agent opens paths in agent/host; beside that only what is 
     f"{AGENT}/places.py": "its own identity and lock",
 }
 OPENERS = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes", "touch"})
-NO_PATHS = frozenset({"tar", "tarfile", "_socket", "notices", "self"})  # what has such a method, and no path
+# What has a method of such a name, and opens no path by it.
+NO_PATHS = frozenset({"tar", "tarfile", "_socket", "notices", "self"})
 
 
 @dataclass(frozen=True, slots=True)

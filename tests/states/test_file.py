@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from saltern_protocol.policy import Claim
 from saltern_states.changes import MAX_SHOWN_BYTES, WriteFile
 from saltern_states.contract import WatchPath
@@ -112,14 +113,14 @@ def test_remove(put: Callable[[FakeHost], None], told: list[str]) -> None:
 
 
 def test_the_detail_is_a_diff_of_text_and_a_line_for_the_rest() -> None:
-    host = node()
+    host, want = node(), replace(WANT, mode="0644")
     host.files.put_file(PATH, b"one\ntwo")
-    assert KIND.plan(host, WANT)[0].detail == (
+    assert KIND.plan(host, want)[0].detail == (
         f"--- {PATH}\n+++ {PATH}\n@@ -1,2 +1 @@\n-one\n-two\n+{{}}\n"
     )
     host.files.put_file(PATH, b"\xff\xfe")
-    assert KIND.plan(host, WANT)[0].detail == f"binary {PATH}: 2 bytes -> 3 bytes\n"
-    assert KIND.plan_removal(host, WANT)[0].detail == f"binary {PATH}: 2 bytes -> 0 bytes\n"
+    assert KIND.plan(host, want)[0].detail == f"binary {PATH}: 2 bytes -> 3 bytes\n"
+    assert KIND.plan_removal(host, want)[0].detail == f"binary {PATH}: 2 bytes -> 0 bytes\n"
 
 
 def test_what_is_too_large_to_show_is_written_all_the_same() -> None:
