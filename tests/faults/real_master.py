@@ -146,9 +146,10 @@ class Foundry:
         """Begin a master; it may not listen yet."""
         socket = self.seen(home / "run" / "api.sock")
         socket.unlink(missing_ok=True)
-        since = len(log.read_text(errors="replace")) if log.exists() else 0
+        seen = self.seen(log)
+        since = len(seen.read_text(errors="replace")) if seen.exists() else 0
         pid = int(self.ask(f"begin {home} {log}"))
-        one = Running(pid, log, since, Client(socket), self)
+        one = Running(pid, seen, since, Client(socket), self)
         self._masters.append(one)
         return one
 

@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from saltern_protocol.errors import for_terminal
@@ -136,5 +136,6 @@ def _now() -> float:
 
 
 def _log(text: str) -> None:
-    sys.stderr.write(f"{for_terminal(text)}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a log whose disk is full ends no master; what waits is written later
+        sys.stderr.write(f"{for_terminal(text)}\n")
+        sys.stderr.flush()

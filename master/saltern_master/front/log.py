@@ -2,6 +2,7 @@
 
 * What came from outside is escaped. A key is shown by its fingerprint only.
 * Over its rate lines are left out, and the next one says how many.
+* A line that cannot be written ends nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TextIO
 
 from saltern_protocol.errors import printable
@@ -37,7 +39,8 @@ class Log:
             self._bucket = bucket
             left = f" ({self._left_out} lines left out before)" if self._left_out else ""
             self._left_out = 0
-            print(f"front: {printable(line)[:MAX_LINE]}{left}", file=self._to, flush=True)
+            with suppress(OSError):  # its disk is full: that ends no front
+                print(f"front: {printable(line)[:MAX_LINE]}{left}", file=self._to, flush=True)
 
 
 def fingerprint(key: bytes) -> str:
