@@ -214,14 +214,16 @@ class Trust:
             raise RefusedError(
                 Reason.ROOT_EXPIRED,
                 f"cannot take a document under root {_at(self.root)}: that expired "
-                f"{_date(self.root.expires)} and it is {_date(now)}; sign a new root",
+                f"{_date(self.root.expires)} and it is {_date(now)}; sign a new root, or set this "
+                "node's clock",
             )
         policy = self._policy()
         if policy.expires <= now:
             raise RefusedError(
                 Reason.POLICY_EXPIRED,
                 f"cannot take a document under policy {_at(policy)}: that expired "
-                f"{_date(policy.expires)} and it is {_date(now)}; sign a new policy",
+                f"{_date(policy.expires)} and it is {_date(now)}; sign a new policy, or set "
+                "this node's clock",
             )
 
     def _refuse_strangers(

@@ -77,7 +77,7 @@ def _begin(name: str, decoder: Decoder, seed: int, inputs: int) -> Connection:
 
 
 def _run(told: Connection, name: str, decoder: Decoder, seed: int, inputs: int) -> None:
-    signal.alarm(60 + inputs // 500)  # one that never comes back must not go unseen
+    signal.alarm(120 + inputs // 20)  # one that never comes back must not go unseen
     told.send_bytes(msgspec.json.encode(tried(name, decoder, seed, inputs)))
 
 

@@ -44,6 +44,8 @@ def run(trial: Trial) -> Seen:
     for one in told:
         if one.uncaught:
             trial.say(f"{one.name}: {one.error.strip()} of {one.first}")
+        if max(one.peak / MOST_GROWTH, one.leak / MOST_LEAK) > 1024:
+            trial.say(f"{one.name}: it grew by {one.peak} KiB, and kept {one.leak}")
     wire = [one for one in told if one.share == 100]
     others = sum(one.inputs for one in told if one.share != 100)
     return Seen(

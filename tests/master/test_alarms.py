@@ -36,11 +36,16 @@ def peer_with(**fields: object) -> Peer:
 
 HEALTH = next(one for one in FROM_NODE.values() if isinstance(one, Health))
 STUCK = replace(HEALTH, state="stuck")
+UP = Session(greeted=True)
+TOLD_AT = HEALTH.at_us / 1e6
 WELL: dict[str, Situation] = {
     "nothing": Situation(NOW),
     "a node with nothing": Situation(NOW, {"w1": peer(greeted=True)}),
     "a node that is away": Situation(NOW, {"w1": peer(held=3)}),
     "one that was stuck and is away": Situation(NOW, {"w1": peer_with(health=STUCK)}),
+    "a clock that is four minutes off": Situation(
+        NOW, {"w1": peer_with(session=UP, health=HEALTH, heard=TOLD_AT + 240)}
+    ),
     "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=79)),
 }
 WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
@@ -57,8 +62,16 @@ WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
         ("not-working", "w1"),
     ),
     "an agent whose worker hangs": (
-        Situation(NOW, {"w1": peer_with(session=Session(greeted=True), health=STUCK)}),
+        Situation(NOW, {"w1": peer_with(session=UP, health=STUCK, heard=TOLD_AT)}),
         ("stuck", "w1"),
+    ),
+    "a clock that is a year behind": (
+        Situation(NOW, {"w1": peer_with(session=UP, health=HEALTH, heard=TOLD_AT + 365 * 86400)}),
+        ("clock", "w1"),
+    ),
+    "a clock that is an hour ahead": (
+        Situation(NOW, {"w1": peer_with(session=UP, health=HEALTH, heard=TOLD_AT - 3600)}),
+        ("clock", "w1"),
     ),
     "a store that is an older copy": (
         Situation(NOW, load=LOAD, restored=Restored(taken=NOW - 9, at=NOW - 1, turn=3)),

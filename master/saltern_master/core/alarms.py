@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from saltern_protocol.errors import printable
@@ -27,6 +27,9 @@ from saltern_master.signing.authority import Authority
 DESCRIPTORS_PERCENT: Final = 80
 RESTART: Final = "systemctl restart saltern-agent"
 DAY: Final = 24 * 3600
+CLOCK_OFF: Final = 300.0
+"""Seconds between a node's clock and ours: what is said and what is heard of it may lie a minute
+apart, and nothing goes wrong by a few."""
 ROOT_EARLY: Final = 60 * DAY
 """So long before it expires a root is told of: people have to meet for the next one."""
 POLICY_EARLY: Final = 30 * DAY
@@ -97,6 +100,24 @@ def _wedged(situation: Situation) -> Iterable[Alarm]:
                 since=0.0,
                 why="its agent answers, and what it has in hand does not get on",
                 remedy=f"on {name}: journalctl -u saltern-agent names the resource; {RESTART}",
+            )
+
+
+def _clock(situation: Situation) -> Iterable[Alarm]:
+    """A clock that is wrong: it lets nothing bad in, and keeps good documents out."""
+    for name, peer in sorted(situation.peers.items()):
+        if not peer.session.greeted or peer.health is None:
+            continue
+        off = peer.health.at_us / 1e6 - peer.heard
+        if abs(off) > CLOCK_OFF:
+            way = "ahead of" if off > 0 else "behind"
+            yield Alarm(
+                kind="clock",
+                node=name,
+                since=0.0,
+                why=f"its clock is {timedelta(seconds=round(abs(off)))} {way} the master's; to it, "
+                "documents and certificates may have expired, or not begun",
+                remedy=f"on {name}: timedatectl; where all nodes are off alike: set the master's",
             )
 
 
@@ -182,6 +203,7 @@ Row = Callable[[Situation], Iterable[Alarm]]
 ROWS: Final[tuple[Row, ...]] = (
     _locked,
     _wedged,
+    _clock,
     _restored,
     _ahead,
     _descriptors,

@@ -14,7 +14,7 @@ from typing import Final
 
 from saltern_master.core.kept_turns import recent_turns
 from saltern_master.core.peer import Peer, Session
-from saltern_master.core.turns import Turn, progressed
+from saltern_master.core.turns import Turn, progressed, reset
 from saltern_master.records import documents, nodes, reports
 from saltern_master.records.codec import Held, holds
 from saltern_master.records.drift import Drift, open_drift
@@ -94,6 +94,14 @@ class Known:
         """A node's connection is up, and its agent has said nothing for long."""
         peer = self.peers[name]
         self.put(replace(peer, wedged=peer.heard or now))
+
+    def reset_clock(self, later: float, now: float) -> None:
+        """The clock was set, forward by `later` or back (0): nobody was longer away for that."""
+        self.turns = {
+            number: turn if turn.ended else reset(turn, later, now)
+            for number, turn in self.turns.items()
+        }
+        self.gone = {name: min(at + later, now + RETURN) for name, at in self.gone.items()}
 
     def snapshot(self) -> Snapshot:
         """Give what restore() takes."""

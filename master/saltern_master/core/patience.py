@@ -1,8 +1,13 @@
-"""Patience: the clock of turns. It ends what a node did not, and sleeps until the next is due."""
+"""Patience: the clock of turns. It ends what a node did not, and sleeps until the next is due.
+
+Turns are told, and kept, by the wall clock. It may be set while they go on: what it was set by, as
+the monotonic clock tells, counts for nobody's patience.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +19,8 @@ from saltern_master.store import StoreError
 
 SHORTEST: Final = 0.05
 LONGEST: Final = 5.0
+SET: Final = 2.0
+"""Seconds between what both clocks say went by, from which on the wall clock was set."""
 
 
 class Patience:
@@ -26,9 +33,11 @@ class Patience:
         limits: Limits,
         clock: Callable[[], float],
         log: Log,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._known, self._desk, self._limits = known, desk, limits
-        self._clock, self._log = clock, log
+        self._clock, self._log, self._monotonic = clock, log, monotonic
+        self._seen = clock(), monotonic()
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:
@@ -52,7 +61,8 @@ class Patience:
 
     def pass_time(self) -> None:
         """End what is due now. StoreError: nothing was ended."""
-        now, deed, snapshot = self._clock(), Deed(), self._known.snapshot()
+        now = self._now()
+        deed, snapshot = Deed(), self._known.snapshot()
         for turn in tuple(self._known.turns.values()):
             after = pass_time(turn, self._known.gone, now, self._limits)
             if after is not turn:
@@ -64,6 +74,16 @@ class Patience:
         except StoreError:
             self._known.restore(snapshot)
             raise
+
+    def _now(self) -> float:
+        """Read the clock; where it was set, nobody has been waited for any longer for that."""
+        (wall, steady), self._seen = self._seen, (self._clock(), self._monotonic())
+        now = self._seen[0]
+        set_by = (now - wall) - (self._seen[1] - steady)
+        if abs(set_by) > SET:
+            self._known.reset_clock(max(set_by, 0.0), now)
+            self._log(f"the clock was set by {set_by:+.0f} s: what is waited for is, as before")
+        return now
 
     def _pause(self) -> float | None:
         due = [next_due(one, self._known.gone, self._limits) for one in self._known.turns.values()]

@@ -134,6 +134,19 @@ def pass_time(turn: Turn, gone: Mapping[str, float], now: float, limits: Limits)
     return _with(turn, changed, now)
 
 
+def reset(turn: Turn, later: float, now: float) -> Turn:
+    """Go on after the clock was set: what was waited for so long is waited for as long still.
+
+    `later`: by how much it was set forward. A time that is still to come is now instead: so it is
+    of one that was set back, and of what was noted since.
+    """
+    nodes = {
+        name: replace(one, moved=min(one.moved + later, now)) if one.result == "waiting" else one
+        for name, one in turn.nodes.items()
+    }
+    return replace(turn, began=min(turn.began + later, now), nodes=nodes)
+
+
 def next_due(turn: Turn, gone: Mapping[str, float], limits: Limits) -> float | None:
     """Give when pass_time() will next change something; None: never, as things stand."""
     waiting = (name for name, one in turn.nodes.items() if one.result == "waiting")
