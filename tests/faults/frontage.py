@@ -78,11 +78,6 @@ def resident(core: Core) -> int:
     return int(statm.split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def descriptors(core: Core) -> int:
-    """Give how many descriptors the front has open."""
-    return len(os.listdir(f"/proc/{core.process.pid}/fd"))
-
-
 @dataclass(frozen=True, slots=True)
 class Used:
     """Processor time and the clock, to be subtracted."""

@@ -34,7 +34,7 @@ from saltern_master.front.upstream import Upstream
 from saltern_master.front.usher import Usher
 
 BATCH: Final = 200
-TICK: Final = 0.25
+TICK: Final = 0.1
 SWEEP: Final = 1.0
 LOAD: Final = 15.0
 ALARM_PERCENT: Final = 80

@@ -32,7 +32,7 @@ def serve(upstream: Upstream, first: list[ToFront], log: Log, decide: gate.Decid
     usher = Usher(process, link, door, bounds, log)
     readable = (directory, process.directory)
     _kept = confine.enclose(readable, link.port, setup.confinement, log.say)
-    context: sockets.Context = zmq.Context()
+    context = sockets.new_context()
     counts = Counts()
     gatekeeper = gate.Gate(context, log, decide)
     link_socket = sockets.listen(context, setup.secret, gate.LINK, link)

@@ -6,8 +6,8 @@
   again. It needs no rights, and costs nothing for what is connected already. (SO_ATTACH_FILTER
   would need no room, but newer kernels keep it from TCP sockets of those without CAP_NET_ADMIN.)
 * Who waits in the room is sent away in the next turn, and comes again by himself.
-* Connections are looked at only while there are more descriptors than sessions explain, and for
-  no more than a tenth of the time.
+* Connections are looked at only while more descriptors are open than sessions and a share of
+  strangers explain, and for no more than a tenth of the time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from saltern_master.front.process import Peer, Process
 from saltern_master.front.sockets import Listener
 from saltern_master.front.turnstile import Bounds, Closed, Turn, turn
 
-SLACK: Final = 64
-"""Descriptors that need no explanation: the front's own, and a few that come and go."""
+TELL_EVERY: Final = 10.0
 MOST_ADDRESSES: Final = 500  # in one program: the kernel bounds its length (optmem_max)
 _ATTACH: Final = 51  # asm-generic/socket.h: SO_ATTACH_REUSEPORT_CBPF
 _WORD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # linux/bpf_common.h: LD W ABS, JEQ K, RET K
@@ -47,19 +46,20 @@ class Usher:
             send_to_room(listener, frozenset())  # without a program the kernel shares them out
         self._closed = Closed()
         self._since: dict[Peer, float] = {}
-        self._again_at = 0.0
+        self._again_at = self._tell_at = 0.0
 
     def look(self, sessions: int, now: float) -> None:
         """Let in and turn away as it stands; sessions: of peers; now: seconds, monotonic."""
         if now < self._again_at:
             return
         descriptors = self._process.descriptors()
-        if descriptors <= sessions + SLACK:
+        bounds = self._bounds
+        if descriptors < min(sessions + min(bounds.each, bounds.door), bounds.high):
             self._since.clear()
-            self._close(Closed())
+            self._close(Closed(), now)
             return
         began = time.perf_counter()
-        self._do(self._decide(descriptors, now))
+        self._do(self._decide(descriptors, now), now)
         self._again_at = now + 10 * (time.perf_counter() - began)
 
     def _decide(self, descriptors: int, now: float) -> Turn:
@@ -67,11 +67,11 @@ class Usher:
         self._since = {one.peer: self._since.get(one.peer, now) for one in connections}
         return turn(connections, self._since, self._door, descriptors, self._bounds)
 
-    def _do(self, decided: Turn) -> None:
+    def _do(self, decided: Turn, now: float) -> None:
         self._process.shut(decided.shut)
-        self._close(decided.closed)
+        self._close(decided.closed, now)
 
-    def _close(self, closed: Closed) -> None:
+    def _close(self, closed: Closed, now: float) -> None:
         if self._closed != Closed():
             for listener in self._listeners.values():
                 _empty(listener.room)
@@ -80,19 +80,16 @@ class Usher:
         for port, listener in self._listeners.items():
             everybody = port in closed.ports or len(closed.addresses) > MOST_ADDRESSES
             send_to_room(listener, None if everybody else closed.addresses)
-        self._tell(closed)
         self._closed = closed
+        if closed != Closed() and now >= self._tell_at:
+            self._tell_at = now + TELL_EVERY
+            self._tell(closed)
 
     def _tell(self, closed: Closed) -> None:
-        before = self._closed
-        if bool(closed.ports) != bool(before.ports):
-            ports = ", ".join(map(str, sorted(closed.ports)))
-            many = f"no new connections on port {ports}: too many did not say who they are"
-            self._log.say(many if closed.ports else "new connections are taken again")
-        for address in closed.addresses - before.addresses:
-            self._log.say(f"no new connections from {address}: too many did not say who they are")
-        for address in before.addresses - closed.addresses:
-            self._log.say(f"new connections from {address} are taken again")
+        ports = [f"port {port}" for port in sorted(closed.ports)]
+        addresses = [f"from {address}" for address in sorted(closed.addresses)]
+        whose = ", ".join((*ports, *addresses))
+        self._log.say(f"too many connections do not say who they are: no new ones, {whose}")
 
 
 def program(addresses: frozenset[str] | None) -> bytes:
