@@ -17,6 +17,7 @@ from saltern_protocol.documents import PayloadType
 from saltern_protocol.envelope import verify
 from saltern_protocol.keys import PrivateKey
 from saltern_protocol.messages import Current, Fetch, Lease, Poke
+from saltern_protocol.terms import MAX_COUNT
 from saltern_protocol.testing import key
 
 from tests.master.clusters import SMALL
@@ -76,6 +77,24 @@ def test_a_new_state_key_signs_every_document_anew(home: Home, raise_epoch: bool
             assert new.body == old.body
             verify(new.document, PayloadType.DOCUMENT, [key(50).public], 1)
             assert one.held == (1 if raise_epoch else 2)
+
+    run(home, law)
+
+
+def test_versions_that_a_thief_ran_high_count_for_nothing_under_a_new_epoch(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        await stand.service.apply(SMALL.encode())
+        await w1.fetch()
+        w1.held, w1.document = MAX_COUNT, b"t" * 32
+        await w1.connect()
+        assert [one.kind for one in stand.office.look_for_alarms()] == ["ahead"]
+
+        rotate(home, "state", key(50), raise_epoch=True)
+        await until(lambda: any("under root 2" in line for line in stand.log))
+        assert stand.office.look_for_alarms() == ()  # while its last word is still the old one
+        await w1.fetch()
+        assert w1.held == 1
 
     run(home, law)
 

@@ -28,10 +28,12 @@ from saltern_protocol.documents import (
     decode_identity,
     decode_statement,
     encode_document,
+    encode_statement,
 )
 from saltern_protocol.errors import Reason, RefusedError
 from saltern_protocol.keys import PrivateKey
 from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
+from saltern_protocol.terms import MAX_COUNT
 from saltern_protocol.testing import key
 from saltern_protocol.trust import Accepted, Trust
 
@@ -159,6 +161,29 @@ def test_a_node_that_slept_for_years_of_rotations_trusts_the_master_again(crowd:
     wait("the node to be up again", lambda: crowd.connected() == 1)
     crowd.apply(cluster_file((NODE,), "b")).followed.must_be("changed", 1)
     assert believed(crowd)[1].epoch == 2
+
+
+def test_a_thief_who_used_up_the_versions_is_shut_out_by_a_raised_epoch(crowd: Crowd) -> None:
+    home = Home(crowd.home)
+    old_state = home.key("state")
+    statement = decode_statement(accepted(crowd).statement)
+    document = decode_document(envelope.decode(statement.document).payload)
+    last = encode_document(replace(document, version=MAX_COUNT))
+    stolen = replace(statement, document=envelope.sign(PayloadType.DOCUMENT, last, [old_state]))
+    file = crowd.folder / "stolen.statement"
+    file.write_bytes(encode_statement(stolen))
+    agent = crowd._agent(NODE)
+    subprocess.run([*agent, "apply", str(file)], check=True, capture_output=True, timeout=20)
+    assert believed(crowd)[1].version == MAX_COUNT, "nothing can be newer under this epoch"
+
+    crowd.saltern("key", "revoke", old_state.public.fingerprint, "--raise-epoch")
+    wait("epoch 2 at the node", lambda: believed(crowd)[1].epoch == 2)
+    trust, floor = believed(crowd)
+    with pytest.raises(RefusedError) as refusal:
+        trust.accept(stolen.document, stolen.body, identity(crowd), floor, document.issued)
+    assert refusal.value.reason is Reason.UNSIGNED
+    wait("the node to be up again", lambda: crowd.connected() == 1)
+    crowd.apply(cluster_file((NODE,), "b")).followed.must_be("changed", 1)
 
 
 def test_a_node_that_is_told_the_masters_new_link_key_is_back(crowd: Crowd) -> None:

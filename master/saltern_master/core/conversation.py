@@ -125,7 +125,8 @@ def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
     session = Session(
         greeted=True,
         root=hello.root,
-        held=hello.version if hello.epoch >= signer.root.epoch else 0,
+        held=hello.version,
+        epoch=hello.epoch,
         document=hello.document,
         boot=hello.boot,
     )
@@ -237,17 +238,18 @@ def _report(peer: Peer, report: Report, now: float) -> Said:
 def _applied(said: Said, item: Applied) -> Said:
     peer = said.peer
     took = item.outcome not in {Outcome.REFUSED, Outcome.SUPERSEDED}
-    if took and item.version > peer.session.held:
-        peer = _holding(peer, item.version)
+    if took and (item.epoch, item.version) > (peer.session.epoch, peer.session.held):
+        peer = _holding(peer, item.epoch, item.version)
     return replace(said, peer=peer, ends=(*said.ends, Ended(item.turn, _standing(item))))
 
 
-def _holding(peer: Peer, version: int) -> Peer:
+def _holding(peer: Peer, epoch: int, version: int) -> Peer:
     """Note what is on its disk, as far as its word for the version tells."""
-    document = peer.document
-    known = document is not None and document.version == version
-    name = bytes.fromhex(document.document) if known and document is not None else b""
-    return replace(peer, session=replace(peer.session, held=version, document=name))
+    document, name = peer.document, b""
+    if document is not None and (document.epoch, document.version) == (epoch, version):
+        name = bytes.fromhex(document.document)
+    session = replace(peer.session, held=version, epoch=epoch, document=name)
+    return replace(peer, session=session)
 
 
 def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
@@ -256,7 +258,7 @@ def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
     keep = is_news or now - peer.health_kept >= HEALTH_KEPT
     writes = (put_health(health_of(peer.node.name, health, now)),) if keep else ()
     peer = replace(peer, health=health, health_kept=now if keep else peer.health_kept)
-    if health.version > peer.session.held:
-        peer = _holding(peer, health.version)
+    if health.version > peer.session.held:  # of the same epoch: a new root makes it greet anew
+        peer = _holding(peer, peer.session.epoch or signer.root.epoch, health.version)
     answers = (_lease(peer, signer, health.nonce, now),) if health.nonce else ()
     return Said(peer, writes, answers, progress=health.state.split(" ")[0] in WORKING)

@@ -21,6 +21,7 @@ class Session:
     greeted: bool = False  # its Hello fits what its key stands for
     root: int = 1  # the newest root that it believes
     held: int = 0  # the version on its disk
+    epoch: int = 0  # and the epoch that this version is of
     document: bytes = b""  # and that document's hash; empty: none, or not known
     boot: str = ""
 
@@ -56,7 +57,10 @@ class Peer:
     @property
     def is_behind(self) -> bool:
         """Whether there is a newer document than it has."""
-        return self.document is not None and self.document.version > self.session.held
+        document, session = self.document, self.session
+        if document is None:
+            return False
+        return (document.epoch, document.version) > (session.epoch, session.held)
 
     def lags(self, root: int) -> bool:
         """Whether it believes an older root than this one: it is given those in between."""
@@ -65,8 +69,9 @@ class Peer:
     @property
     def is_ahead(self) -> bool:
         """Whether it has what this store does not know: the store is an older copy."""
-        held, document = self.session.held, self.document
+        session, document = self.session, self.document
         if document is None:
-            return held > 0
-        other = self.session.document not in (b"", bytes.fromhex(document.document))
-        return held > document.version or (held == document.version and other)
+            return session.held > 0
+        held, ours = (session.epoch, session.held), (document.epoch, document.version)
+        other = session.document not in (b"", bytes.fromhex(document.document))
+        return held > ours or (held == ours and other)

@@ -173,7 +173,7 @@ def next_version(peer: Peer, epoch: int) -> int:
     document = peer.document
     if document is not None and document.epoch < epoch:
         return 1
-    ours, told = peer.node.version, peer.session.held
+    ours, told = peer.node.version, peer.session.held if peer.session.epoch == epoch else 0
     return max(ours, told if told <= ours + MOST_AHEAD else 0) + 1
 
 
