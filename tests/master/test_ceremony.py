@@ -39,6 +39,7 @@ from tests.master.homes import NOW, Chance, believed, made_home, signed
 
 OTHERS = (bytes([number]) for number in range(100))
 PEOPLE = (key(41), key(42), key(43))
+MADE = {"lease": key(50)}
 TWO_OF_THREE = Wish(tuple(one.public for one in PEOPLE), 2)
 
 
@@ -227,3 +228,13 @@ def test_a_chain_has_no_gap(home: Home) -> None:
         home.add_root(3, b"")
     with pytest.raises(HomeError, match="not the next one"):
         home.add_root(1, b"")
+
+
+def test_a_home_from_before_a_root_takes_the_same_file_again(home: Home) -> None:
+    proposal = propose_root(home, {"lease": Wish((key(50).public,), 1)}, False, NOW, MADE)
+    file = encode_proposal(proposal)
+    take(home, decode_proposal(file), NOW)
+    chain = home.roots()
+    (home.path / "roots" / "2.envelope").unlink()  # as a backup of the day before has it
+    take(home, decode_proposal(file), NOW)
+    assert home.roots() == chain
