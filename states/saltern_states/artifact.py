@@ -14,7 +14,7 @@ from typing import Literal
 
 from saltern_protocol.policy import Claim
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file
+from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -190,7 +190,7 @@ def _diff_file(want: Artifact, have: Observed) -> tuple[ArtifactChange | Blocked
         group=want.group,
     )
     if have.entry is not None and have.entry.type != "file":
-        why = f"{want.path} is no file ({have.entry.type}); take it away first"
+        why = in_the_way(want.path, have.entry)
         return (Blocked(why, (write,)),)
     if have.entry is None or have.entry.sha256 != want.sha256:
         return (_hindered(want, have, write) or write,)
@@ -207,7 +207,7 @@ def _diff_tree(want: Artifact, have: Observed) -> tuple[ArtifactChange | Blocked
         group=want.group,
     )
     if have.entry is not None and have.tree is None:
-        why = f"{want.path} is no directory ({have.entry.type}); take it away first"
+        why = in_the_way(want.path, have.entry, "directory")
         return (Blocked(why, (unpack,)),)
     if have.tree is not None and not have.tree.archive and have.names:
         why = f"{want.path} holds files that we did not unpack; take them away first"

@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from saltern_protocol.policy import Claim
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file
+from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -276,7 +276,7 @@ def _hindrance(want: Certificate, have: Observed) -> str:
         (want.path, have.certificate, have.parent),
     ):
         if entry is not None and entry.type != "file":
-            return f"{name} is no file ({entry.type}); take it away first"
+            return in_the_way(name, entry)
         if entry is None and parent is None:
             return f"there is no directory {Path(name).parent}"
         if entry is None and parent is not None and parent.type != "directory":

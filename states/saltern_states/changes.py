@@ -143,7 +143,7 @@ def diff_file(  # a file is these five things
         group=group,
     )
     if have.entry is not None and have.entry.type != "file":
-        return (Blocked(f"{place} is no file ({have.entry.type}); take it away first", (write,)),)
+        return (Blocked(in_the_way(place, have.entry), (write,)),)
     if have.unknown:
         return (Blocked(f"{place}: this node has no {' and no '.join(have.unknown)}", (write,)),)
     if have.entry is None:
@@ -179,6 +179,16 @@ def apply_file(host: Host, change: FileChange) -> None:
         host.files.set_access(change.path, change.was, change.mode, change.owner, change.group)
     else:
         host.files.remove(change.path, change.was)
+
+
+def in_the_way(path: Path | str, entry: Entry, wanted: str = "file") -> str:
+    """Say what stands in the way of a file or directory, and what to do about it."""
+    if entry.type != "symlink":
+        return f"{path} is no {wanted} ({entry.type}); take it away first"
+    return (
+        f"{path} is no {wanted} (symlink, there or on the way, and none is followed); put the "
+        "real thing in the link's place, or mount it there (mount --bind)"
+    )
 
 
 def _is_private(mode: int, was: Entry | None) -> bool:

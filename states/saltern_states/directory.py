@@ -21,6 +21,7 @@ from saltern_states.changes import (
     SetAccess,
     SmallFile,
     apply_file,
+    in_the_way,
     observe_file,
 )
 from saltern_states.contract import (
@@ -136,7 +137,7 @@ def _not_there(want: Directory, have: SmallFile) -> tuple[MakeDirectory | Blocke
     path, entry = Path(want.path), have.entry
     make = MakeDirectory(path=path, mode=int(want.mode, 8), owner=want.owner, group=want.group)
     if entry is not None and entry.type != "directory":
-        return (Blocked(f"{path} is no directory ({entry.type}); take it away", (make,)),)
+        return (Blocked(in_the_way(path, entry, "directory"), (make,)),)
     if have.unknown:
         unknown = " and no ".join(have.unknown)
         return (Blocked(f"{path}: this node has no {unknown}", (make,)),)

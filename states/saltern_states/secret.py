@@ -18,7 +18,7 @@ from typing import Literal
 from saltern_protocol.policy import Claim
 from saltern_protocol.terms import Count, Name
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file
+from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -148,7 +148,7 @@ def _hindrance(want: Secret, have: Observed) -> str:
     """Say what keeps the content from being compared or written; "" where nothing does."""
     path = Path(want.path)
     if have.entry is not None and have.entry.type != "file":
-        return f"{path} is no file ({have.entry.type}); take it away first"
+        return in_the_way(path, have.entry)
     if have.unknown:
         return f"{path}: this node has no {' and no '.join(have.unknown)}"
     if have.entry is None and have.parent is None:

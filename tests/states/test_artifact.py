@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
 from saltern_states.artifact import KIND, Artifact
+from saltern_states.changes import in_the_way
+from saltern_states.ports import Entry
 from saltern_states.testing import FakeHost
 
 from tests.states.laws import converge, lines, take_back
 
+SYMLINK = Entry("symlink", 0, "", "")
 CONTENT = b"\x7fELF"
 BLOB = sha256(CONTENT).hexdigest()
 BINARY = Artifact(path="/usr/local/bin/kubelet", sha256=BLOB)
@@ -76,7 +79,7 @@ def put(path: str, content: bytes, mode: int = 0o755) -> Callable[[FakeHost], No
         ),
         pytest.param(
             lambda host: host.files.put_symlink(BINARY.path),
-            [f"blocked: {BINARY.path} is no file (symlink); take it away first", f"  then {WRITE}"],
+            [f"blocked: {in_the_way(BINARY.path, SYMLINK, 'file')}", f"  then {WRITE}"],
             id="a symlink (alternatives)",
         ),
     ],

@@ -18,6 +18,7 @@ from saltern_states.certificate import (
     Observed,
     wanted,
 )
+from saltern_states.changes import in_the_way
 from saltern_states.contract import WatchPath, WatchTimer
 from saltern_states.leaf import DAY, Leaf, Pair, due, unlike
 from saltern_states.ports import Entry, HostError
@@ -25,6 +26,7 @@ from saltern_states.testing import FakeHost
 
 from tests.states.laws import converge, lines, take_back
 
+SYMLINK = Entry("symlink", 0, "", "")
 PKI = "/etc/kubernetes/pki"
 CRT, KEY = f"{PKI}/kubelet.crt", f"{PKI}/kubelet.key"
 WANT = Certificate(
@@ -173,7 +175,7 @@ TABLE = [
     pytest.param(
         lambda host: host.files.put_symlink(KEY),
         [
-            f"blocked: {KEY} is no file (symlink); take it away first",
+            f"blocked: {in_the_way(KEY, SYMLINK, 'file')}",
             f"  then {NEW_KEY}it is a symlink",
             f"  then {ANEW}",
         ],

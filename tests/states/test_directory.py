@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
+from saltern_states.changes import in_the_way
 from saltern_states.contract import WatchPath
 from saltern_states.directory import KIND, MAX_STRAYS, SHOWN_STRAYS, Directory
 from saltern_states.ports import Entry
@@ -17,6 +18,7 @@ from saltern_states.testing.files import FakeFiles
 
 from tests.states.laws import converge, lines, take_back
 
+SYMLINK = Entry("symlink", 0, "", "")
 PATH = "/etc/kubernetes/manifests"
 WANT = Directory(path=PATH, mode="0700", only=("etcd.yaml",))
 MAKE = f"make directory {PATH} (0700 root:root)"
@@ -58,7 +60,7 @@ def full(host: FakeHost) -> None:
         ),
         pytest.param(
             lambda host: host.files.put_symlink(PATH),
-            [f"blocked: {PATH} is no directory (symlink); take it away", f"  then {MAKE}"],
+            [f"blocked: {in_the_way(PATH, SYMLINK, 'directory')}", f"  then {MAKE}"],
             id="a symlink in its place",
         ),
         pytest.param(

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from saltern_protocol.policy import Claim
-from saltern_states.changes import MAX_SHOWN_BYTES, WriteFile
+from saltern_states.changes import MAX_SHOWN_BYTES, WriteFile, in_the_way
 from saltern_states.contract import WatchPath
 from saltern_states.file import KIND, File
-from saltern_states.ports import MovedError
+from saltern_states.ports import Entry, MovedError
 from saltern_states.testing import FakeHost
 
 from tests.states.laws import converge, lines, take_back
 
+SYMLINK = Entry("symlink", 0, "", "")
 PATH = "/etc/docker/daemon.json"
 WANT = File(path=PATH, text="{}\n", mode="0640", group="docker")
 WRITE = f"write {PATH} (3 bytes, 0640 root:docker)"
@@ -64,7 +65,7 @@ def node() -> FakeHost:
         ),
         pytest.param(
             lambda host: host.files.put_symlink("/etc/docker"),
-            [f"blocked: {PATH} is no file (symlink); take it away first", f"  then {WRITE}"],
+            [f"blocked: {in_the_way(PATH, SYMLINK, 'file')}", f"  then {WRITE}"],
             id="behind a symlink",
         ),
         pytest.param(

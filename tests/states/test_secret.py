@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
+from saltern_states.changes import in_the_way
 from saltern_states.contract import WatchPath
-from saltern_states.ports import HostError
+from saltern_states.ports import Entry, HostError
 from saltern_states.secret import KIND, Secret
 from saltern_states.testing import FakeHost
 
 from tests.states.laws import converge, lines, take_back
 
+SYMLINK = Entry("symlink", 0, "", "")
 PATH = "/etc/kubernetes/pki/sa.key"
 CANARY = b"canary-2b1f0d6c9e"
 
@@ -57,7 +59,7 @@ def no_blob(host: FakeHost) -> None:
         pytest.param(
             lambda host: host.files.put_symlink(PATH),
             [
-                f"blocked: {PATH} is no file (symlink); take it away first",
+                f"blocked: {in_the_way(PATH, SYMLINK, 'file')}",
                 f"  then write {WRITTEN}",
             ],
             id="symlink",
