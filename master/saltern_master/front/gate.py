@@ -27,10 +27,10 @@ from saltern_master.front.log import Log
 ADDRESS: Final = "inproc://zeromq.zap.01"
 LINK: Final = b"link"
 DOOR: Final = b"door"
-HUNG_SECONDS: Final = 1.0
-_LONGEST_LOOK: Final = 0.3
+HUNG_SECONDS: Final = 0.5
+_LONGEST_LOOK: Final = 0.15
 """Between two calls of watch() no more than this is counted: both turn more often by far."""
-_TURN_MS: Final = 200
+_TURN_MS: Final = 100
 
 
 class GateError(MasterError):
@@ -120,7 +120,7 @@ class Gate:
             except zmq.ZMQError as error:
                 if error.errno != zmq.EADDRINUSE:
                     raise
-                self._ending.wait(_TURN_MS / 10_000)
+                self._ending.wait(_TURN_MS / 5_000)
             else:
                 return
 

@@ -7,7 +7,7 @@
   would need no room, but newer kernels keep it from TCP sockets of those without CAP_NET_ADMIN.)
 * Who waits in the room is sent away in the next turn, and comes again by himself.
 * Connections are looked at only while more descriptors are open than sessions and a share of
-  strangers explain, and for no more than a tenth of the time.
+  strangers explain, and for no more than a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Usher:
             return
         began = time.perf_counter()
         self._do(self._decide(descriptors, now), now)
-        self._again_at = now + 10 * (time.perf_counter() - began)
+        self._again_at = now + 20 * (time.perf_counter() - began)
 
     def _decide(self, descriptors: int, now: float) -> Turn:
         connections = self._process.connections(frozenset(self._listeners))
