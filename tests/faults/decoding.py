@@ -5,8 +5,9 @@ may not end with, the first of those as hex, and by how much its memory grew. Th
 forked from one that has everything imported, two at a time.
 
 Memory is what is the process's own (Anonymous in /proc/self/smaps_rollup), in KiB, after malloc
-gave back what it held; the peak is the kernel's own high-water mark. What the first fifth of the
-inputs fills (caches, free lists) is no leak.
+gave back what it held; the peak is the kernel's own high-water mark. A leak grows all the time: it
+is told from how memory grew in each of WINDOWS parts of the inputs, by the median. What fills once
+(a cache), or what one large input leaves in pieces (an arena of Python's is a MiB), is none.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import multiprocessing
 import signal
 import sys
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from statistics import median
 from traceback import format_exception_only
 from typing import Final
 from zlib import crc32
@@ -31,6 +33,7 @@ from tests.faults.mutating import mutants
 
 WORKERS: Final = 2
 WARM: Final = 500  # inputs before memory is first looked at
+WINDOWS: Final = 9
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +95,14 @@ def tried(name: str, decoder: Decoder, seed: int, inputs: int) -> Tried:
     for data in islice(made, WARM):
         count.put(decoder, data)
     forget_peak()
-    began = own_memory()
-    for data in islice(made, max(0, inputs // 5 - WARM)):
+    marks = [own_memory()]
+    for _ in range(WINDOWS):
+        for data in islice(made, max(0, inputs - WARM) // WINDOWS):
+            count.put(decoder, data)
+        marks.append(own_memory())
+    for data in made:  # what the division left
         count.put(decoder, data)
-    settled = own_memory()
-    for data in made:
-        count.put(decoder, data)
-    peak, leak = peak_memory() - began, own_memory() - settled
+    growth = median(after - before for before, after in pairwise(marks))
     return Tried(
         name=name,
         share=decoder.share,
@@ -107,8 +111,8 @@ def tried(name: str, decoder: Decoder, seed: int, inputs: int) -> Tried:
         uncaught=count.uncaught,
         first=count.first.hex(),
         error=count.error,
-        peak=peak,
-        leak=leak,
+        peak=peak_memory() - marks[0],
+        leak=round(growth * WINDOWS),
     )
 
 

@@ -34,6 +34,29 @@ class Ether:
 
 
 @dataclass
+class Wall:
+    """A wall clock beside virtual time: it can be set, and it can stand still."""
+
+    ether: Ether
+    offset: float
+    stopped: float | None = None
+
+    def __call__(self) -> float:
+        return self.offset + self.ether.now if self.stopped is None else self.stopped
+
+    def set_by(self, seconds: float) -> None:
+        self.offset += seconds
+        self.stopped = None
+
+    def stop(self) -> None:
+        self.stopped = self()
+
+    def set_right(self, start: float) -> None:
+        """Tell what somebody with a clock that was never set would."""
+        self.offset, self.stopped = start, None
+
+
+@dataclass
 class Proxy:
     """Between two machines: what comes through, how often and when. From `calm` on all does."""
 

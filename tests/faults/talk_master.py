@@ -49,7 +49,7 @@ from saltern_protocol.messages import MAX_PART, BlobPart
 from saltern_states.body import Body, DriftPolicy, Resource, write_body
 from saltern_states.file import File
 
-from tests.faults.talk_ether import Ether
+from tests.faults.talk_ether import Ether, Wall
 from tests.master.homes import made_home
 
 NOW: Final = 1_800_000_000.0
@@ -100,9 +100,14 @@ class Master:
     """The front's link and core, in one thread; `send` carries to a connection of the node."""
 
     def __init__(
-        self, stage: Stage, path: Path, ether: Ether, send: Callable[[bytes, bytes], bool]
+        self,
+        stage: Stage,
+        path: Path,
+        ether: Ether,
+        wall: Wall,
+        send: Callable[[bytes, bytes], bool],
     ) -> None:
-        self.ether, self._send = ether, send
+        self.ether, self.wall, self._send = ether, wall, send
         self.blobs: dict[bytes, bytes] = {}
         self.store = SqliteStore(path)
         node = Node(
@@ -128,9 +133,6 @@ class Master:
         self._swept = 0.0
         self.line.send([Peers(keys=(KEY,))])
         self.settle()
-
-    def wall(self) -> float:
-        return NOW + self.ether.now
 
     def _log(self, line: str) -> None:
         print(line, file=self.said)

@@ -17,8 +17,8 @@ from saltern_agent.outbox import Batch
 from saltern_master.core.signer import Subject
 from saltern_states.body import DriftPolicy
 
-from tests.faults.talk_ether import Ether, Proxy
-from tests.faults.talk_master import INCARNATION, SWEEP, Master, Stage
+from tests.faults.talk_ether import Ether, Proxy, Wall
+from tests.faults.talk_master import INCARNATION, NOW, SWEEP, Master, Stage
 from tests.faults.talk_node import Agent
 
 
@@ -34,9 +34,12 @@ class Conversation:
             drop=chance.choice((0.0, 0.1, 0.3)), double=chance.choice((0.0, 0.2, 0.6)),
             delay=chance.choice((0.0, 0.2, 0.5)), calm=chance.uniform(60.0, 200.0),
         )  # fmt: skip
-        self.master = Master(stage, directory / "store.db", self.ether, self._to_node)
+        self.master_clock, self.node_clock = Wall(self.ether, NOW), Wall(self.ether, NOW)
+        self.master = Master(
+            stage, directory / "store.db", self.ether, self.master_clock, self._to_node
+        )
         identity = self.master.rolling.signer.identity(Subject("w1", "worker", INCARNATION))
-        self.agent = Agent(directory, identity, self.ether, chance, self.master.wall)
+        self.agent = Agent(directory, identity, self.ether, chance, self.node_clock)
         self.agent.say = self._to_master
         self.published = 0
 
