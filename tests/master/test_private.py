@@ -29,6 +29,12 @@ def test_what_init_makes_is_well(home: Home) -> None:
     refuse_shared(home.path)
 
 
+def test_what_a_person_brought_has_the_mode_that_they_gave_it(home: Home) -> None:
+    home.facts_file("w1").write_text("{}")
+    home.facts_file("w1").chmod(0o664)
+    refuse_shared(home.path)
+
+
 def test_what_is_not_there_is_for_others_to_tell(tmp_path: Path) -> None:
     refuse_shared(tmp_path / "nothing")
 

@@ -24,6 +24,7 @@ from saltern_protocol.ownership import (
 from saltern_master.signing.home import PRIVATE
 from saltern_master.signing.key_file import HomeError
 
+KEYS = ("keys", "pki")
 STORE = ("store.db", "store.db-wal", "store.db-shm")
 READ = "it may be known to others: think of making it anew"
 
@@ -56,8 +57,11 @@ def _faults(home: Path) -> Iterator[str]:
 
 
 def _files(home: Path) -> Iterable[Wanted]:
-    """Give each file that there is in the private directories, and those of HOME itself."""
-    for name in PRIVATE:
+    """Give each file beside a key, and those of HOME itself.
+
+    What people put into the other private directories (facts) has the mode that they gave it.
+    """
+    for name in KEYS:
         directory = home / name
         for path in sorted(directory.iterdir()) if directory.is_dir() else ():
             public = path.suffix == ".crt" or path.suffix == ".pub"
