@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.faults.agents_outboxes import DRAINED, Drained, agents_drain
 from tests.faults.contract import Fault, Figure, Seen, Trial
 from tests.faults.real_master import Running, foundry
 from tests.faults.telling_nodes import Teller, drain, join, kept
@@ -24,6 +25,7 @@ from tests.master.homes import made_home
 
 NAMES = ("w1", "w2", "w3")
 SIZE = "24m"
+AGENTS_TOO = 50  # rounds from which on real agents are tried as well: they take their time
 PIECE = 256 * 1024
 AFTER = 16  # reports that each node tries to tell to a full disk
 PAGE = 4096
@@ -56,14 +58,32 @@ def run(trial: Trial) -> Seen:
         master.kill()
         found = kept(_copied(inside / "home", trial.directory / "copy"), tellers)
         lost, twice = lost + found.lost, twice + found.twice
+    drained = agents_drain(_folder(trial)) if trial.rounds >= AGENTS_TOO else None
     figures = (
         Figure("acks sent without a commit", lost),
         Figure("items left in outboxes", left),
         Figure("duplicates in the store", twice),
         Figure("rounds in which all was taken, or the master ended", easy),
         Figure("slowest to drain", slowest, RECOVERY, "s"),
+        *_of_agents(drained),
     )
     return Seen(trial.rounds, figures)
+
+
+def _of_agents(drained: Drained | None) -> tuple[Figure, ...]:
+    if drained is None:
+        return ()
+    return (
+        Figure("items left in real agents' outboxes", drained.left),
+        Figure("drifts of theirs that the master lacks", drained.missing),
+        Figure("theirs drained after", drained.seconds, DRAINED, "s"),
+    )
+
+
+def _folder(trial: Trial) -> Path:
+    folder = trial.directory / "agents"
+    folder.mkdir(mode=0o711)
+    return folder
 
 
 def _told_to_a_full_disk(

@@ -1,8 +1,10 @@
 """Fault 8, the master's half: an fsync of the store's disk gives EIO.
 
-strace answers one fsync or fdatasync of core's with EIO while nodes report over the real front, a
-commit's or a checkpoint's. Core has to end by itself, with the reason; nothing that it acknowledged
-may be missing from what a new master finds, and what was not acknowledged is taken by that one.
+strace answers one fsync or fdatasync of the store's files with EIO while nodes report over the real
+front, a commit's or a checkpoint's. (Their directory was synced before, when the store was opened;
+that SQLite does so again, and overlooks an error there, takes nothing away.) Core has to end by
+itself, with the reason; nothing that it acknowledged may be missing from what a new master finds,
+and what was not acknowledged is taken by that one.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ NAMES = ("w1", "w2")
 CALLS = "fsync,fdatasync"
 REPORTS = 12
 LONG_SYNC = 120  # reports until a checkpoint's syncs are among the calls
-WITHIN = 10.0  # seconds
+WITHIN = 20.0  # seconds
 WHY = "its disk does not say that it has what was written"
 
 
@@ -73,12 +75,13 @@ def _try(
     for one in tellers:
         one.items, one.acked, one.said = [], 0, 0
         one.connect(lines, port)
-    inject = [
-        arg for call in CALLS.split(",") for arg in ("-e", f"inject={call}:error=EIO:when={at}")
-    ]
-    with traced(master.pid, ["-e", f"trace={CALLS}", *inject], directory / "strace"):
+    inject = [f"inject={call}:error=EIO:when={at}" for call in CALLS.split(",")]
+    options = [word for one in (f"trace={CALLS}", *inject) for word in ("-e", one)]
+    for name in ("store.db", "store.db-wal"):
+        options += ["-P", str(home / name)]
+    with traced(master.pid, options, directory / "strace"):
         _tell(master, tellers, reports)
-        went_on = "EIO" in (directory / "strace").read_text() and master.alive()
+        went_on = master.alive()
     silent = WHY not in master.said
     status = None if went_on else master.ended()
     master.kill()

@@ -8,6 +8,8 @@
 * A full disk is told, with what is free; the file is then as it was before the commit.
 * What -wal holds is brought into the file here and not by SQLite itself, which would keep to
   itself that the disk failed it (sqlite3WalDefaultHook of its wal.c gives SQLITE_OK whatever came).
+* The names of file and -wal are on the disk before a commit is: SQLite syncs their directory too,
+  and does not look at what came of it (unixSync of its os_unix.c).
 * An fsync that failed ends the use of this store: see LostError.
 """
 
@@ -135,6 +137,11 @@ class SqliteStore:
         if found != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed ({found})")
         migrate(self._db, str(self._path), migrations)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def _compare(self, expected: Expect) -> None:
         row = self._db.execute(
