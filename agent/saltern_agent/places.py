@@ -211,7 +211,7 @@ def _write(path: Path, data: bytes) -> None:
     """Put a whole file in place of what is there, durably, for this user alone."""
     directory, temporary = path.parent, path.parent / f".saltern-{path.name}"
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)  # of a process that died
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:

@@ -59,7 +59,7 @@ class NodeKeys:
         SettingsError: a key is not one, or not ours alone.
         """
         try:
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in (LINK, SEALING):
                 if not os.path.lexists(directory / name):
                     _make(directory, name, random(KEY_BYTES))
