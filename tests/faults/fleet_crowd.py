@@ -6,10 +6,12 @@
 honest: a report, then its Ack, then a pause; Health every 15 seconds, Hello when it is asked Again.
 hostile, each by its number: the largest reports that may be said, one after the other's Ack; the
 deepest and widest that no decoder takes; health as fast as it goes; reports without waiting.
+slow: asks for more than its line carries. wedged: says how it is once, and hangs with the GIL held.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import random
 import sys
@@ -22,7 +24,17 @@ import msgpack
 import zmq
 from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Ack, Again, DriftSeen, Health, Hello, Lease, Refused, Report
+from saltern_protocol.messages import (
+    Ack,
+    Again,
+    DriftSeen,
+    Fetch,
+    Health,
+    Hello,
+    Lease,
+    Refused,
+    Report,
+)
 from zmq.utils import z85
 
 from tests.master.core_stand import FACTS, KIND_NAMES
@@ -181,6 +193,17 @@ def hostile(sim: Sim, now: float, deep: bytes, wide: bytes) -> None:
             sim.report((drift(sim.seq + 1, ("x" * 4096,) * 60),), now)
 
 
+def slow(sim: Sim) -> None:
+    """Ask for more than it can read."""
+    for _ in range(AT_ONCE):
+        sim.say(messages.encode(Fetch()))
+
+
+def wedge(seconds: float) -> None:
+    """Hang in a call that lets nothing else of this process run but libzmq's own threads."""
+    ctypes.PyDLL(None).sleep(int(seconds))
+
+
 def greet(sims: list[Sim], poller: zmq.Poller, known: dict[object, Sim], seconds: float) -> None:
     """Have all of them in."""
     for sim in sims:
@@ -234,6 +257,11 @@ def main() -> int:
         for sim in sims:
             if order["manner"] == "honest":
                 honest(sim, now, pause)
+            elif order["manner"] == "slow":
+                slow(sim)
+            elif order["manner"] == "wedged":
+                sim.health(1)
+                wedge(until - now)
             else:
                 hostile(sim, now, deep, wide)
         hear_all(poller, known)

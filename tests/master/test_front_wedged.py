@@ -1,0 +1,95 @@
+"""Who hangs with its link up is told; who is gone, or came back, is not. The clock is our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+
+import pytest
+import zmq
+from saltern_master.front.frames import Frame, Silent
+from saltern_master.front.link import WEDGED_SECONDS, Counts, Link
+from saltern_master.front.log import Log
+from saltern_master.front.peer import SILENT_SECONDS
+from saltern_master.front.sockets import Letter
+from saltern_protocol import messages
+
+from tests.master.front_stand import HEALTH, HELLO
+
+KEY = b"k" * 32
+
+
+@dataclass(slots=True)
+class Ground:
+    """A Link on a ROUTER, and a DEALER that is its node."""
+
+    router: zmq.Socket[bytes]
+    dealer: zmq.Socket[bytes]
+    link: Link
+    told: list[Frame] = field(default_factory=list)
+
+    def say(self, message: messages.Message, now: float) -> None:
+        self.dealer.send(messages.encode(message))
+        assert self.router.poll(5000)
+        route, data = self.router.recv_multipart()
+        self.link.hear(Letter(route, KEY, "127.0.0.1", data), now)
+
+    def silences(self) -> list[bool]:
+        return [one.linked for one in self.told if isinstance(one, Silent)]
+
+
+@pytest.fixture
+def ground() -> Iterator[Ground]:
+    context = zmq.Context[zmq.Socket[bytes]]()
+    router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+    for one in (router, dealer):
+        one.setsockopt(zmq.LINGER, 0)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    dealer.connect(f"tcp://127.0.0.1:{port}")
+    told: list[Frame] = []
+    log = Log(StringIO(), lambda: 0.0)
+    link = Link(router, lambda *_: None, told.append, Counts(), log)
+    link.allow(frozenset({KEY}))
+    yield Ground(router, dealer, link, told)
+    context.destroy(linger=0)
+
+
+def test_who_hangs_with_its_link_up_is_told_once(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    for now in (SILENT_SECONDS - 1, SILENT_SECONDS, WEDGED_SECONDS - 1):
+        ground.link.sweep(now)
+    assert ground.silences() == [False]
+    for now in (WEDGED_SECONDS, WEDGED_SECONDS + 1, WEDGED_SECONDS + 60):
+        ground.link.sweep(now)
+    assert ground.silences() == [False, True]
+
+
+def test_whose_link_is_gone_does_not_hang(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    ground.link.sweep(SILENT_SECONDS)
+    monitor = ground.router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    ground.dealer.close(linger=0)
+    assert monitor.poll(5000)
+    ground.router.disable_monitor()
+    monitor.close(linger=0)
+    ground.router.poll(50)  # lets ROUTER take notice
+    ground.link.sweep(WEDGED_SECONDS)
+    assert ground.silences() == [False]
+
+
+def test_who_says_something_again_does_not_hang(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    ground.link.sweep(SILENT_SECONDS)
+    ground.say(HEALTH, SILENT_SECONDS + 1)
+    ground.link.sweep(WEDGED_SECONDS + 1)
+    assert ground.silences() == [False]
+
+
+def test_who_may_speak_no_more_is_not_asked(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    ground.link.sweep(SILENT_SECONDS)
+    ground.link.allow(frozenset())
+    ground.link.sweep(WEDGED_SECONDS)
+    assert ground.silences() == [False]
