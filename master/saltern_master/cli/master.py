@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,13 +37,24 @@ def run(
             help="What tokens say; --listen, or the address that the default route leaves by.",
         ),
     ] = None,
+    confinement: Annotated[
+        Literal["whole", "partial"],
+        typer.Option(help="Where the kernel cannot keep the front in: end, or say so and go on."),
+    ] = "whole",
 ) -> None:
     """Run the master until it is told to stop (SIGTERM, Ctrl-C)."""
     with refusals_told():
         address, told = str(_address(listen)), advertise or _advertised(listen)
         from saltern_master.core.run import run_core
 
-        run_core(home, listen=address, link_port=link_port, door_port=door_port, advertise=told)
+        run_core(
+            home,
+            listen=address,
+            link_port=link_port,
+            door_port=door_port,
+            advertise=told,
+            confinement=confinement,
+        )
 
 
 def _address(text: str) -> IPv4Address:

@@ -170,6 +170,7 @@ class Office:
             door_port=self.settings.door_port,
             blobs=str(self._home.path / "blobs"),
             secret=self.link_key,
+            confinement=self.settings.confinement,
         )
         yield Peers(keys=self.known.speaking())
         for peer in self.known.peers.values():

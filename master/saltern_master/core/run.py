@@ -33,6 +33,7 @@ from saltern_master.core.reach import reach_by
 from saltern_master.core.settings import Settings
 from saltern_master.core.vigilant import VigilantStore
 from saltern_master.errors import MasterError
+from saltern_master.front.frames import Confinement
 from saltern_master.pki.authorities import authorities
 from saltern_master.signing.home import Home
 from saltern_master.signing.private import refuse_shared
@@ -46,7 +47,13 @@ class AlreadyRunsError(MasterError):
 
 
 def run_core(
-    home: Path, *, listen: str, link_port: int, door_port: int, advertise: str = ""
+    home: Path,
+    *,
+    listen: str,
+    link_port: int,
+    door_port: int,
+    advertise: str = "",
+    confinement: Confinement = "whole",
 ) -> None:
     """Run the master until it is told to stop; MasterError where it cannot begin."""
     os.umask(0o027)  # whoever started us; keys and the store have stricter modes of their own
@@ -56,6 +63,7 @@ def run_core(
         link_port=link_port,
         door_port=door_port,
         addresses=(advertise,) if advertise else (),
+        confinement=confinement,
     )
     with _only_one(home):
         asyncio.run(_run(home, settings))

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from saltern_master.core.turns import Limits
+from saltern_master.front.frames import Confinement
 
 EVERYWHERE: Final = "0.0.0.0"
 FRONT: Final = (sys.executable, "-m", "saltern_master.front")
@@ -25,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()  # for tokens; none: as addresses_of() finds
     limits: Limits = Limits()
     front: tuple[str, ...] = FRONT
+    confinement: Confinement = "whole"  # of the front
 
 
 def addresses_of(settings: Settings) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
   leave a status that does not tell the call.)
 * A program of another architecture's calls (x32, i386) is let nothing through.
 * No library: libseccomp's Python binding is no package that pip installs, and pyseccomp is a
-  wrapper by ctypes round a library of the system, for what is sixty comparisons (ADR 0018).
+  wrapper by ctypes round a library of the system, for what is sixty comparisons (ADR 0020).
 """
 
 from __future__ import annotations
