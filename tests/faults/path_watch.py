@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -39,18 +40,24 @@ def watched(
 ) -> str:
     """Run a program to its end, every call with a file name noted; give what it prints."""
     traced = [STRACE, "-f", "-y", "--seccomp-bpf", "-s", "65536", "-e", f"trace={calls}"]
-    done = subprocess.run(
+    with subprocess.Popen(
         [*traced, "-o", str(log), "--", *command],
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=seconds,
         cwd=cwd,
         env=ENVIRONMENT | {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} gave {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
+        process_group=0,  # who hangs is not left behind when strace ends
+    ) as process:
+        try:
+            said, wrong = process.communicate(timeout=seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} gave {process.returncode}: {wrong[-2000:]}")
+    return said
 
 
 def mark(name: str) -> None:
