@@ -18,6 +18,7 @@ from saltern_agent.control import (
     Client,
     Question,
 )
+from saltern_agent.durable import NotDurableError
 from saltern_agent.events import End, Line
 from saltern_agent.journal import Drift, JournalError
 from saltern_agent.keeper import Keeper
@@ -97,8 +98,10 @@ class Answers:
         """From the journal's file and not by the worker: a repair may take its time, this not."""
         try:
             drift = self.history(max(0, min(question.most, MOST_DRIFT)))
-        except JournalError as error:
+        except (JournalError, NotDurableError) as error:
             client.say(refusal(error))
+            if isinstance(error, NotDurableError):
+                self.agent.fail(error)
             return
         client.say(DriftList(drift))
         client.say(End(True))

@@ -59,7 +59,7 @@ def run(trial: Trial) -> Seen:
 
 def _given_a_document(trial: Trial, seconds: float) -> tuple[float, float, int]:
     with read_only_disk(trial.directory) as (node, turn), running(node) as agent:
-        agent.settled()
+        _under_way(agent)
         turn()
         began = time.monotonic()
         taken = agent.apply(statement(2)).ok
@@ -68,7 +68,7 @@ def _given_a_document(trial: Trial, seconds: float) -> tuple[float, float, int]:
 
 def _at_rest(trial: Trial) -> tuple[float, float, int]:
     with read_only_disk(trial.directory) as (node, turn), running(node) as agent:
-        agent.settled()
+        _under_way(agent)
         turn()
         return _complaint(agent, time.monotonic()), _busy(agent, 20.0), 0
 
@@ -95,6 +95,18 @@ def _starting(trial: Trial) -> float:
     spent = after.children_user - before.children_user
     spent += after.children_system - before.children_system
     return 100 * spent / wall
+
+
+def _under_way(agent: AgentProcess) -> None:
+    """Wait until all of it has opened the journal, and see that it has nothing to complain of."""
+
+    def opened() -> bool:
+        link = agent.settled().link
+        return link is not None and link.why != "the journal is being read"
+
+    wait_for(opened, "the link to have read the journal")
+    if any(word in agent.said() for word in WORDS):
+        raise AgentError(f"it complains before anything happened: {agent.said()}")
 
 
 def _complaint(agent: AgentProcess, since: float) -> float:

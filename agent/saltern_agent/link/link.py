@@ -367,5 +367,8 @@ class MasterLink:
             self._read()
 
     def _failed(self, error: Exception) -> None:
+        if isinstance(error, NotDurableError):
+            self._deeds.end(error)
+            return
         self._trouble = str(error)
         self._deeds.complain(f"the link to the master does not start: {error}")
