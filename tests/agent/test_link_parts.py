@@ -95,6 +95,11 @@ def test_a_pause_is_bounded_whatever_a_master_names(
     assert 0 <= pause(jitter, failures, spread) < MOST_SPREAD
 
 
+def test_a_node_alone_is_back_within_a_minute_however_long_its_master_was_away() -> None:
+    connecting = 10  # seconds, link_socket.py
+    assert 30 < pause(1.0, 1000, 0) < 60 - connecting
+
+
 def test_a_pause_is_drawn_from_what_the_master_named_or_longer() -> None:
     drawn = [pause(1.0, failures, 20) for failures in range(8)]
 

@@ -74,7 +74,7 @@ def converse(stage: Stage, directory: Path, seed: int) -> Verdict:
             effects=max(held.agent.effects.made.values(), default=0),
             rows=_most_rows(store),
             lost=lost,
-            unequal=_unequal(items, store),
+            unequal=unequal(items, store),
             converged=converged and held.agent.given == {1: 1},
             faults=held.proxy.done.total(),
         )
@@ -88,7 +88,7 @@ def _most_rows(store: Store) -> int:
     return max(rows.values(), default=0)
 
 
-def _unequal(items: dict[int, Item], store: Store) -> int:
+def unequal(items: dict[int, Item], store: Store) -> int:
     """Count what the node wrote down and the store has not, or not so."""
     drift = {one.number: one for one in every(store, "drift/w1/", Drift)}
     last: dict[int, DriftSeen | DriftEnded | Applied] = {}

@@ -126,6 +126,7 @@ class Agent:
         self.route, self._routes = b"", count(1)
         self.say: Callable[[bytes, bytes], None] = lambda route, data: None
         self.acked: Callable[[int], None] = lambda seq: None
+        self.dial: Callable[[bytes], None] = self._dial
         self.given: Counter[int] = Counter()
         self._tick, self._busy = 0, 0.0
 
@@ -167,8 +168,7 @@ class Agent:
                 self._send(self._health(output.nonce))
             case words.Open():
                 self.route = b"%d" % next(self._routes)
-                route = self.route
-                self.ether.after(0.01, lambda: self._opened(route))
+                self.dial(self.route)
             case words.Close():
                 self.route = b""
             case words.Look():
@@ -183,9 +183,18 @@ class Agent:
                 self._busy = max(self._busy, self.ether.now) + pause
                 self.ether.after(self._busy - self.ether.now, lambda: self._work(output))
 
-    def _opened(self, route: bytes) -> None:
+    def opened(self, route: bytes) -> None:
+        """A connection is there, if it is still wanted."""
         if route == self.route:
             self.hear(words.Opened())
+
+    def lost(self, route: bytes) -> None:
+        """A connection came to nothing, or is gone."""
+        if route == self.route:
+            self.hear(words.Lost("the connection was closed"))
+
+    def _dial(self, route: bytes) -> None:
+        self.ether.after(0.01, lambda: self.opened(route))
 
     def _work(self, output: Any) -> None:  # noqa: ANN401  one of the outputs that are left
         match output:
