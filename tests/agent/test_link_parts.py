@@ -103,6 +103,6 @@ def test_a_node_alone_is_back_within_a_minute_however_long_its_master_was_away()
 def test_a_pause_is_drawn_from_what_the_master_named_or_longer() -> None:
     drawn = [pause(1.0, failures, 20) for failures in range(8)]
 
-    assert drawn == [20, 20, 20, 20, 20, 32, 60, 60]
+    assert drawn == [20, 20, 20, 20, 20, 32, 45, 45]
     assert pause(0.25, 0, 20) == 5
     assert [pause(1.0, failures, 1) for failures in range(3)] == [1, 2, 4]
