@@ -42,7 +42,7 @@ def run(trial: Trial) -> Seen:
         Figure("opens outside the root", wrong),
         Figure("changes outside of it", changed),
         Figure("answers that are no refusal of ours", strange),
-        Figure("longest name", longest, 1, "s"),
+        Figure("longest call", longest, 1, "s"),
     )
     return Seen(tried, figures, "each open as strace saw it")
 
@@ -50,7 +50,7 @@ def run(trial: Trial) -> Seen:
 FAULT = Fault(
     number=27,
     what="hostile names in every path",
-    short=90,
+    short=75,
     full=5000,
     run=run,
 )

@@ -264,7 +264,7 @@ def _hung(_number: int, _frame: object) -> None:
 FAULT = Fault(
     number=27,
     what="symlinks, hard links, pipes and renames raced against the disk",
-    short=800,
+    short=480,
     full=80_000,
     run=run,
 )

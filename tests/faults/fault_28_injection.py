@@ -104,7 +104,7 @@ def _hostile(word: str) -> bool:
 FAULT = Fault(
     number=28,
     what="injection into every string field",
-    short=40,
+    short=30,
     full=300,
     run=run,
 )
