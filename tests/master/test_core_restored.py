@@ -42,15 +42,16 @@ def file(text: str) -> bytes:
     return (SMALL + own).encode()
 
 
-async def yesterday_and_today(home: Home, memory: Memory) -> tuple[Memory, Node]:
-    """Apply, copy the store, apply twice more; give the copy, and the node that is ahead of it."""
+async def yesterday_and_today(home: Home, memory: Memory) -> tuple[Memory, Node, int]:
+    """Apply, copy the store, apply twice more; give the copy, the node, the next turn."""
     async with core_stand(home, memory) as stand:
         (w1,) = await stand.joined("w1")
         await taken(await stand.service.apply(file("a")), w1)
         kept = copy(memory)
-        await taken(await stand.service.apply(file("b")), w1)
+        after = await stand.service.apply(file("b"))
+        await taken(after, w1)
         await taken(await stand.service.apply(file("c")), w1)
-        return kept, w1
+        return kept, w1, after.turn
 
 
 def alarmed(stand: Stand) -> dict[tuple[str, str], str]:
@@ -60,7 +61,7 @@ def alarmed(stand: Stand) -> dict[tuple[str, str], str]:
 @pytest.mark.parametrize("mark", [True, False], ids=["restored", "copied"])
 def test_the_operator_is_told_and_the_next_apply_is_newer_than_both(home: Home, mark: bool) -> None:
     async def whole() -> None:
-        kept, w1 = await yesterday_and_today(home, Memory())
+        kept, w1, _ = await yesterday_and_today(home, Memory())
         held = w1.held
         async with core_stand(home, older(kept, mark)) as stand:
             w1.front = stand.front
@@ -87,7 +88,7 @@ def test_who_is_not_connected_gets_no_version_twice(home: Home) -> None:
     """An apply while it is away is newer than what it holds, though nobody could ask it."""
 
     async def whole() -> None:
-        kept, w1 = await yesterday_and_today(home, Memory())
+        kept, w1, _ = await yesterday_and_today(home, Memory())
         async with core_stand(home, older(kept, True)) as stand:
             await stand.service.apply(file("d"))
             issued = stand.office.known.peers["w1"].document
@@ -103,13 +104,13 @@ def test_who_is_not_connected_gets_no_version_twice(home: Home) -> None:
 
 def test_a_word_on_a_turn_of_the_time_after_the_copy_counts_in_no_other(home: Home) -> None:
     async def whole() -> None:
-        kept, w1 = await yesterday_and_today(home, Memory())
+        kept, w1, lost = await yesterday_and_today(home, Memory())
         async with core_stand(home, older(kept, True)) as stand:
             turn = await stand.service.apply(file("d"))
             assert turn.turn > AHEAD
             w1.front = stand.front
             await w1.connect()
-            await w1.report(w1.applied(3, "changed"))
+            await w1.report(w1.applied(lost, "changed"))
             assert (await stand.service.turn(turn.turn)).nodes[0].result != "changed"
 
     asyncio.run(whole())
@@ -117,7 +118,7 @@ def test_a_word_on_a_turn_of_the_time_after_the_copy_counts_in_no_other(home: Ho
 
 def test_the_mark_stays_until_somebody_applies(home: Home) -> None:
     async def whole() -> None:
-        kept, _ = await yesterday_and_today(home, Memory())
+        kept, _, _ = await yesterday_and_today(home, Memory())
         memory = older(kept, True)
         for _ in range(2):
             async with core_stand(home, memory) as stand:
