@@ -89,7 +89,11 @@ class Places:
 
 
 def refuse_shared(places: Places) -> None:
-    """SettingsError with all that others than this user can touch of the agent's own."""
+    """SettingsError with all that others than this user can touch of the agent's own.
+
+    A journal that others may read lies in a directory that they cannot enter: an older agent made
+    it so, and the journal narrows it when it is opened.
+    """
     config, state = places.config, places.state
     told = "it is no secret any more: remove it, and join with a new token"
     wanted = (
@@ -98,7 +102,7 @@ def refuse_shared(places: Places) -> None:
         Wanted(str(places.identity), UNTOUCHED),
         Wanted(str(places.master), UNTOUCHED),
         Wanted(str(state), SECRET, directory=True),
-        Wanted(str(places.journal), SECRET),
+        Wanted(str(places.journal), UNTOUCHED),
         Wanted(str(state / "lock"), UNTOUCHED),
         Wanted(str(places.blobs), SECRET, directory=True),
         Wanted(str(places.run), UNTOUCHED, directory=True),

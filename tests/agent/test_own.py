@@ -43,6 +43,11 @@ def test_what_the_agent_makes_is_well(places: Places) -> None:
     refuse_shared(places)
 
 
+def test_an_older_agents_journal_is_taken(places: Places) -> None:
+    places.journal.chmod(0o644)
+    refuse_shared(places)
+
+
 def test_what_is_not_there_yet_is_well(tmp_path: Path) -> None:
     refuse_shared(Places(tmp_path / "config", tmp_path / "state", tmp_path / "run"))
 
@@ -56,7 +61,7 @@ def test_what_is_not_there_yet_is_well(tmp_path: Path) -> None:
         (lambda p: p.identity.chmod(0o666), "identity: others can write it"),
         (lambda p: p.state.chmod(0o755), "state: others can read and enter it"),
         (lambda p: p.state.chmod(0o703), "state: others can write and enter it"),
-        (lambda p: p.journal.chmod(0o644), "journal.db: others can read it"),
+        (lambda p: p.journal.chmod(0o660), "journal.db: others can write it"),
         (lambda p: p.blobs.chmod(0o750), "blobs: others can read and enter it"),
         (lambda p: p.run.chmod(0o777), "run: others can write it"),
         (lambda p: p.config.parent.chmod(0o777), "anybody can put another directory below it"),
