@@ -154,6 +154,10 @@ class Agent:
             self.keeper.look({}, whole=True)
             self.read()
 
+    def slow(self, seconds: float) -> None:
+        """Let what the disk has to do take so much longer."""
+        self._busy = max(self._busy, self.ether.now) + seconds
+
     def read(self, acked: int = 0) -> None:
         """Read the journal, as the link does after each commit."""
         reading = self.stock.read(acked)

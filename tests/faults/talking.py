@@ -41,7 +41,7 @@ class Conversation:
         identity = self.master.rolling.signer.identity(Subject("w1", "worker", INCARNATION))
         self.agent = Agent(directory, identity, self.ether, chance, self.node_clock)
         self.agent.say = self._to_master
-        self.published = 0
+        self.published = self.wanted = 0
 
     def close(self) -> None:
         self.agent.close()
@@ -53,6 +53,7 @@ class Conversation:
             self.ether.after(self.chance.uniform(0, 50), self._publish)
         for _ in range(self.chance.randrange(16)):
             self.ether.after(self.chance.uniform(0, 90), self.agent.edit)
+        self.wanted = 1
         self.ether.after(
             self.chance.uniform(0, 60), lambda: self.agent.hear(words.Wanted(1, "c", b"csr"))
         )
@@ -81,6 +82,7 @@ class Conversation:
             and keeper.document.version == peer.document.version == peer.session.held
             and self.agent.session.state == "up"
             and batch == Batch()
+            and self.agent.given.total() >= self.wanted
             and not any(turn.waits_for("w1") for turn in self.master.known.turns.values())
         )
 
