@@ -127,7 +127,10 @@ def fleet(directory: Path, size: int) -> Iterator[Fleet]:
             env=dict(os.environ) | {"SALTERN_HOME": str(home.path)},
         )
     try:
-        wait_for("the master listens", lambda: PORTS.search(log.read_text()) is not None)
+        try:
+            wait_for("the master listens", lambda: PORTS.search(log.read_text()) is not None)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said: {log.read_text()[-500:]}") from error
         found = PORTS.search(log.read_text())
         port = int(found[1]) if found else 0
         client = Client(home.path / "run" / "api.sock")
