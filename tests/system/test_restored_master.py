@@ -167,6 +167,7 @@ def test_an_older_store_rolls_nothing_back_and_says_who_is_ahead(
             check=False,
         )
         assert [f"ALARM ahead {name}" in shown.stdout for name in crowd.names] == [True, True]
+        assert shown.stdout.startswith("ALARM ")  # on top, and with nothing that a terminal eats
         assert ("ALARM restored" in shown.stdout) == (backup is by_command)
         assert {name: held.word(name) for name in crowd.names} == dict.fromkeys(
             crowd.names, "tonight"

@@ -25,7 +25,7 @@ def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
     with refusals_told():
         client = reach(home)
         found = client.status()
-        alarms = [typer.style(one, fg="red") for one in alarm_lines(found.alarms, clock())]
+        alarms = alarm_lines(found.alarms, clock())
         write(found, output, [*alarms, *cluster_lines(found, clock(), output)])
         means = status_of(found)
         if means:
