@@ -95,6 +95,11 @@ def test_versions_that_a_thief_ran_high_count_for_nothing_under_a_new_epoch(home
         assert stand.office.look_for_alarms() == ()  # while its last word is still the old one
         await w1.fetch()
         assert w1.held == 1
+        await w1.connect(root=2, epoch=2)
+        for state in ("applying", "stuck"):  # its status is from before it began to
+            w1.say(w1.health(state, version=MAX_COUNT, nonce=bytes(16)))
+            await w1.hear(Lease)
+        assert "ahead" not in [one.kind for one in stand.office.look_for_alarms()]
 
     run(home, law)
 

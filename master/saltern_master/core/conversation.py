@@ -258,7 +258,9 @@ def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
     keep = is_news or now - peer.health_kept >= HEALTH_KEPT
     writes = (put_health(health_of(peer.node.name, health, now)),) if keep else ()
     peer = replace(peer, health=health, health_kept=now if keep else peer.health_kept)
-    if health.version > peer.session.held:  # of the same epoch: a new root makes it greet anew
+    works = health.state.split(" ")[0] in WORKING
+    at_rest = not works and health.state != "stuck"  # who works tells what it had before
+    if health.version > peer.session.held and at_rest:
         peer = _holding(peer, peer.session.epoch or signer.root.epoch, health.version)
     answers = (_lease(peer, signer, health.nonce, now),) if health.nonce else ()
-    return Said(peer, writes, answers, progress=health.state.split(" ")[0] in WORKING)
+    return Said(peer, writes, answers, progress=works)
