@@ -20,7 +20,7 @@ from tests.master.front_stand import Core, Lines, Node, dial, many_lines, new_ke
 
 LIMIT = 1024
 NODES = 20
-QUIET, FLOOD = 0.7, 2.0  # seconds
+QUIET, FLOOD = 0.5, 3.0  # seconds
 SORTS = ("idle", "door")
 NEARBY, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 NOISE = 0.005
@@ -53,10 +53,10 @@ class Worst:
 
     def flood(self, core: Core, lines: Lines, nodes: Sequence[Node], sort: str, where: str) -> None:
         port = core.door_port if sort == "door" else core.link_port
-        count = LIMIT // 2 if sort == "door" else LIMIT * 3 // 2
+        count = LIMIT // 3 if sort == "door" else LIMIT * 3 // 2
         self.quiet += trips(core, nodes, QUIET)
-        before = used(core)
         with strangers(sort, where, port, count, core.master.public):
+            before = used(core)
             self.flooded += trips(core, nodes, FLOOD)
             cpu = used(core).since(before)
         back = new_agent(core, lines, self._chance)

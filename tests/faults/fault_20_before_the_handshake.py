@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 
 from saltern_master.front.sockets import HANDSHAKE_MS
 
@@ -24,6 +25,7 @@ SLOW, AT_ONCE = 500, 8
 CLAIMS = (256 * 2**20, 2**62)
 BYTE_EVERY, TRIP_EVERY = 0.5, 0.1
 MIB = 2**20
+BODY = 256 * 1024
 
 
 def run(trial: Trial) -> Seen:
@@ -51,6 +53,7 @@ def run(trial: Trial) -> Seen:
                 spoke = time.monotonic()
                 _say_a_byte(open_ones.intersection(slow), said)
                 said += 1
+            _fill(open_ones.intersection(claimed[-2 * AT_ONCE :]))
             open_ones -= _gone(open_ones)
             most = max(most, resident(core))
             if time.monotonic() - tripped >= TRIP_EVERY:
@@ -83,10 +86,15 @@ def _claim(chance: random.Random) -> bytes:
 
 def _say_a_byte(slow: set[socket.socket], at: int) -> None:
     for one in slow:
-        try:
+        with suppress(OSError):  # it is gone, as is seen in a moment
             one.send(GREETING[at : at + 1])
-        except OSError:  # it is gone, as is seen in a moment
-            continue
+
+
+def _fill(claimed: set[socket.socket]) -> None:
+    """Say some of what was claimed: what is only promised fills no memory."""
+    for one in claimed:
+        with suppress(OSError):
+            one.send(bytes(BODY))
 
 
 def _gone(open_ones: set[socket.socket]) -> set[socket.socket]:

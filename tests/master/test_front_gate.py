@@ -111,6 +111,57 @@ def test_only_domain_and_enforce_together_are_closed_without_a_handler(
     assert came_in == ((handler, domain, enforce) in open_ones)
 
 
+@contextmanager
+def link_with(lines: Lines, domain: bytes, enforce: int) -> Iterator[int]:
+    """Give the port of a link with settings of one's own."""
+    router = lines.context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.CURVE_SERVER, 1)
+    router.setsockopt(zmq.CURVE_SECRETKEY, MASTER.secret)
+    router.setsockopt(zmq.HANDSHAKE_IVL, 500)
+    router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, enforce)
+    if domain:
+        router.setsockopt(zmq.ZAP_DOMAIN, domain)
+    router.bind("tcp://127.0.0.1:*")
+    try:
+        yield port_of(router)
+    finally:
+        router.close(linger=0)
+
+
+@pytest.mark.parametrize("enforce", [0, 1])
+@pytest.mark.parametrize("domain", [b"", b"link"], ids=["no domain", "domain"])
+@pytest.mark.parametrize("handler", [False, True], ids=["no handler", "handler"])
+def test_of_the_eight_settings_none_that_is_open_starts(
+    lines: Lines, handler: bool, domain: bytes, enforce: int
+) -> None:
+    """An open one lets the probe in; one that asks nobody never answers it."""
+    refuses = {(True, b"", 0), (True, b"link", 0), (True, b"link", 1)}
+
+    def a_domain_or_none(allowed: frozenset[bytes] | None, question: Question) -> Verdict:
+        return b"200" if question.key in (allowed or ()) else b"400"
+
+    with (
+        gate_of(lines, a_domain_or_none) if handler else many_lines(),
+        link_with(lines, domain, enforce) as port,
+    ):
+        probe = probe_of(lines, port)
+        if (handler, domain, enforce) in refuses:
+            until(lambda: _looked(probe, 0.0) == 1)
+        else:
+            with pytest.raises(GateError):
+                _knock_in_vain(probe)
+        probe.close()
+
+
+def _knock_in_vain(probe: Probe) -> None:
+    """Knock for two seconds; then it is as late as it may be."""
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert _looked(probe, 0.0) == 0
+        threading.Event().wait(0.01)
+    probe.look(PATIENCE)
+
+
 def test_no_handler_lets_nobody_into_our_link_not_even_who_is_known(lines: Lines) -> None:
     with our_link(lines) as port:
         nodes = [dial(lines, keys, MASTER.public, port) for keys in (KNOWN, new_keys())]

@@ -8,6 +8,7 @@ a row, for a gate under a storm of handshakes is late and still closed.
 
 from __future__ import annotations
 
+import errno
 import struct
 from typing import Final
 
@@ -52,10 +53,22 @@ class Probe:
         if self._socket is not None and self._monitor is not None:
             self._socket.disable_monitor()
             self._monitor.close(linger=0)
+        if self._socket is not None:
             self._socket.close(linger=0)
         self._socket = self._monitor = None
 
     def _begin(self, now: float) -> None:
+        """Knock; where no descriptor is left for that, once more in a second."""
+        try:
+            self._knock()
+            self._began = now
+        except zmq.ZMQError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            self.close()
+            self._began = now - EVERY + 1
+
+    def _knock(self) -> None:
         public, secret = zmq.curve_keypair()
         self._socket = socket = self._context.socket(zmq.DEALER)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
@@ -64,7 +77,6 @@ class Probe:
         socket.setsockopt(zmq.RECONNECT_IVL, -1)
         self._monitor = socket.get_monitor_socket(_REFUSED | _LET_IN)
         socket.connect(self._endpoint)
-        self._began = now
 
     def _hear(self, event: int) -> None:
         self.close()
