@@ -79,9 +79,10 @@ class Applying:
                 ended(refusal(result))
                 if isinstance(result, JournalError):
                     self.agent.probe_now()
-                if not isinstance(result, KNOWN):
+                if isinstance(result, KNOWN):
+                    self._resume()
+                else:
                     self.agent.fail(result)
-                self._resume()
                 return
             end, status, watches = result
             self.agent.show(status)

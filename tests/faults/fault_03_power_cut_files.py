@@ -207,7 +207,7 @@ def _has_any(found: Tree, before: Tree, after: Tree) -> bool:
 FAULT = Fault(
     number=3,
     what="power cut while the agent applies",
-    short=12,
+    short=8,
     full=200,
     run=run,
 )

@@ -95,7 +95,7 @@ def _try(template: HeldNode, top: Path, point: Point, tally: Tally, trial: Trial
 FAULT = Fault(
     number=8,
     what="an fsync of the agent's fails with EIO",
-    short=10,
+    short=7,
     full=FULL,
     run=run,
 )
