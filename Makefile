@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 # What a fresh Debian 12 machine lacks for the tests on its kernel, and for booting nodes. Go and
 # Debian's source tools build the kubelet where Kubernetes' own download site is not reached.
-SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace faketime
+SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace faketime e2fsprogs
 LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-dev
 # Tests without nodes wait for processes half of their time; of the labs, each has a network and names
 # of its own. `make test LABS=0` boots one node after the other.
