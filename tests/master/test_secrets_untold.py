@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from saltern_agent.places import Places
 from saltern_master.library import Binary, Library
 from saltern_master.signing.home import Home
@@ -29,8 +30,9 @@ from saltern_states.secret import Secret
 from tests.faults.held_node import IDENTITY, SEALING, HeldNode, statement
 from tests.master.clusters import SMALL
 
-CANARY = b"canary-b1ab5ecre7" * 3
+CANARY = secrets.token_hex(24).encode()  # other tests run beside, and all processes are seen
 SECONDS = 30.0
+pytestmark = pytest.mark.timeout(180)  # a dozen programs, on a machine that may be busy
 BIN = Path(sys.executable).parent
 MOST = 4 << 20  # of one file that is looked through
 
@@ -217,15 +219,15 @@ def test_a_held_node_tells_no_secret(tmp_path: Path) -> None:
 
 
 def test_the_watch_finds_what_is_there(tmp_path: Path) -> None:
-    watch = Watch()
-    (tmp_path / "file").write_bytes(b"x" + CANARY.hex().encode())
-    child = ["/usr/bin/env", f"SECRET={CANARY.decode()}", "/bin/sh", "-c", "read x", "sh"]
-    with subprocess.Popen([*child, SEALING.hex()], stdin=subprocess.PIPE) as process:
+    watch, first, second = Watch(), secrets.token_hex(24).encode(), secrets.token_bytes(32)
+    (tmp_path / "file").write_bytes(b"x" + first.hex().encode())
+    child = ["/usr/bin/env", f"SECRET={first.decode()}", "/bin/sh", "-c", "read x", "sh"]
+    with subprocess.Popen([*child, second.hex()], stdin=subprocess.PIPE) as process:
         wait("no child", lambda: b"read x" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
         watch.processes()
         process.kill()
     watch.tree(tmp_path)
 
-    assert sorted(watch.hits({"c": CANARY, "s": SEALING})) == [
+    assert sorted(watch.hits({"c": first, "s": second})) == [
         "c in /proc/*/environ", "c in file", "s in /proc/*/cmdline",
     ]  # fmt: skip
