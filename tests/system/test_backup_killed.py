@@ -17,7 +17,7 @@ from saltern_master.signing.recorded import open_store
 from tests.master.backups import back, backup, tree
 from tests.master.homes import made_home, signed
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 CALL = re.compile(r"^(?:\[pid +\d+\] )?(\w+)\(", re.MULTILINE)
 COMMAND = "import sys; from saltern_master.cli import main; main()"
 

@@ -24,7 +24,7 @@ from saltern_master.bench.crowd.body import FILES, cluster_file
 from saltern_master.bench.crowd.crowd import PROGRAMS, Crowd
 from saltern_master.lab.fleet import wait_for
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]  # of a busy machine
 SECONDS = 90.0
 WORDS = ("yesterday", "today", "tonight", "again")
 PutBack = Callable[[], object]
