@@ -7,6 +7,7 @@ application itself cannot answer, so that its server would have to, is raised.
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -39,6 +40,7 @@ NOW: Final = 1_800_000_000.0
 def asking() -> Callable[[bytes], object]:
     """Give what asks an application of its own one request, and gives the status."""
     loop = asyncio.new_event_loop()
+    atexit.register(loop.close)
     stop = asyncio.Event()
     stop.set()  # streams end with their first line
     app = make_app(FakeService(lambda: NOW), stop, "0")
