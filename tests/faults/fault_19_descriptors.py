@@ -30,15 +30,17 @@ NOISE = 0.005
 def run(trial: Trial) -> Seen:
     """Flood, and see what nodes notice."""
     chance = random.Random(trial.seed)
-    sorts = [(sort, where) for sort in SORTS for where in (ELSEWHERE, NEARBY)]
-    chance.shuffle(sorts)
+    places = chance.sample((ELSEWHERE, NEARBY), 2)
+    sorts = [(sort, where) for where in places for sort in SORTS]
     worst = Worst(chance)
     keys = [new_keys() for _ in range(NODES)]
     trial.directory.chmod(0o711)
     with many_lines() as lines, fronts(trial.directory, keys, most=LIMIT) as core:
         nodes = [greeted(core, core.node(lines, one)) for one in keys]
         for number in range(trial.rounds):
-            worst.flood(core, lines, nodes, *sorts[number % len(sorts)])
+            sort, where = sorts[number % len(sorts)]
+            cpu = worst.flood(core, lines, nodes, sort, where)
+            trial.say(f"{sort} from {where}: {cpu:.1f} % CPU")
     return Seen(trial.rounds, worst.figures(), f"{LIMIT} descriptors, by the limit of the process")
 
 
@@ -51,7 +53,9 @@ class Worst:
         self.quiet: list[float] = []  # round trips without strangers, before and after
         self.flooded: list[float] = []
 
-    def flood(self, core: Core, lines: Lines, nodes: Sequence[Node], sort: str, where: str) -> None:
+    def flood(
+        self, core: Core, lines: Lines, nodes: Sequence[Node], sort: str, where: str
+    ) -> float:
         port = core.door_port if sort == "door" else core.link_port
         count = LIMIT // 3 if sort == "door" else LIMIT * 3 // 2
         self.quiet += trips(core, nodes, QUIET)
@@ -62,6 +66,7 @@ class Worst:
         back = new_agent(core, lines, self._chance)
         self.quiet += trips(core, nodes, QUIET)
         self.cpu, self.back = max(self.cpu, cpu), max(self.back, back)
+        return cpu
 
     def figures(self) -> tuple[Figure, ...]:
         """Give them with their bars."""

@@ -18,6 +18,7 @@ from saltern_master.front.process import Connection, Process
 from saltern_master.front.sockets import Listener, ListenError, bind
 from saltern_master.front.turnstile import (
     MOST_UNFINISHED,
+    STAY,
     WELCOME,
     Bounds,
     Closed,
@@ -41,9 +42,11 @@ def many(
     return tuple(Connection(port, (address, 1024 + at), 0, acked) for at in range(count))
 
 
-def turned(connections: tuple[Connection, ...], descriptors: int, bounds: Bounds = BOUNDS) -> Turn:
+def turned(
+    connections: tuple[Connection, ...], descriptors: int, bounds: Bounds = BOUNDS, now: float = 1e6
+) -> Turn:
     since = {one.peer: float(at) for at, one in enumerate(connections)}
-    return turn(connections, since, DOOR, descriptors, bounds)
+    return turn(connections, since, DOOR, descriptors, bounds, now)
 
 
 def test_ten_thousand_nodes_behind_one_address_are_let_in() -> None:
@@ -72,6 +75,12 @@ def test_the_door_has_its_share_and_shows_out_who_has_most_of_it() -> None:
     assert len(full) + len(rack) - len(decided.shut) == BOUNDS.door * 3 // 4
     newest = full[-1].peer
     assert newest not in decided.shut
+
+
+def test_who_has_just_come_to_the_door_may_stay() -> None:
+    full = many(BOUNDS.door, "203.0.113.9", finished=True, port=DOOR)
+    assert turned(full, 4_000, now=STAY - 0.1).shut == frozenset()
+    assert turned(full, 4_000, now=STAY).shut == {full[0].peer}
 
 
 def test_where_descriptors_run_short_nodes_stay_and_strangers_go() -> None:

@@ -11,6 +11,7 @@ readable; nobody new gets in then. So the limit is never reached. Pure; usher.py
 * Nodes behind one address finish within milliseconds: there may be any number of them.
 * The door is open to every key, so all of its connections together have a share. Above it the
   oldest of the address that has most are shut; who waits for an operator there comes again.
+  Each stays for STAY seconds at least: a token needs less, and who is shut costs a handshake more.
 * Should descriptors run short all the same, nobody new is heard, and unfinished connections are
   shut in that order too.
 """
@@ -30,6 +31,7 @@ WELCOME: Final = 260
 more (RFC 23, RFC 26)."""
 MOST_UNFINISHED: Final = 2048
 MOST_BACKLOG: Final = 4096
+STAY: Final = 5.0
 
 
 class Bounds(Struct, frozen=True):
@@ -81,6 +83,7 @@ def turn(
     door: int,
     descriptors: int,
     bounds: Bounds,
+    now: float,
 ) -> Turn:
     """Decide. `since`: when each was first seen; `door`: its port; `descriptors`: open now."""
     ports = frozenset(one.port for one in connections) | {door}
@@ -88,7 +91,8 @@ def turn(
     at_door = tuple(one for one in connections if one.port == door)
     short = descriptors >= bounds.high
     full = short or len(waiting) >= bounds.unfinished
-    shut = surplus(at_door, since, bounds.door * 3 // 4) if len(at_door) >= bounds.door else ()
+    beyond = surplus(at_door, since, bounds.door * 3 // 4) if len(at_door) >= bounds.door else ()
+    shut = tuple(one for one in beyond if now - since.get(one.peer, now) >= STAY)
     if short:
         shut += surplus(waiting, since, max(0, len(waiting) - (descriptors - bounds.low)))
     of_each = Counter(one.peer[0] for one in waiting)

@@ -65,7 +65,7 @@ class Usher:
     def _decide(self, descriptors: int, now: float) -> Turn:
         connections = self._process.connections(frozenset(self._listeners))
         self._since = {one.peer: self._since.get(one.peer, now) for one in connections}
-        return turn(connections, self._since, self._door, descriptors, self._bounds)
+        return turn(connections, self._since, self._door, descriptors, self._bounds, now)
 
     def _do(self, decided: Turn, now: float) -> None:
         self._process.shut(decided.shut)
