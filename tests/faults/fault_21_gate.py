@@ -37,6 +37,7 @@ PROCESSES = 2
 STRANGERS = 20  # for each hundred agents
 AFTERWARDS = 60.0
 BEGIN_IN = 3.0
+LATER = 2.0  # than the one that hangs: its front starts anew meanwhile, and is timed
 
 
 class Core:
@@ -126,7 +127,7 @@ def _broken(trial: Trial, way: str, seconds: float) -> Came:
     directory = trial.directory / way
     directory.mkdir(mode=0o711)
     agents = [new_keys() for _ in range(trial.rounds)]
-    begin = time.monotonic() + BEGIN_IN
+    begin = time.monotonic() + BEGIN_IN + (0 if way == "hung" else LATER)
     times = directory / "times"
     until = begin + (seconds if way == "raising" else MOMENT)
     times.write_text(f"{begin} {until}")
