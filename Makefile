@@ -7,7 +7,7 @@ SHELL := /bin/sh
 SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace faketime e2fsprogs
 LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-dev
 # Tests without nodes wait for processes half of their time; of the labs, each has a network and names
-# of its own. `make test LABS=0` boots one node after the other.
+# of its own. One after the other: `make test-lab test-cluster`.
 SIDE_BY_SIDE := -n 4 --dist worksteal
 LABS := 2
 BOOTSTRAP := packaging/tools/bootstrap
