@@ -1,11 +1,11 @@
 """Heavy frames wait for light ones: a node that says much costs itself time, and the others none.
 
 Hundreds of results in one report take core a hundred times as long as one. Frames that are heavier
-than HEAVY are put by and taken SLICE bytes at a time; what is light goes before them, whenever it comes.
-After each slice as long is left to others as it took: in that time core reads on, for what is
-light may stand in the line from the front behind much that is heavy. A node has one report under way at a time, so none overtakes itself; its Ack,
-which it waits for, comes when its turn does. More than MOST bytes are not put by: then core takes
-what comes as it comes, and the front waits.
+than HEAVY are put by and taken SLICE bytes at a time; what is light goes before them, whenever it
+comes. After each slice as long is left to others as it took: in that time core reads on, for what
+is light may stand in the line from the front behind much that is heavy. A node has one report under
+way at a time, so none overtakes itself; its Ack, which it waits for, comes when its turn does. More
+than MOST bytes are not put by: then core takes what comes as it comes, and the front waits.
 """
 
 from __future__ import annotations
