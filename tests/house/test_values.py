@@ -14,6 +14,7 @@ from tests.house.tree import modules
 MUTABLE = {
     "saltern_agent.link.fetching.Fetching": "an offer on its way to this node",
     "saltern_agent.link.pace.Pace": "what the master asked lately",
+    "saltern_agent.link.progress.Progress": "when the worker last gave a sign of life",
     "saltern_agent.link.reporting.Reporting": "the Report that is on its way to the master",
     "saltern_agent.answers.Answers": "who asked what and waits for the answer",
     "saltern_agent.control.Client": "what one connection has read and not yet written",
