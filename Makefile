@@ -36,7 +36,7 @@ lint: setup ## format, lint, types, import contracts
 
 test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster"
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults --seed 1
 	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadgroup -m "lab or cluster"
 
 test-fast: setup ## what needs no root: seconds

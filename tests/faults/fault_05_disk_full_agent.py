@@ -69,8 +69,11 @@ def run(trial: Trial) -> Seen:
     node = _at_version_one(trial.directory / "template")
     points = _points(node, trial.directory / "counted")
     number = len(points) if trial.rounds >= FULL else trial.rounds - 1
-    chosen = random.Random(trial.seed).sample(range(len(points)), min(number, len(points)))
-    for at in dict.fromkeys((*(seed for seed in trial.seeds if seed < len(points)), *chosen)):
+    shuffled = random.Random(trial.seed).sample(range(len(points)), len(points))
+    first = (seed for seed in trial.seeds if seed < len(points))
+    for at in dict.fromkeys((*first, *shuffled)):  # more than `number`, for some meet only a wake
+        if tally.tried == number:
+            break
         _try(node, trial.directory / f"{at}", points[at], tally, trial)
     _fill(trial, tally, outage=40.0 if trial.rounds >= FULL else 1.0)
     return Seen(
