@@ -48,6 +48,7 @@ MOST_SPREAD: Final = 300
 
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
+PlanDigest = Annotated[bytes, Meta(max_length=32)]  # of 0 or 32 bytes
 Instance = Annotated[bytes, Meta(min_length=INSTANCE_BYTES, max_length=INSTANCE_BYTES)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
@@ -165,13 +166,18 @@ class Fetch(Message, frozen=True, tag=4):
 
 
 class Doc(Message, frozen=True, tag=5):
-    """A document newer than the node's; its body is a blob. Roots: those after Hello.root."""
+    """A document newer than the node's; its body is a blob. Roots: those after Hello.root.
+
+    `expects`: the digest of the plan that a person saw (Plan.digest): the node plans it first, and
+    refuses it as stale where its plan is another one by now. Empty: whatever it comes to.
+    """
 
     turn: Natural
     roots: Annotated[tuple[Envelope, ...], Meta(max_length=MAX_ROOTS)]
     policy: Envelope
     document: Annotated[bytes, Meta(max_length=16 * 1024)]
     body: Digest
+    expects: PlanDigest = b""
 
 
 class Current(Message, frozen=True, tag=6):
@@ -205,7 +211,11 @@ class PlanLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Plan(Message, frozen=True, tag=8):
-    """What a proposal would change. Pages are sent in order; the last one says so."""
+    """What a proposal would change. Pages are sent in order; the last one says so.
+
+    `digest`, on the last page: SHA-256 over all changes as the node would make them, what it found
+    before each among it. Two plans with one digest do the same. Empty where there is no plan.
+    """
 
     turn: Natural
     page: Natural
@@ -213,6 +223,7 @@ class Plan(Message, frozen=True, tag=8):
     lines: Annotated[tuple[PlanLine, ...], Meta(max_length=1000)]
     reason: ShortText = ""
     why: Text = ""
+    digest: PlanDigest = b""
 
 
 class BlobAsk(Message, frozen=True, tag=9):
