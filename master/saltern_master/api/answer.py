@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from saltern_master.api.asked import Asked
+from saltern_master.api.master import Master
 from saltern_master.api.problem import problem_of
 from saltern_master.api.requests import ProblemEvent
 from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream
-from saltern_master.api.service import Service, ServiceError, View
+from saltern_master.api.service import ServiceError, View
 
 TOGETHER: Final = 64 * 1024
 """Bytes of events that happened together, and are sent so: each write costs both ends a turn."""
@@ -28,7 +29,7 @@ TOGETHER: Final = 64 * 1024
 Row = Route | Stream
 
 
-async def answer(service: Service, row: Row, request: Request, stop: asyncio.Event) -> Response:
+async def answer(service: Master, row: Row, request: Request, stop: asyncio.Event) -> Response:
     """Answer a request; ServiceError is for the caller to tell."""
     asked = Asked(
         place=_parameters(request.path_params, row.place, "the path"),

@@ -20,11 +20,12 @@ from starlette.routing import Route as Place
 from starlette.types import Receive, Scope, Send
 
 from saltern_master.api.answer import Row, answer
+from saltern_master.api.master import Master
 from saltern_master.api.openapi import document
 from saltern_master.api.page import page
 from saltern_master.api.problem import MEDIA, problem_of
 from saltern_master.api.routes import JSON, ROUTES
-from saltern_master.api.service import Service, ServiceError
+from saltern_master.api.service import ServiceError
 from saltern_master.errors import MasterError
 
 OPENAPI: Final = "/v1/openapi.json"
@@ -43,7 +44,7 @@ class Fixed:
 class Resource:
     """What stands under one path: a row of the table, or fixed bytes, for each method."""
 
-    service: Service
+    service: Master
     stop: asyncio.Event
     rows: Mapping[str, Row | Fixed] = field(default_factory=dict)
 
@@ -62,7 +63,7 @@ class Resource:
         await response(scope, receive, send)
 
 
-def make_app(service: Service, stop: asyncio.Event, release: str) -> Starlette:
+def make_app(service: Master, stop: asyncio.Event, release: str) -> Starlette:
     """Give the application. Streams end when `stop` is set."""
     told = document(ROUTES, release)
     pages: dict[str, dict[str, Row | Fixed]] = {

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from saltern_master.api import calls
 from saltern_master.api.asked import Asked
+from saltern_master.api.master import Master
 from saltern_master.api.requests import (
     MOST_CLUSTER_FILE,
     MOST_CSR,
@@ -33,7 +34,6 @@ from saltern_master.api.service import (
     ClusterView,
     DriftView,
     NodeView,
-    Service,
     TokenView,
     TurnView,
     View,
@@ -63,7 +63,7 @@ class Route:
     name: str
     summary: str
     answers: Any
-    call: Callable[[Service, Asked], Awaitable[object]]
+    call: Callable[[Master, Asked], Awaitable[object]]
     place: type[View] | None = None
     query: type[View] | None = None
     body: Body | None = None
@@ -79,7 +79,7 @@ class Stream:
     name: str
     summary: str
     answers: Any
-    begin: Callable[[Service, Asked], Awaitable[AsyncIterator[object]]]
+    begin: Callable[[Master, Asked], Awaitable[AsyncIterator[object]]]
     place: type[View] | None = None
     query: type[View] | None = None
     body: None = None

@@ -18,7 +18,7 @@ from typing import Final
 import uvicorn
 
 from saltern_master.api.app import make_app
-from saltern_master.api.service import Service
+from saltern_master.api.master import Master
 from saltern_master.errors import MasterError
 
 MODE: Final = 0o660
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(service: Service, path: Path, stop: asyncio.Event) -> None:
+async def serve(service: Master, path: Path, stop: asyncio.Event) -> None:
     """Answer on `path` until `stop` is set. It listens before anything is awaited; SocketError."""
     config = uvicorn.Config(
         make_app(service, stop, version("saltern-master")),

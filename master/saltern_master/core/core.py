@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
+from saltern_master.api.plans import Expected, NodePlan, PlanView
+from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
 from saltern_master.api.service import (
     ClusterView,
     DriftView,
@@ -133,6 +135,50 @@ class Core:
             turn = await self._office.rolling.apply(file)
         self._office.want_nodes()
         return view_of(turn)
+
+    async def plan(self, file: bytes, target: str) -> PlanView:
+        """Begin to plan a cluster file, or the one that was applied last."""
+        with _told():
+            return await self._office.plans.plan(file, target)
+
+    async def plan_so_far(self, number: int) -> PlanView:
+        """Give a plan; not-found."""
+        return await self._office.plans.plan_so_far(number)
+
+    async def follow_plan(self, number: int) -> AsyncIterator[NodePlan | PlanView]:
+        """Give each node's plan as it comes; the whole when nobody is waited for."""
+        async for one in self._office.plans.follow_plan(number):
+            yield one
+
+    async def apply_planned(self, file: bytes, expects: dict[str, Expected]) -> TurnView:
+        """Apply exactly what was planned; conflict where it is stale."""
+        with _told():
+            return await self._office.plans.apply_planned(file, expects)
+
+    async def start_rollout(self, ask: RolloutAsk) -> RolloutView:
+        """Compile, plan and begin a rollout."""
+        with _told():
+            return await self._office.driving.start_rollout(ask)
+
+    async def rollouts(self, most: int) -> tuple[RolloutView, ...]:
+        """List rollouts, the newest first."""
+        with _told():
+            return await self._office.driving.rollouts(most)
+
+    async def rollout(self, number: int) -> RolloutView:
+        """Give one rollout; not-found."""
+        with _told():
+            return await self._office.driving.rollout(number)
+
+    async def follow_rollout(self, number: int) -> AsyncIterator[RolloutNode | RolloutView]:
+        """Give a rollout's nodes and head as they move."""
+        async for one in self._office.driving.follow_rollout(number):
+            yield one
+
+    async def steer_rollout(self, number: int, steering: Steering) -> RolloutView:
+        """Pause, resume, abort, undo, or skip a node."""
+        with _told():
+            return await self._office.driving.steer_rollout(number, steering)
 
     async def turn(self, number: int) -> TurnView:
         """Give a turn; not-found."""

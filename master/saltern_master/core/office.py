@@ -15,6 +15,7 @@ from saltern_protocol.messages import Cert, Csr, Enrol
 
 from saltern_master.core.alarms import Alarm, Situation, Watch
 from saltern_master.core.desk import Deed, Desk, Welcome
+from saltern_master.core.driving import Driving
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
 from saltern_master.core.heavy import Heavy
@@ -25,6 +26,7 @@ from saltern_master.core.leaving import Leaving, is_empty
 from saltern_master.core.members import Members
 from saltern_master.core.patience import Patience
 from saltern_master.core.peer import Peer
+from saltern_master.core.plans import Plans
 from saltern_master.core.prepare import Preparing
 from saltern_master.core.renewing import Renewing
 from saltern_master.core.rolling import Rolling, grant
@@ -69,6 +71,7 @@ class Office:
         )
         preparing = Preparing(home, self.authorities, random)
         self.rolling = Rolling(home, store, self.known, self.desk, preparing, clock)
+        self.plans, self.driving = Plans(), Driving()
         self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)
         self.leaving = Leaving(

@@ -28,9 +28,11 @@ from saltern_master.api.service import (
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.cluster.load import load
 from saltern_master.testing.kubeconfig import FakeAuthority
+from saltern_master.testing.plans import FakePlans
+from saltern_master.testing.rollouts import FakeRollouts
 
 
-class FakeService:
+class FakeService(FakePlans, FakeRollouts):
     """A master in memory. `now` in seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -1,0 +1,13 @@
+"""All that a master does for people, in one: what the API's rows are given."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from saltern_master.api.plans import Planning
+from saltern_master.api.rollouts import RollingOut
+from saltern_master.api.service import Service
+
+
+class Master(Service, Planning, RollingOut, Protocol):
+    """Core, or the fake that keeps the same contract."""
