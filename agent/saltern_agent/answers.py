@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from saltern_agent.applying import KNOWN, Applying, refusal
+from saltern_agent.applying import BY_HAND, KNOWN, Applying, refusal
 from saltern_agent.control import (
     AskApply,
     AskDrift,
@@ -23,6 +23,7 @@ from saltern_agent.events import End, Line
 from saltern_agent.journal import Drift, JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
+from saltern_agent.plan_digest import digest
 from saltern_agent.status import LinkStatus, Status
 
 MOST_DRIFT = 10_000
@@ -115,7 +116,10 @@ class Answers:
 
     def _apply(self, question: AskApply, client: Client) -> None:
         self.applying.apply(
-            question.statement, 0, lambda: self._begin(client), lambda end: self._end(client, end)
+            question.statement,
+            BY_HAND,
+            lambda: self._begin(client),
+            lambda end: self._end(client, end),
         )
 
     def _begin(self, client: Client) -> None:
@@ -135,7 +139,13 @@ def plan_end(keeper: Keeper, statement: bytes | None, monotonic: Callable[[], fl
     plan = keeper.plan(statement)
     hindered = sum(one.hindered for one in plan.steps)
     took = (monotonic() - began) * 1000
-    return End(not hindered, changes=plan.changes, bad=hindered, milliseconds=took)
+    return End(
+        not hindered,
+        changes=plan.changes,
+        bad=hindered,
+        milliseconds=took,
+        digest=digest(plan).hex(),
+    )
 
 
 def look_end(look: Look) -> End:

@@ -22,16 +22,27 @@ from saltern_agent.status import Status, status_of
 KNOWN = (ProtocolError, BodyError, JournalError)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a document came: the master's turn, 0 by hand; the plan that it shall come to, if any."""
+
+    turn: int = 0
+    expects: bytes = b""  # Doc.expects
+
+
+BY_HAND = Order()
+
+
 def apply_end(
     keeper: Keeper,
     statement: bytes,
     monotonic: Callable[[], float],
     newer: Callable[[], bool] = lambda: False,
-    turn: int = 0,
+    order: Order = BY_HAND,
 ) -> End:
-    """Accept and converge, and sum it up. `turn`: of the master's that it came with."""
+    """Accept and converge, and sum it up."""
     began = monotonic()
-    result = keeper.take(statement, newer, turn)
+    result = keeper.take(statement, newer, order.turn, order.expects)
     return End(
         result.converged,
         "a newer document came before this one was through" if result.interrupted else "",
@@ -58,7 +69,7 @@ class Applying:
     def apply(
         self,
         statement: bytes,
-        turn: int,
+        order: Order,
         begun: Callable[[], None],
         ended: Callable[[End], None],
     ) -> None:
@@ -70,7 +81,7 @@ class Applying:
             turns.begun += 1
             begun()
             monotonic = self.agent.clocks.monotonic
-            end = apply_end(keeper, statement, monotonic, turns.newer, turn)
+            end = apply_end(keeper, statement, monotonic, turns.newer, order)
             return end, status_of(keeper), watched(keeper.body)
 
         def over(result: tuple[End, Status, Watched] | Exception) -> None:

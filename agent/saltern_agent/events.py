@@ -87,6 +87,7 @@ class End(msgspec.Struct, frozen=True, tag_field="type", tag="end"):
     changes: int = 0
     bad: int = 0
     milliseconds: float = 0.0
+    digest: str = ""  # of a plan, in hexadecimal
 
 
 Line = PlannedLine | MakingLine | DoneLine | DriftLine | HealedLine | End

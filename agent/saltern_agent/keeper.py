@@ -38,6 +38,7 @@ from saltern_agent.journal import Drift, Journal, JournalError
 from saltern_agent.ledger import Ledger
 from saltern_agent.listening import Hearing, Listener, Repairing
 from saltern_agent.plan import Plan, Planned, look, plan
+from saltern_agent.plan_digest import refuse_stale
 from saltern_agent.steps import Step, steps
 
 DOUBT = 1.0
@@ -124,9 +125,15 @@ class Keeper:
         return changes
 
     def take(
-        self, statement: bytes, newer: Callable[[], bool] = lambda: False, turn: int = 0
+        self,
+        statement: bytes,
+        newer: Callable[[], bool] = lambda: False,
+        turn: int = 0,
+        expects: bytes = b"",
     ) -> Result:
         """Verify, remember, converge. RefusedError or BodyError: nothing was changed.
+
+        `expects`: the digest of the plan that this shall come to; another one is refused as stale.
 
         JournalError: it was not remembered, and nothing was changed; or something new of it
         was not, and so not made: a look goes on with it. `turn`: of the master's.
@@ -134,6 +141,8 @@ class Keeper:
         asked = Asked(turn, self.clock())
         try:
             taken = proposed(self.identity, self.journal.accepted(), statement, asked.at)
+            if expects and taken.document != self.document:  # what is held was agreed to before
+                refuse_stale(self._planned(taken.body), expects)
             self.ledger.accept(encode_statement(taken.statement), asked.at, turn)
             self.body, self.document, self.trust = taken.body, taken.document, taken.trust
             self.trouble = ""
@@ -180,7 +189,11 @@ class Keeper:
 
     def consider(self, proposal: bytes) -> Plan:
         """Plan a proposal: a statement that has one in its document's place."""
-        body = considered(self.identity, self.journal.accepted(), proposal, self.clock())
+        return self._planned(
+            considered(self.identity, self.journal.accepted(), proposal, self.clock())
+        )
+
+    def _planned(self, body: Body) -> Plan:
         return plan(self.host, steps(body, self.journal.owned()))
 
     def look(self, noticed: Mapping[str, Noticed], whole: bool) -> int:

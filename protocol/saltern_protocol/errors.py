@@ -34,6 +34,7 @@ class Reason(StrEnum):
     POLICY_MISSING = "policy-missing"
     POLICY_EXPIRED = "policy-expired"
     OUTSIDE_POLICY = "outside-policy"
+    STALE = "stale"
 
 
 class ProtocolError(Exception):

@@ -9,7 +9,7 @@ from saltern_protocol.errors import ProtocolError
 from saltern_protocol.messages import Doc, Health, Hindrance, Looked, Message, Outcome
 from saltern_states.body import BodyError
 
-from saltern_agent.applying import Applying
+from saltern_agent.applying import Applying, Order
 from saltern_agent.host.vitals import Vitals
 from saltern_agent.items import MAX_HINDRANCES, Asked, cut, hindrance, micro, reason_of, refused
 from saltern_agent.journal import JournalError
@@ -57,9 +57,9 @@ class AgentDeeds:
             nonce=nonce,
         )
 
-    def take(self, turn: int, statement: bytes, over: Callable[[], None]) -> None:
-        """Apply a document; its result is told by the outbox, that it is over by `over`."""
-        self.applying.apply(statement, turn, lambda: None, lambda _: over())
+    def take(self, order: Order, statement: bytes, over: Callable[[str], None]) -> None:
+        """Apply a document; its result is told by the outbox, the code of a refusal by `over`."""
+        self.applying.apply(statement, order, lambda: None, lambda end: over(end.reason))
 
     def consider(self, turn: int, proposal: bytes, say: Say) -> None:
         """Plan a proposal, and say the plan."""

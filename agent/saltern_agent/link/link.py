@@ -18,6 +18,7 @@ from saltern_protocol.errors import MalformedError
 from saltern_protocol.messages import Doc, Health, Message, Plan, encode
 from saltern_states.ports import HostError
 
+from saltern_agent.applying import Order
 from saltern_agent.durable import NotDurableError
 from saltern_agent.host.link_socket import LinkSocket
 from saltern_agent.journal import JournalError
@@ -42,8 +43,8 @@ class Deeds(Protocol):
         """Say how the agent is."""
         ...
 
-    def take(self, turn: int, statement: bytes, over: Callable[[], None]) -> None:
-        """Apply a document; its result is told by the outbox, that it is over by `over`."""
+    def take(self, order: Order, statement: bytes, over: Callable[[str], None]) -> None:
+        """Apply a document; its result is told by the outbox, the code of a refusal by `over`."""
         ...
 
     def consider(self, turn: int, proposal: bytes, say: Callable[[Message], None]) -> None:
@@ -321,7 +322,8 @@ class MasterLink:
                 self._deeds.complain(f"the link: {statement}")
             self._work(refusal)
         elif isinstance(offer, Doc):
-            self._deeds.take(offer.turn, statement, lambda: self._hear(words.Over(offer)))
+            order = Order(offer.turn, offer.expects)
+            self._deeds.take(order, statement, lambda reason: self._hear(words.Over(offer, reason)))
         else:
             self._deeds.consider(offer.turn, statement, lambda page: self._page(offer, page))
 

@@ -9,6 +9,7 @@ from saltern_protocol.messages import PlanLine
 
 from saltern_agent.items import MAX_SHORT, MAX_TEXT, cut
 from saltern_agent.plan import Plan, Planned
+from saltern_agent.plan_digest import counts, digest
 
 MAX_LINES = 500
 MAX_BYTES = 160 * 1024
@@ -17,12 +18,14 @@ MAX_DETAIL = 16 * 1024  # characters; four bytes each at most
 
 def pages(turn: int, plan: Plan) -> tuple[Page, ...]:
     """Give the pages of a plan: what is not as declared, or is to be forgotten."""
-    shown = (one for one in plan.steps if one.finding != "as declared" or one.step.verb == "forget")
-    cuts = list(_cut(line for one in shown for line in _lines(one))) or [()]
-    last = len(cuts) - 1
-    return tuple(
-        Page(turn=turn, page=number, last=number == last, lines=lines)
-        for number, lines in enumerate(cuts)
+    shown = (one for one in plan.steps if counts(one))
+    *cuts, last = list(_cut(line for one in shown for line in _lines(one))) or [()]
+    return (
+        *(
+            Page(turn=turn, page=number, last=False, lines=lines)
+            for number, lines in enumerate(cuts)
+        ),
+        Page(turn=turn, page=len(cuts), last=True, lines=last, digest=digest(plan)),
     )
 
 

@@ -10,8 +10,8 @@
   raises, and none but a believed document changes what the node holds.
 * A connection that does not lead to a lease within LEASE_WAIT, or on which something is left
   without answer for ANSWER_WAIT, is given up; the next is tried after a pause by chance (pace.py).
-* Of an offer that was cut off nothing is kept here: the next connection asks anew, and what had
-  come of a blob is still on the disk.
+* Of an offer that was cut off or is stale nothing is kept here: the next connection asks anew,
+  and what had come of a blob is still on the disk. On this one a stale document waits for a poke.
 """
 
 from __future__ import annotations
@@ -61,12 +61,11 @@ class Session:
         self._jitter, self._nonce = jitter, nonce
         self._failures, self._retry_at = 0, 0.0
         self._health_at = self._renew_at = self._heard_at = 0.0
-        self._pace = Pace()
-        self._spread = 0  # seconds, as the last lease that was believed came with
+        self._pace, self._spread = Pace(), 0  # seconds, as the last believed lease came with
         self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
         self._may_fetch = False  # a lease came on this connection
         self._taken: words.Offer | None = None  # what is being applied or planned
-        self._declined = b""  # a document, by its hash, that was not believed
+        self._declined = self._stale = b""  # a document's hash: not believed; stale, on this link
         self._awaited: dict[str, float] = {}  # what the master has to answer, and since when
         self._certificates: set[int] = set()
         self._out: list[words.Output] = []
@@ -147,6 +146,8 @@ class Session:
 
     def _over(self, given: words.Over, now: float) -> None:
         self._taken = None if self._taken == given.offer else self._taken
+        if isinstance(given.offer, messages.Doc):
+            self._stale = words.hash_of(given.offer) if given.refused == Reason.STALE else b""
         if self.state == "up":
             self._say_health(now)  # the last one said that this node is at work
 
@@ -218,7 +219,7 @@ class Session:
             self._report(now)
         ours = (self._standing.epoch, self._standing.version)
         newer = lease.version > 0 and (lease.epoch, lease.version) > ours  # 0: there is none yet
-        if newer and lease.document != self._declined:
+        if newer and lease.document not in (self._declined, self._stale):
             self._fetch(now)
 
     def _doubt(self, error: ProtocolError, now: float) -> None:
@@ -312,8 +313,7 @@ class Session:
         self._forget("the conversation began anew")
         self._enter("greeting", now)
         nonce = self._nonce()
-        self._asked = (nonce, now)
-        self._heard_at = now
+        self._asked, self._heard_at = (nonce, now), now
         self._send(words.hello(self._about, self._standing, nonce, self.reporting.batch.first))
 
     def _give_up(self, why: str, now: float) -> None:
@@ -326,7 +326,7 @@ class Session:
 
     def _forget(self, why: str) -> None:
         """What was said over a connection that is gone has no answer."""
-        self.fetching, self._asked = None, None
+        self.fetching, self._asked, self._stale = None, None, b""
         self.reporting.forget()
         self._may_fetch = False
         self._awaited.clear()

@@ -135,9 +135,10 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """An offer was applied or planned, however that ended."""
+    """An offer was applied or planned, however that ended; `refused`: why it was not, if so."""
 
     offer: Offer
+    refused: str = ""  # the code: "stale" …
 
 
 @dataclass(frozen=True, slots=True)
