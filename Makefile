@@ -57,7 +57,7 @@ test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in second
 faults: lab-setup ## faults tried on purpose, a line each, in the short form
 	$(BIN)/python -m tests.faults
 
-faults-all: lab-setup ## the same in full, for hours; writes a dated page to docs/measured
+faults-all: lab-setup ## the same in full, for half an hour; writes a dated page to docs/measured
 	$(BIN)/python -m tests.faults --full --page docs/measured/$$(date -u +%F)-faults.md
 
 demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break, and heal

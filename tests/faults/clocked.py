@@ -94,7 +94,7 @@ class Clocked(Conversation):
         self.node_clock.set_right(NOW)
         self._pass(10.0)
         self._publish()
-        self._pass(SLOW + 60.0)
+        self._pass(self.agent.busy + 60.0)
         self.wrong.stuck += not self.converged()
         return self.wrong
 

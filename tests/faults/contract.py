@@ -60,6 +60,7 @@ class Fault:
     full: int  # trials in the full form
     run: Callable[[Trial], Seen]
     seeds: tuple[int, ...] = ()
+    alone: bool = False  # its bars are seconds or shares of a processor: nothing runs beside it
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,4 +155,5 @@ FAULT = Fault(
     short=1,
     full=FULL,
     run=run,
+    alone=True,
 )

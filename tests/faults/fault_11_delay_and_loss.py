@@ -79,4 +79,5 @@ FAULT = Fault(
     short=2,
     full=100,
     run=run,
+    alone=True,
 )

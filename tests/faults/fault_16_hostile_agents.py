@@ -53,4 +53,6 @@ def run(trial: Trial) -> Seen:
     )
 
 
-FAULT = Fault(number=16, what="hostile agents at full speed", short=10, full=100, run=run)
+FAULT = Fault(
+    number=16, what="hostile agents at full speed", short=10, full=100, run=run, alone=True
+)

@@ -67,4 +67,6 @@ def _shown(one: Fleet, name: str, seconds: float) -> float:
     return float("inf")
 
 
-FAULT = Fault(number=17, what="a slow agent and a hung one", short=1, full=FULL, run=run)
+FAULT = Fault(
+    number=17, what="a slow agent and a hung one", short=1, full=FULL, run=run, alone=True
+)

@@ -114,4 +114,5 @@ FAULT = Fault(
     short=1,
     full=8,
     run=run,
+    alone=True,
 )

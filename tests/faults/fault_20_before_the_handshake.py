@@ -120,4 +120,5 @@ FAULT = Fault(
     short=40,
     full=500,
     run=run,
+    alone=True,
 )

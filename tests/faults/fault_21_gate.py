@@ -216,4 +216,5 @@ FAULT = Fault(
     short=40,
     full=1000,
     run=run,
+    alone=True,
 )

@@ -127,4 +127,5 @@ FAULT = Fault(
     short=4,
     full=40,
     run=run,
+    alone=True,
 )

@@ -265,4 +265,5 @@ FAULT = Fault(
     short=10,
     full=500,
     run=run_all,
+    alone=True,
 )

@@ -198,11 +198,16 @@ def fresh(template: Path, home: Path) -> Path:
 
 @contextmanager
 def traced(pid: int, options: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Have strace at a process's main thread while this lasts."""
+    """Have strace at a process's main thread while this lasts.
+
+    One that kills at the next call may have done so, and be gone, before anybody sees it there.
+    """
     argv = ["/usr/bin/strace", "-p", str(pid), "-o", str(log), *options]
     strace = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for("strace is there", lambda: _tracer(pid) != "0")
+        wait_for("strace is there", lambda: _tracer(pid) != "0" or strace.poll() is not None)
+        if strace.poll():
+            raise AssertionError(f"strace cannot follow {pid}: it ended with {strace.poll()}")
         yield strace
     finally:
         if strace.poll() is None:

@@ -1,15 +1,18 @@
-"""Finds the faults, and tries one after the other."""
+"""Finds the faults, and tries them: side by side first, then one by one who are to be alone."""
 
 from __future__ import annotations
 
 import enum
 import importlib
+import multiprocessing
+import os
 import pkgutil
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests import faults
@@ -37,12 +40,27 @@ def every_fault() -> tuple[Fault, ...]:
 def run_all(chosen: Iterable[Fault], form: Form, seed: int) -> list[Result]:
     """Try each fault and print its line; a fault that breaks down has not passed."""
     print(f"seed {seed}, {form.value} form", flush=True)
-    results = []
-    for fault in chosen:
-        result = run_one(fault, form, seed)
+    faults = tuple(chosen)
+    found = []
+    for result in _every(faults, form, seed):
         print(result.line(), flush=True)
-        results.append(result)
-    return results
+        found.append(result)
+    order = [(one.number, one.what) for one in faults]
+    return sorted(found, key=lambda one: order.index((one.fault.number, one.fault.what)))
+
+
+def _every(faults: tuple[Fault, ...], form: Form, seed: int) -> Iterator[Result]:
+    """Give results as they come; each trial beside others has a process of its own, and ends it."""
+    beside = [fault for fault in faults if not fault.alone]
+    heavy_first = sorted(beside, key=lambda fault: -fault.number)  # the longest have high numbers
+    with ProcessPoolExecutor(
+        max_workers=os.cpu_count(),
+        mp_context=multiprocessing.get_context("spawn"),
+        max_tasks_per_child=1,
+    ) as pool:
+        begun = [pool.submit(run_one, fault, form, seed) for fault in heavy_first]
+        yield from (one.result() for one in as_completed(begun))
+    yield from (run_one(fault, form, seed) for fault in faults if fault.alone)
 
 
 def run_one(fault: Fault, form: Form, seed: int) -> Result:

@@ -158,6 +158,11 @@ class Agent:
         """Let what the disk has to do take so much longer."""
         self._busy = max(self._busy, self.ether.now) + seconds
 
+    @property
+    def busy(self) -> float:
+        """For how many seconds the disk has still to do."""
+        return max(0.0, self._busy - self.ether.now)
+
     def read(self, acked: int = 0) -> None:
         """Read the journal, as the link does after each commit."""
         reading = self.stock.read(acked)
