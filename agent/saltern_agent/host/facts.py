@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     kernel: str
     architecture: str  # x86_64, aarch64
     python: str
+    memory_mib: int  # of the machine
 
 
 def read_facts() -> Facts:
@@ -40,6 +42,7 @@ def read_facts() -> Facts:
         kernel=platform.release(),
         architecture=platform.machine(),
         python=platform.python_version(),
+        memory_mib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
     )
 
 

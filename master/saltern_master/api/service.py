@@ -51,6 +51,14 @@ class HindranceView(View, frozen=True):
     why: str
 
 
+class TermView(View, frozen=True):
+    """Whether one term of a target holds on a node, and the value that it has."""
+
+    term: str
+    holds: bool
+    found: str  # "": the node has none, or it is not known
+
+
 class NodeView(View, frozen=True):
     """A node, as the master knows it."""
 
@@ -69,11 +77,13 @@ class NodeView(View, frozen=True):
     address: str = ""  # from the cluster file
     pods: str = ""  # its range
     roles: tuple[str, ...] = ()
+    labels: dict[str, str] = {}  # from the cluster file
     facts: dict[str, object] = {}  # pinned: what compile uses
     facts_now: dict[str, object] = {}  # where they differ from the pinned ones
     load: float = 0.0
     memory_kib: int = 0
     disk_kib: int = 0
+    terms: tuple[TermView, ...] = ()  # where a target was asked for
 
 
 class TokenView(View, frozen=True):

@@ -44,6 +44,7 @@ def node_view(
         address=where.address,
         pods=where.pods,
         roles=where.roles,
+        labels=where.labels,
         facts=dict(node.facts),
         facts_now={key: now[key] for key in sorted(now) if node.facts.get(key) != now[key]},
         load=health.load if health else 0.0,
@@ -64,6 +65,7 @@ def pending_view(pending: Pending, where: NodeView) -> NodeView:
         address=where.address,
         pods=where.pods,
         roles=where.roles,
+        labels=where.labels,
         facts=dict(pending.facts),
     )
 
@@ -79,6 +81,7 @@ def places(cluster: Cluster | None, allocation: Allocation) -> Mapping[str, Node
             address=node.address,
             pods=allocation.ranges.get(node.name, ""),
             roles=node.roles,
+            labels=dict(node.labels),
         )
         for node in (cluster.nodes if cluster is not None else ())
     }
