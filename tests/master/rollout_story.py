@@ -50,6 +50,9 @@ EVENTS: dict[str, type[Event]] = {
 }
 
 
+NAMES = dict(zip(Strategy.__struct_fields__, Strategy.__struct_encode_fields__, strict=True))
+"""A strategy's fields, as a story names them, and as they are encoded."""
+
 BEGAN = 1_000_000.0
 """A story's time 0, since time 0 itself stands for "never"."""
 
@@ -68,7 +71,8 @@ class Story:
         word, *rest = shlex.split(line)
         match word:
             case "strategy":
-                self.strategy = msgspec.convert({"hold": 0, **dict(map(_pair, rest))}, Strategy)
+                given = {NAMES[name]: value for name, value in map(_pair, rest)}
+                self.strategy = msgspec.convert({"hold": 0, **given}, Strategy)
             case "node":
                 self._node(rest)
             case "begin":

@@ -14,7 +14,21 @@ Share = Annotated[
 Seconds = Annotated[float, Meta(ge=0, le=7 * 24 * 3600)]
 
 
-class Strategy(Struct, frozen=True, kw_only=True):
+class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A look from the master at a node's address: whether its port takes a connection, or answers.
+
+    Only a connection or one GET is made, redirects are not followed: it is never a command.
+    """
+
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    path: Annotated[str, Meta(pattern=r"^(/[!-~]{0,1000})?\Z")] = ""
+    """Of a GET over HTTP; "": the connection alone is enough."""
+    status: Annotated[int, Meta(ge=100, le=599)] = 200
+    """That the GET has to be answered with."""
+    timeout: Annotated[float, Meta(ge=0.1, le=30)] = 3.0
+
+
+class Strategy(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How a rollout goes. Times are seconds.
 
     Shares are of the rollout's nodes, those of `max_unavailable` of its group's; a percentage is
@@ -40,6 +54,8 @@ class Strategy(Struct, frozen=True, kw_only=True):
     drain: Seconds = 300.0
     """For its pods to leave."""
     on_drain_timeout: Literal["pause", "force", "skip"] = "pause"
+    probes: Annotated[tuple[Probe, ...], Meta(max_length=16)] = ()
+    """Gates of every node, beside the agent's word and Kubernetes'."""
 
 
 DEFAULT_UNAVAILABLE: Share = "1"
