@@ -44,6 +44,7 @@ class Published:
     document: Document
     turn: int
     proposal: bool = False
+    expects: bytes = b""
 
     @property
     def hash(self) -> bytes:
@@ -85,7 +86,9 @@ class FakeMaster:
 
     # What a test does
 
-    def publish(self, body: bytes, version: int, turn: int, proposal: bool = False) -> None:
+    def publish(
+        self, body: bytes, version: int, turn: int, proposal: bool = False, expects: bytes = b""
+    ) -> None:
         """Let there be a document, or a proposal, and poke the node."""
         document = replace(
             testing.DOCUMENT, version=version, body=body_hash(body), expires=LAST_SECOND
@@ -93,7 +96,7 @@ class FakeMaster:
         policy = testing.signed_policy(replace(testing.POLICY, expires=LAST_SECOND))
         made = replace(testing.statement(body, document), policy=policy)
         self.blobs[body_hash(body)] = body
-        self.published = Published(made, document, turn, proposal)
+        self.published = Published(made, document, turn, proposal, expects)
         if not proposal:
             self.current = self.published
         self.tell(messages.Poke())
@@ -286,6 +289,7 @@ class FakeMaster:
             policy=made.policy,
             document=made.document,
             body=there.document.body,
+            expects=there.expects,
         )
 
     def _parts(self, ask: messages.BlobAsk) -> None:

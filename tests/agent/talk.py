@@ -50,14 +50,15 @@ def lease(version: int, nonce: bytes) -> messages.Lease:
     return messages.Lease(lease=sign_lease(payload, testing.LEASE_KEYS))
 
 
-def doc(turn: int, version: int) -> messages.Doc:
-    """Give a document as the master sends it."""
+def doc(turn: int, version: int, expects: bytes = b"") -> messages.Doc:
+    """Give a document as the master sends it. `expects`: the digest of the plan of it, if any."""
     return messages.Doc(
         turn=turn,
         roots=(),
         policy=testing.signed_policy(testing.POLICY),
         document=testing.signed_document(document(version)),
         body=testing.DOCUMENT.body,
+        expects=expects,
     )
 
 

@@ -219,6 +219,29 @@ def test_a_proposal_is_planned_and_nothing_of_it_stays(node: Joined, master: Fak
         assert node.status()["status"]["version"] is None
 
 
+def test_a_document_does_what_was_planned_or_is_refused_as_stale(
+    node: Joined, master: FakeMaster
+) -> None:
+    with node.running():
+        master.wait(messages.Hello)
+        master.publish(body(DAEMON), version=1, turn=1, proposal=True)
+        plan = master.wait(messages.Plan)
+        node.daemon.write_text("a stranger's\n")
+        master.publish(body(DAEMON), version=1, turn=2, expects=plan.digest)
+        refused = master.wait_item(Applied)
+
+        assert (refused.turn, refused.outcome, refused.reason) == (2, Outcome.REFUSED, "stale")
+        assert "r0: write /etc/docker/daemon.json" in refused.why
+        assert node.daemon.read_text() == "a stranger's\n"
+        assert node.status()["status"]["version"] is None
+
+        node.daemon.unlink()
+        master.publish(body(DAEMON), version=2, turn=3, expects=plan.digest)
+        done = master.wait_item(Applied, number=2)
+        assert (done.turn, done.outcome, done.changes) == (3, Outcome.CHANGED, 1)
+        assert node.daemon.read_text() == DAEMON.text
+
+
 def test_a_document_that_policy_forbids_is_refused_before_its_blobs_come(
     node: Joined, master: FakeMaster
 ) -> None:

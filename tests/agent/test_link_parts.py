@@ -13,6 +13,7 @@ from saltern_agent.link.certificates import Requests
 from saltern_agent.link.pace import pause
 from saltern_agent.link.pages import no_plan, pages
 from saltern_agent.plan import Plan, Planned
+from saltern_agent.plan_digest import digest
 from saltern_agent.steps import Step
 from saltern_protocol import messages
 from saltern_protocol.messages import MOST_SPREAD
@@ -71,17 +72,22 @@ def planned(why: str) -> Planned:
 
 @given(st.lists(st.text(max_size=6000), max_size=80))
 def test_law_every_page_is_a_message_and_nothing_is_lost(whys: list[str]) -> None:
-    told = pages(3, Plan(tuple(planned(why) for why in whys)))
+    plan = Plan(tuple(planned(why) for why in whys))
+    told = pages(3, plan)
 
     for page in told:
         messages.encode(page)
     assert [page.last for page in told] == [*[False] * (len(told) - 1), True]
     assert [page.page for page in told] == list(range(len(told)))
+    assert [page.digest for page in told] == [*[b""] * (len(told) - 1), digest(plan)]
     assert sum(len(page.lines) for page in told) == 2 * len(whys)
 
 
 def test_why_there_is_no_plan_fits_a_message() -> None:
-    messages.encode(no_plan(3, "r" * 999, "w" * 99_999))
+    told = no_plan(3, "r" * 999, "w" * 99_999)
+
+    messages.encode(told)
+    assert told.digest == b""
 
 
 @given(

@@ -18,6 +18,7 @@ from saltern_agent.outbox import Batch
 from saltern_protocol import messages, testing
 from saltern_protocol.lease import LEASE_SECONDS, sign_lease
 
+from tests.agent import stale_talk
 from tests.agent.talk import Talk, doc, hash_of, lease, proposal, standing
 from tests.agent.test_journal import APPLIED
 
@@ -232,6 +233,7 @@ STORIES: tuple[Callable[[], Talk], ...] = (
     bytes_that_are_no_message,
     a_certificate,
     a_silent_master,
+    *stale_talk.STORIES,
 )
 
 
@@ -266,8 +268,7 @@ def test_a_lease_under_a_newer_root_lets_the_node_ask_for_that_root() -> None:
     talk = Talk(standing(1))
     talk.give(words.Tick())
     talk.give(words.Opened())
-    payload = testing.LEASE
-    strange = messages.Lease(lease=sign_lease(payload, (testing.STRANGER,)))
+    strange = messages.Lease(lease=sign_lease(testing.LEASE, (testing.STRANGER,)))
 
     assert words.Send(messages.Fetch()) in talk.say(strange)
     assert talk.session.state == "greeting"

@@ -18,7 +18,12 @@ MESSAGES: st.SearchStrategy[messages.Message] = st.one_of(
     st.just(messages.Again()),
     st.just(messages.Beat()),
     st.builds(messages.Current, turn=st.integers(0, 2)),
-    st.builds(doc, turn=st.integers(0, 2), version=st.integers(1, 3)),
+    st.builds(
+        doc,
+        turn=st.integers(0, 2),
+        version=st.integers(1, 3),
+        expects=st.sampled_from([b"", bytes(32)]),
+    ),
     st.builds(proposal, turn=st.integers(0, 2), version=st.integers(1, 3)),
     st.builds(messages.Ack, seq=st.integers(0, 6)),
     st.builds(messages.Cert, request=st.integers(0, 3), chain=st.binary(max_size=2)),
@@ -46,6 +51,7 @@ STEPS = st.one_of(
     st.builds(lambda first: words.Waits(batch(first, 2)), st.integers(1, 5)),
     st.just("checked"),
     st.just("kept"),
+    st.just("stale"),
     st.builds(words.Written, st.sampled_from([BODY, BLOB]), st.integers(0, 4)),
     st.builds(words.Spoiled, st.sampled_from([BODY, BLOB]), st.just("full")),
     st.builds(words.Wanted, st.integers(0, 3), st.just("a"), st.just(b"csr")),
@@ -85,6 +91,8 @@ class Laws:
             return messages.BlobPart(blob=self.blob or BLOB, offset=self.at, size=size, data=b"x")
         if given == "checked":
             return words.Checked(self.offer, (BODY, BLOB), 0) if self.offer else words.Tick()
+        if given == "stale":
+            return words.Over(self.offer, "stale") if self.offer else words.Tick()
         return words.Kept(self.blob or BLOB) if given == "kept" else given
 
     def heard(self, message: messages.Message) -> None:
