@@ -7,8 +7,8 @@
   that is restarted anyway, the state of one that does not run, the day on the node's clock. Else a
   service that ends and starts over would make every plan of it stale.
 * Why a step is hindered is left out as well: nothing is done there, whatever the reason is by now.
-* What others may not read goes in by its SHA-256, as `secret` compares it. The digest leaves the
-  node only for its master, and nothing can be read from it but what is easily guessed.
+* Of a file that others may not read, what is in it before the change does not count, as no plan
+  shows it: whoever has the digest could try guesses. That it is as declared counts all the same.
 * Each value is told with its type and length, so that no two run together into the same bytes.
 """
 
@@ -25,8 +25,9 @@ import msgspec
 from msgspec.structs import asdict, replace
 from saltern_protocol.errors import Reason, RefusedError, printable
 from saltern_states.certificate import RequestCertificate
-from saltern_states.changes import RemovePath, WriteFile
+from saltern_states.changes import OTHERS_READ, RemovePath, WriteFile
 from saltern_states.contract import Change
+from saltern_states.ports import Entry
 from saltern_states.started import RECORDS
 from saltern_states.unit_changes import ReloadUnit, RestartUnit, StartUnit, StopUnit
 
@@ -131,6 +132,8 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, msgspec.Struct):
         return [type(value).__name__, asdict(value)]
+    if isinstance(value, Entry) and not value.mode & OTHERS_READ:
+        value = dataclasses.replace(value, sha256="", size=0)
     if is_dataclass(value) and not isinstance(value, type):
         return [type(value).__name__, dataclasses.asdict(value)]
     raise TypeError(f"cannot name a {type(value).__name__} of a change: it is no value")

@@ -51,6 +51,15 @@ PLAIN: dict[object, st.SearchStrategy[Any]] = {
     NoneType: st.none(),
     Path: st.builds(lambda name: Path("/etc", name), st.sampled_from(["a", "b", "a/b"])),
 }
+ENTRIES = st.builds(
+    Entry,
+    type=st.sampled_from(["file", "directory"]),
+    mode=st.sampled_from([0o644, 0o640, 0o600]),
+    owner=st.sampled_from(["root", "etcd"]),
+    group=st.just("root"),
+    sha256=st.sampled_from(["0" * 64, "1" * 64]),
+    size=st.integers(0, 2),
+)
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401  any type that a change holds
@@ -63,9 +72,18 @@ def values(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401  any type that 
         return st.one_of(*map(values, get_args(hint)))
     if get_origin(hint) is tuple:
         return st.lists(values(get_args(hint)[0]), max_size=3).map(tuple)
+    if hint is Entry:
+        return ENTRIES
     assert is_dataclass(hint) or issubclass(hint, msgspec.Struct), hint
     fields = {name: one for name, one in get_type_hints(hint).items() if name[0] != "_"}
     return st.builds(hint, **{name: values(one) for name, one in fields.items()})
+
+
+def seen(value: object) -> object:
+    """Give what anybody on the node may know of what stands somewhere."""
+    if isinstance(value, Entry) and not value.mode & 0o004:
+        return (value.type, value.mode, value.owner, value.group)
+    return value
 
 
 def planned(
@@ -94,7 +112,7 @@ def test_law_any_field_counts_but_those_that_move_by_themselves(
     to = data.draw(values(hints[name]).filter(lambda one: one != getattr(before, name)))
 
     assert of(before) == of(replace(before))
-    same = name in LEFT_OUT.get(change, ())
+    same = name in LEFT_OUT.get(change, ()) or seen(to) == seen(getattr(before, name))
     assert (of(before) == of(replace(before, **{name: to}))) == same
 
 
@@ -212,6 +230,20 @@ def test_the_record_of_a_start_is_taken_back_whoever_wrote_it(host: FakeHost) ->
     assert digest(after) == digest(before)
     host.files.put_file("/run/saltern/started/docker.service", b"a stranger's")
     assert digest(plan(host, (step,))) != digest(before)
+
+
+@pytest.mark.parametrize(("mode", "tells"), [(0o644, True), (0o640, False), (0o600, False)])
+def test_nobody_can_try_guesses_at_what_others_may_not_read(mode: int, tells: bool) -> None:
+    """What the master knows, and a guess, must not be enough to make the digest."""
+    want, host = File(path="/etc/pass", text="new\n", mode=f"{mode:04o}"), FakeHost()
+    told = []
+    for content in (b"summer1\n", b"winter22\n"):
+        host.files.put_file("/etc/pass", content, mode)
+        told.append(digest(on(host, want)))
+    host.files.put_file("/etc/pass", b"new\n", mode)
+
+    assert (told[0] != told[1]) == tells
+    assert digest(on(host, want)) == digest(Plan(())), "as declared is told of any file"
 
 
 def test_in_words_it_is_cut_and_says_of_how_much() -> None:
