@@ -5,6 +5,9 @@
 * Bodies are on the disk before the documents that name them are in the store; documents, the
   versions that they use up, the ranges, the revision and the turn are one commit; only after it
   anybody is poked.
+* While a rollout is not over it alone gives documents to many: an apply is refused, and what a
+  node that joined or left changes for others waits. Who was left at another revision by a rollout
+  (pinned) keeps what it has until somebody applies, or rolls out, again.
 """
 
 from __future__ import annotations
@@ -76,6 +79,7 @@ class Rolling:
         clock: Callable[[], float],
     ) -> None:
         self.applied = Applied()
+        self.rollout = 0  # the one that is not over
         self.signer = read_signer(home)
         self._home, self._store, self._known, self._desk = home, store, known, desk
         self._clock = clock
@@ -85,17 +89,30 @@ class Rolling:
 
     async def load(self) -> None:
         """Read what was applied last; MasterError where this release cannot read it any more."""
-        number = revisions.newest_revision(self._store)
+        await self.adopt(revisions.applied_revision(self._store))
+
+    async def adopt(self, number: int) -> None:
+        """Take a revision for the applied one; MasterError where its file cannot be read."""
         allocation = revisions.hold_allocation(self._store).value or Allocation()
         self.applied = Applied(number, None, allocation)
-        file = revisions.revision_file(self._store, number)
-        if file is not None:
-            cluster = (await asyncio.to_thread(load, file)).cluster
+        cluster = await self.cluster_of(number)
+        if cluster is not None:
             self.applied = Applied(number, cluster, allocation)
+
+    async def cluster_of(self, revision: int) -> Cluster | None:
+        """Read a revision's cluster file; None: there is none."""
+        file = revisions.revision_file(self._store, revision)
+        return None if file is None else (await asyncio.to_thread(load, file)).cluster
+
+    def refuse_beside_rollout(self) -> None:
+        """Refuse what would give documents to many while a rollout does; ServiceError."""
+        if self.rollout:
+            raise ServiceError("conflict", beside(self.rollout, "apply"))
 
     async def apply(self, file: bytes) -> Turn:
         """Roll out a cluster file to all that it names; ServiceError."""
         async with self._one:
+            self.refuse_beside_rollout()
             work = await self._settled_work(file)
             same = {name: self._known.peers[name].node.version for name in work.rollout.same}
             notes = (*work.prepared.notes, *work.rollout.notes)
@@ -103,11 +120,11 @@ class Rolling:
 
     async def again(self) -> Turn | None:
         """Roll out what of the applied file changed: a node came or left. None: nothing did."""
-        file = revisions.revision_file(self._store, self.applied.revision)
-        if file is None:
-            return None
         async with self._one:
-            work = await self._settled_work(file)
+            file = revisions.revision_file(self._store, self.applied.revision)
+            if file is None or self.rollout:
+                return None
+            work = await self._settled_work(file, self._keeping())
             if not work.signed:
                 return None
             return self._commit_work(file, work, {}, work.prepared.notes)
@@ -153,9 +170,16 @@ class Rolling:
         lagging = (one for one in self._known.peers.values() if one.lags(root))
         return tuple(Tell(key=bytes.fromhex(one.node.key), data=encode(Poke())) for one in lagging)
 
+    def _keeping(self) -> frozenset[str]:
+        """Name those who keep what they have; who joined anew has nothing to keep."""
+        pinned = revisions.read_pinned(self._store)
+        peers = self._known.peers
+        names = pinned.nodes if pinned is not None else ()
+        return frozenset(one for one in names if one in peers and peers[one].document is not None)
+
     async def _signed(self, new: Callable[[], Iterable[NewDocument]]) -> tuple[Signed, ...]:
         """Sign what is new, in a thread; MasterError where something stands against it."""
-        with _told():
+        with told():
             self.signer = read_signer(self._home)
             return await asyncio.to_thread(self._sign, tuple(new()), self.signer)
 
@@ -170,15 +194,15 @@ class Rolling:
             version = rollout.next_version(peer, self.signer.root.epoch)
             yield NewDocument(peer, version, write_body(Body(())))
 
-    async def _settled_work(self, file: bytes) -> Work:
+    async def _settled_work(self, file: bytes, keeping: frozenset[str] = frozenset()) -> Work:
         """Do the slow part until no record changed under it."""
         for _ in range(TRIES):
             self._known.refresh(self._store, self._clock())
-            with _told():
+            with told():
                 self.signer = read_signer(self._home)
                 question = self._question(file)
                 peers = dict(self._known.peers)
-                work = await asyncio.to_thread(self._work, question, self.signer, peers)
+                work = await asyncio.to_thread(self._work, question, self.signer, peers, keeping)
             signed = self._still(work.signed)
             if len(signed) == len(work.signed):
                 return replace(work, signed=signed)
@@ -198,11 +222,18 @@ class Rolling:
             without=frozenset(one.name for one in leaving),
         )
 
-    def _work(self, question: Question, signer: Signer, peers: Mapping[str, Peer]) -> Work:
+    def _work(
+        self,
+        question: Question,
+        signer: Signer,
+        peers: Mapping[str, Peer],
+        keeping: frozenset[str],
+    ) -> Work:
         """In a thread: compile, compare, write bodies, sign."""
         prepared = self._preparing.prepare(question, signer)
         plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
-        return Work(prepared, plan, self._sign(plan.new, signer))
+        new = [one for one in plan.new if one.peer.node.name not in keeping]
+        return Work(prepared, plan, self._sign(new, signer))
 
     def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
         signed = []
@@ -235,13 +266,14 @@ class Rolling:
         notes: tuple[str, ...],
         settled: Mapping[str, Standing] | None = None,
     ) -> Turn:
-        number, writes = self._revision(file, work, notes)
+        number, writes = self._revision(file, work.prepared, notes)
         wanted = {one.issued.node: one.issued.version for one in work.signed}
         turn = self._begin({**same, **wanted}, settled or {}, notes, number)
         ranges = revisions.hold_allocation(self._store)
         writes = (*writes, *revisions.put_allocation(ranges, work.prepared.allocation))
+        writes = (*writes, revisions.put_applied(number))
         if settled is not None:  # a person applied this
-            writes = (*writes, *self._known.caught_up())
+            writes = (*writes, *self._known.caught_up(), revisions.put_pinned(None))
         self._commit(turn, work.signed, writes)
         self._drop_old_revisions(number)
         self._known.restored = None if settled is not None else self._known.restored
@@ -249,11 +281,11 @@ class Rolling:
         return turn
 
     def _revision(
-        self, file: bytes, work: Work, notes: tuple[str, ...]
+        self, file: bytes, prepared: Prepared, notes: tuple[str, ...]
     ) -> tuple[int, tuple[Write, ...]]:
         """Give the revision's number, and what to write where it is a new one."""
         last = revisions.hold_revision(self._store, self.applied.revision).value
-        bodies = {name: one.hash for name, one in sorted(work.prepared.nodes.items())}
+        bodies = {name: one.hash for name, one in sorted(prepared.nodes.items())}
         name = sha256(file).hexdigest()
         if last is not None and (last.file, last.bodies) == (name, bodies):
             return last.number, ()
@@ -331,8 +363,17 @@ class Rolling:
                 yield Tell(key=bytes.fromhex(peer.node.key), data=encode(_call(peer)))
 
 
+def beside(number: int, what: str) -> str:
+    """Say that something cannot be done because of a rollout that is not over."""
+    return (
+        f"cannot {what}: rollout {number} is not over; wait for its end (saltern rollout watch "
+        f"{number}), or end it as it is (saltern rollout abort {number}), or take it back (saltern "
+        f"rollout undo {number})"
+    )
+
+
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Tell what stands against signing (a policy that expired, a full disk) as our own error."""
     try:
         yield

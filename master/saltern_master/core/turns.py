@@ -60,7 +60,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     revision: int
     began: float
-    purpose: Literal["apply", "remove"] = "apply"
+    purpose: Literal["apply", "remove", "rollout"] = "apply"
+    rollout: int = 0  # whose documents these are; 0: of none
     ended: float = 0.0  # 0: not yet
     notes: tuple[str, ...] = ()
     nodes: Mapping[str, Standing] = {}

@@ -7,6 +7,9 @@
     documents/NAME                   documents.Issued: the newest document that was signed
     allocation                       compile.allocation.Allocation
     revisions/N, revision-files/N    revisions.Revision and the cluster file's bytes
+    applied, pinned                  which of them is applied, and who keeps another one
+    rollouts/N, rollout-nodes/N/NODE rollouts.Head and rollouts.KeptNode
+    rollout-files/N                  the cluster file of a rollout that waits for another
     turns/N                          core's turns
     reported/NAME/INCARNATION        reports.Reported: up to which item a node's word is kept
     results/NAME                     reports.Result: how its last document went

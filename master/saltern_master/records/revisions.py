@@ -1,8 +1,10 @@
-"""What was applied: cluster files by number, the ranges of pod addresses, the newest of all.
+"""What was applied: cluster files by number, the ranges of pod addresses, which one is applied.
+
+A rollout writes its revision before anybody has it, so the newest is not always the applied one.
 
 The newest KEPT revisions are kept, each with its file: outlived() gives the deletions of others.
-Nothing asks for an older one: what nodes shall be is in their documents, and what is rolled out
-again when a node comes or goes is the newest.
+Nothing asks for one older than the applied: what nodes shall be is in their documents, and what is
+rolled out again when a node comes or goes is the applied one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ FILES = "revision-files/"
 KEPT: Final = 100
 AT_ONCE: Final = 10  # a file has up to 1 MiB, and is read to be listed
 ALLOCATION = "allocation"
+APPLIED = "applied"
+PINNED = "pinned"
 
 
 class Revision(Record, frozen=True):
@@ -29,6 +33,21 @@ class Revision(Record, frozen=True):
     file: str  # SHA-256 of the bytes
     bodies: dict[str, str]  # each node's, 64 digits
     notes: tuple[str, ...] = ()
+
+
+class AppliedRevision(Record, frozen=True):
+    """Which revision is applied, or was before a rollout that goes on."""
+
+    number: int
+
+
+class Pinned(Record, frozen=True):
+    """Nodes that keep what they have: a rollout ended, and left them at another revision."""
+
+    at: float
+    rollout: int
+    revision: int  # that the others have
+    nodes: tuple[str, ...]
 
 
 def revision_key(number: int) -> str:
@@ -42,8 +61,29 @@ def file_key(number: int) -> str:
 
 
 def newest_revision(store: Store) -> int:
-    """Give the number of the revision that was applied last; 0: none."""
+    """Give the number of the revision that was written last; 0: none."""
     return newest_number(store, PREFIX)
+
+
+def applied_revision(store: Store) -> int:
+    """Give the number of the one that is applied; 0: none."""
+    held = hold(store, APPLIED, AppliedRevision).value
+    return held.number if held is not None else newest_revision(store)
+
+
+def put_applied(number: int) -> Put:
+    """Give the write that makes a revision the applied one."""
+    return put(APPLIED, AppliedRevision(number=number))
+
+
+def read_pinned(store: Store) -> Pinned | None:
+    """Give who keeps another revision than the applied one; None: nobody."""
+    return hold(store, PINNED, Pinned).value
+
+
+def put_pinned(pinned: Pinned | None) -> Write:
+    """Give the write of who does from now on."""
+    return put(PINNED, pinned) if pinned is not None else Delete(PINNED)
 
 
 def hold_revision(store: Store, number: int) -> Held[Revision]:

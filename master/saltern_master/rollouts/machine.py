@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -51,10 +51,27 @@ ACTIVE = frozenset({"running", "soaking"})
 
 def step(rollout: Rollout, event: Event, now: float) -> Rollout:
     """Give what becomes of it."""
-    if rollout.phase in OVER and not isinstance(event, Uncordoned | Undo | UndoBegun):
-        return _late_comer(rollout, event, now)
-    after = _go_on(_spent(impatient(_take(rollout, event, now), now), now), now)
+    return steps(rollout, (event,), now)
+
+
+def steps(rollout: Rollout, events: Iterable[Event], now: float) -> Rollout:
+    """Give what becomes of it by events that came together: nothing begins before all are taken."""
+    after, time_passes = rollout, False
+    for event in events:
+        if after.phase in OVER and not isinstance(event, Uncordoned | Undo | UndoBegun):
+            after = _late_comer(after, event, now)
+        else:
+            after, time_passes = _take(after, event, now), True
+    if time_passes:
+        after = _go_on(_spent(impatient(after, now), now), now)
     return rollout if after == rollout else after
+
+
+def is_news(rollout: Rollout, event: Event, now: float) -> bool:
+    """Tell whether an event changes anything by itself; cheap, for what is looked at often."""
+    if rollout.phase in OVER and not isinstance(event, Uncordoned | Undo | UndoBegun):
+        return _late_comer(rollout, event, now) is not rollout
+    return _take(rollout, event, now) is not rollout
 
 
 def _late_comer(rollout: Rollout, event: Event, now: float) -> Rollout:
@@ -303,4 +320,6 @@ def _with(rollout: Rollout, nodes: Mapping[str, Node]) -> Rollout:
 
 def _put(rollout: Rollout, name: str, *, cordoned: bool) -> Rollout:
     node = rollout.nodes.get(name)
-    return rollout if node is None else _with(rollout, {name: replace(node, cordoned=cordoned)})
+    if node is None or node.cordoned == cordoned:
+        return rollout
+    return _with(rollout, {name: replace(node, cordoned=cordoned)})

@@ -1,0 +1,116 @@
+"""What rollouts need of who makes documents: a file compiled, and bodies given to some nodes.
+
+* compile() commits nothing and tells nobody: its writes go with the rollout's own first commit.
+* issue() is one commit with what the rollout notes of it, so a node is given its document once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from saltern_states.body import read_body
+
+from saltern_master.core import rollout
+from saltern_master.core.peer import Peer
+from saltern_master.core.prepare import Prepared, Question
+from saltern_master.core.rolling import Rolling, told
+from saltern_master.core.rollout import NewDocument, Rollout
+from saltern_master.core.signer import Signer, read_signer
+from saltern_master.core.turns import Turn
+from saltern_master.records import revisions
+from saltern_master.store import Write
+
+Bodies = dict[str, tuple[bytes, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A cluster file, before anybody has it. Its bodies are in the library."""
+
+    file: bytes
+    prepared: Prepared
+    plan: Rollout
+    revision: int
+    writes: tuple[Write, ...]  # that record it
+
+
+class Bringing(Rolling):
+    """Rolling, node by node."""
+
+    async def compile(self, file: bytes) -> Compiled:
+        """Compile a file for a rollout. ServiceError."""
+        async with self._one:
+            self._known.refresh(self._store, self._clock())
+            with told():
+                self.signer = read_signer(self._home)
+                question = self._question(file)
+                peers = dict(self._known.peers)
+                prepared, plan = await asyncio.to_thread(
+                    self._compared, question, self.signer, peers
+                )
+            number, writes = self._revision(file, prepared, prepared.notes)
+            ranges = revisions.hold_allocation(self._store)
+            writes += revisions.put_allocation(ranges, prepared.allocation)
+            return Compiled(file, prepared, plan, number, writes)
+
+    async def issue(
+        self,
+        bodies: Mapping[str, str],
+        revision: int,
+        of: int,
+        note: Callable[[Turn], Iterable[Write]],
+    ) -> Turn | None:
+        """Give bodies of the library to these nodes, as one turn of rollout `of`. MasterError.
+
+        `note`: what is written in the same commit. Who is not known, or changed meanwhile, is not
+        in the turn; None: so is everybody.
+        """
+        async with self._one:
+            with told():
+                read = await asyncio.to_thread(self._library_bodies, frozenset(bodies.values()))
+            epoch, now = self.signer.root.epoch, self._clock()
+            peers = self._known.peers
+            here = {name: peers[name] for name in bodies if name in peers}
+            same = {
+                name: peer.node.version
+                for name, peer in here.items()
+                if rollout.keeps(peer, bodies[name], epoch, now)
+            }
+            new = tuple(
+                NewDocument(peer, rollout.next_version(peer, epoch), *read[bodies[name]])
+                for name, peer in here.items()
+                if name not in same
+            )
+            signed = self._still(await self._signed(lambda: new)) if new else ()
+            wanted = same | {one.issued.node: one.issued.version for one in signed}
+            if not wanted:
+                return None
+            begun = self._begin(wanted, revision=revision)
+            turn = msgspec.structs.replace(begun, purpose="rollout", rollout=of)
+            self._commit(turn, signed, note(turn))
+            return turn
+
+    def drop_old_revisions(self) -> None:
+        """Say goodbye to what nobody needs any more."""
+        self._drop_old_revisions(self.applied.revision)
+
+    def _compared(
+        self, question: Question, signer: Signer, peers: Mapping[str, Peer]
+    ) -> tuple[Prepared, Rollout]:
+        """In a thread: compile, compare, write bodies."""
+        prepared = self._preparing.prepare(question, signer)
+        plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
+        for one in plan.new:
+            self._library.add_bytes(one.body)
+        return prepared, plan
+
+    def _library_bodies(self, hashes: Iterable[str]) -> Bodies:
+        """In a thread: give bodies, each with the blobs that it needs."""
+        found: Bodies = {}
+        for one in hashes:
+            body = self._library.path(one).read_bytes()
+            found[one] = (body, tuple(sorted(read_body(body).blobs)))
+        return found
