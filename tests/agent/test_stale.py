@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from saltern_agent.applying import Applying, Order
-from saltern_agent.events import End
+from saltern_agent.answers import plan_end
+from saltern_agent.applying import Order
+from saltern_agent.control import to_json
+from saltern_agent.host.vitals import read_vitals
 from saltern_agent.keeper import Keeper
+from saltern_agent.link.deeds import AgentDeeds
 from saltern_agent.loop import Agent, Turns
 from saltern_agent.plan import Plan
 from saltern_agent.plan_digest import counts, digest
@@ -115,6 +118,14 @@ def test_a_plan_anew_is_taken(node: Joined) -> None:
     assert node.keeper.take(statement, expects=digest(planned(node, statement))).converged
 
 
+def test_the_node_itself_names_its_plan_as_the_master_hears_it(node: Joined) -> None:
+    statement = node.statement(FILE)
+    end = plan_end(node.keeper, statement, lambda: 0.0)
+
+    assert end.digest == digest(planned(node, statement)).hex()
+    assert b'"digest":"' + end.digest.encode() in to_json(end)
+
+
 @pytest.mark.parametrize("expects", [b"\0", bytes(31), bytes(32)])
 def test_what_is_no_digest_of_it_is_none(node: Joined, expects: bytes) -> None:
     assert "nothing would change" in refusal(node, node.statement(), expects)
@@ -183,7 +194,7 @@ def test_law_what_was_planned_or_nothing(
 
 
 def test_the_apply_that_made_way_for_a_stale_document_is_gone_on_with(tmp_path: Path) -> None:
-    node, ends = Joined(tmp_path), list[End]()
+    node, refused = Joined(tmp_path), list[str]()
     first, second = node.statement(FILE), node.statement(OTHER_FILE)
 
     def keeper() -> Keeper:
@@ -193,15 +204,15 @@ def test_the_apply_that_made_way_for_a_stale_document_is_gone_on_with(tmp_path: 
 
     worker = Worker(keeper)
     agent = Agent(worker, [], CLOCKS, Turns(), lambda: None, lambda _: None)
-    applying = Applying(agent)
-    applying.apply(first, Order(1), lambda: None, ends.append)
-    applying.apply(second, Order(2, bytes(32)), lambda: None, ends.append)
+    deeds = AgentDeeds(agent, lambda: read_vitals(tmp_path))
+    deeds.take(Order(1), first, refused.append)
+    deeds.take(Order(2, bytes(32)), second, refused.append)
     worker.start(agent.fail)
     while worker.waiting:
         worker.wait()
         worker.collect()
 
-    assert [(end.ok, end.reason) for end in ends] == [(False, ""), (False, "stale")]
+    assert refused == ["", "stale"]
     assert agent.fault is None
     assert node.host.files.read(Path("/etc/docker/daemon.json")) == b"{}\n"
     assert worker.stop(10)
