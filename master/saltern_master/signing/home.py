@@ -16,13 +16,15 @@
 Laws:
 
 * A file is replaced by rename after its bytes are on disk: old or new, never half.
-* A key is made with O_EXCL in a directory that only its owner reads, and never written again.
+* A key is made in a directory that only its owner reads, and never written again. Its name appears
+  with the whole of it.
 * A root that was taken in is never replaced, and none is left out between two others.
 * Who signs holds HOME/.lock, so that no version is given twice.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -84,8 +86,20 @@ class Home:
         return (self.path / "keys").is_dir()
 
     def add_key(self, role: str, secret: bytes) -> None:
-        """Keep the 32 bytes of a new key; HomeError where one of that role is there."""
-        write_secret(self._key_path(role), secret)
+        """Keep the 32 bytes of a new key; HomeError where one of that role is there.
+
+        Hold the lock. The name appears with the whole key: half a key would stop who reads them.
+        """
+        path, new = self._key_path(role), self._keys / ".new"
+        try:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            new.unlink(missing_ok=True)  # of a process that died
+            write_secret(new, secret)
+            new.rename(path)
+            sync_directory(path.parent)
+        except OSError as error:
+            raise HomeError(f"cannot make the key {path}: {error.strerror}") from error
 
     def key(self, role: str) -> PrivateKey:
         """Give the key that init made for a role; HomeError: it is not here, or others read it."""
@@ -118,6 +132,7 @@ class Home:
         try:
             new.unlink(missing_ok=True)  # of a process that died
             write_secret(new, secret)
+            kept.unlink(missing_ok=True)  # the same key: it was kept by a process that died
             os.link(path, kept)
             new.replace(path)
             sync_directory(path.parent)
