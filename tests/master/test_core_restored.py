@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from saltern_master.core.known import Known
 from saltern_master.records.restored import AHEAD, restored
 from saltern_master.signing.home import Home
 from saltern_master.store import Memory, MemoryStore
-from saltern_protocol.messages import Poke
+from saltern_protocol.messages import Poke, Refused
+from saltern_protocol.token import JoinToken
 
 from tests.master.clusters import SMALL
 from tests.master.core_laws import taken
-from tests.master.core_stand import Node, Stand, core_stand, now
+from tests.master.core_stand import Node, Stand, core_stand, enrol_of, now
 from tests.master.homes import made_home
 
 
@@ -166,5 +168,25 @@ def test_a_node_that_was_revoked_since_is_a_node_again_until_it_is_revoked_again
             assert set(stand.office.known.peers) == {"w1"}
             await stand.service.revoke("w1")
             assert stand.office.known.peers == {}
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("approval", [False, True], ids=["secret", "approval"])
+def test_a_token_of_the_copy_is_not_used_twice(home: Home, approval: bool) -> None:
+    async def whole() -> None:
+        memory = Memory()
+        async with core_stand(home, memory) as stand:
+            made = await stand.service.make_token("w1", "worker", 3600, approval)
+            kept = copy(memory)
+            fingerprint = await stand.join(made.token)
+            if approval:
+                await stand.service.approve("w1", fingerprint)
+        async with core_stand(home, older(kept, mark=True)) as stand:
+            token = JoinToken.parse(made.token)
+            answer = await stand.front.knock(secrets.token_bytes(32), enrol_of(token))
+            assert isinstance(answer, Refused)
+            assert answer.reason == "token"
+            await stand.joined("w1")  # by a new one
 
     asyncio.run(whole())

@@ -4,6 +4,7 @@
 
 * Nobody knows how far things went after the copy. So numbers go on far above: node's versions and
   turns are AHEAD higher than in the copy, and none is given twice, whoever is not connected.
+* Nor does anybody know which of the tokens were used after it, so none is good any more.
 * The record stands until a cluster file is applied: then nodes have newer documents than any that
   were made after the copy.
 """
@@ -16,6 +17,8 @@ from msgspec.structs import replace
 
 from saltern_master.records.codec import Held, Record, hold, holds
 from saltern_master.records.nodes import PREFIX, Node
+from saltern_master.records.tokens import PREFIX as TOKENS
+from saltern_master.records.tokens import Token
 from saltern_master.records.turns import newest_turn
 from saltern_master.store import Store, Write
 
@@ -38,10 +41,16 @@ def hold_restored(store: Store) -> Held[Restored]:
 
 
 def restored(store: Store, taken: float, now: float) -> tuple[Write, ...]:
-    """Give the writes that make a copy go on above what may have been since it was taken."""
+    """Give the writes that make a copy go on above what may have been since it was taken.
+
+    A token that was used since would be good for a second machine, so all unused ones go.
+    """
     mark = Restored(taken=taken, at=now, turn=newest_turn(store) + AHEAD)
     writes: list[Write] = list(hold_restored(store).replaced(mark))
     for held in holds(store, PREFIX, Node):
         if held.value is not None:
             writes += held.replaced(replace(held.value, version=held.value.version + AHEAD))
+    for token in holds(store, TOKENS, Token):
+        if token.value is not None and not token.value.used_by:
+            writes += token.deleted()
     return tuple(writes)
