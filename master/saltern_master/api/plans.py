@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal, Protocol
 
+from saltern_protocol.terms import HexDigest
+
 from saltern_master.api.service import TurnView, View
 
 PlanResult = Literal[
@@ -62,8 +64,8 @@ class PlanView(View, frozen=True):
 class Expected(View, frozen=True):
     """What a person saw of one node's plan, and wants: this and nothing else."""
 
-    body: str  # 64 digits
-    digest: str  # 64 digits
+    body: HexDigest
+    digest: HexDigest
 
 
 class Planning(Protocol):

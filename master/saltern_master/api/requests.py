@@ -36,6 +36,13 @@ class NodePath(Asking, frozen=True):
     name: Name
 
 
+class NodeQuery(Asking, frozen=True):
+    """Which nodes: see targeting.py; explain: all nodes, each with what the target finds there."""
+
+    target: Annotated[str, Meta(max_length=4096)] = ""
+    explain: bool = False
+
+
 class TurnPath(Asking, frozen=True):
     """Which turn."""
 
