@@ -92,6 +92,12 @@ class Clerk:
     def locked(self, name: str) -> None:
         raise AssertionError(f"{name} was locked: there is one machine with its key")
 
+    def works(self, name: str) -> None:
+        raise AssertionError(f"{name} is asked for no plan")
+
+    def planned(self, name: str, page: messages.Plan) -> None:
+        raise AssertionError(f"{name} is asked for no plan")
+
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Nobody leaves here."""
 

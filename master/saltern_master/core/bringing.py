@@ -1,6 +1,7 @@
 """What rollouts need of who makes documents: a file compiled, and bodies given to some nodes.
 
 * compile() commits nothing and tells nobody: its writes go with the rollout's own first commit.
+* apply_planned() gives documents that are good for one plan each: see records/documents.py.
 * issue() is one commit with what the rollout notes of it, so a node is given its document once.
 """
 
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 import msgspec
 from saltern_states.body import read_body
 
+from saltern_master.api.plans import Expected
 from saltern_master.core import rollout
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Prepared, Question
 from saltern_master.core.rolling import Rolling, told
-from saltern_master.core.rollout import NewDocument, Rollout
+from saltern_master.core.rollout import NewDocument, Order, Rollout
 from saltern_master.core.signer import Signer, read_signer
+from saltern_master.core.stale import other_body, stale
 from saltern_master.core.turns import Turn
 from saltern_master.records import revisions
 from saltern_master.store import Write
@@ -93,6 +96,33 @@ class Bringing(Rolling):
             self._commit(turn, signed, note(turn))
             return turn
 
+    async def apply_planned(self, file: bytes, expects: Mapping[str, Expected]) -> Turn:
+        """Roll out a cluster file to these nodes alone, each for the plan that it told.
+
+        Who is not named keeps what he has until somebody applies to all. MasterError.
+        """
+        digests = {name: one.digest for name, one in expects.items()}
+        async with self._one:
+            self.refuse_beside_rollout()
+            work = await self._settled_work(file, Order(frozenset(expects), expects=digests))
+            bodies = {name: one.hash for name, one in work.prepared.nodes.items()}
+            other = {
+                name: other_body(name, bodies.get(name, ""))
+                for name, one in expects.items()
+                if bodies.get(name) != one.body or name in work.rollout.settled
+            }
+            if other:
+                raise stale(other)
+            peers = self._known.peers
+            same = {name: peers[name].node.version for name in work.rollout.same}
+            left = tuple(
+                name
+                for name, body in sorted(bodies.items())
+                if name not in expects and _has_another(peers[name], body)
+            )
+            notes = (*work.prepared.notes, *(f"{name} keeps what it has" for name in left))
+            return self._commit_work(file, work, same, notes, {}, left)
+
     def drop_old_revisions(self) -> None:
         """Say goodbye to what nobody needs any more."""
         self._drop_old_revisions(self.applied.revision)
@@ -114,3 +144,8 @@ class Bringing(Rolling):
             body = self._library.path(one).read_bytes()
             found[one] = (body, tuple(sorted(read_body(body).blobs)))
         return found
+
+
+def _has_another(peer: Peer, body: str) -> bool:
+    """Tell whether a node has a document of another body; who has none gets its first as ever."""
+    return peer.document is not None and peer.document.body != body

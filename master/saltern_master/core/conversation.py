@@ -6,12 +6,14 @@
   time changes nothing. An Ack is an answer like others, and answers are sent after the commit.
 * Facts, kinds and release are what the node says of itself. Facts that compile uses were pinned
   when it joined: others are shown, not taken.
+* A node that is asked for a plan gets its document first, if there is a newer one; unless it has
+  refused that, and nobody waits for its word on it. A Plan counts while it is asked for alone.
 * A node has at most as much open drift as its document has resources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -34,6 +36,7 @@ from saltern_protocol.messages import (
     Outcome,
     Plan,
     Poke,
+    Proposal,
     Refused,
     Report,
 )
@@ -44,7 +47,8 @@ from saltern_master.core.peer import Peer, Session
 from saltern_master.core.signer import Signer
 from saltern_master.core.turns import Standing
 from saltern_master.errors import MasterError
-from saltern_master.records.codec import Held
+from saltern_master.records.codec import Held, put
+from saltern_master.records.documents import document_key
 from saltern_master.records.drift import Drift
 from saltern_master.records.health import health_of, put_health
 from saltern_master.records.nodes import Node, read_facts
@@ -88,6 +92,7 @@ class Said:
     answers: tuple[Message, ...] = ()
     ends: tuple[Ended, ...] = ()
     drift: tuple[Drift, ...] = ()
+    page: Plan | None = None  # of the plan that it was asked for
     progress: bool = False  # it is at work on what the turn asks
     locked: bool = False  # two machines have its key: it is not heard from here on
 
@@ -111,11 +116,26 @@ def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
             said = _report(peer, message, now)
         case Health():
             said = _health(peer, message, signer, now)
-        case Plan():  # nobody asks for plans yet, so nobody waits for one
-            said = Said(peer)
+        case Plan():
+            said = _plan(peer, message)
         case Csr() | BlobAsk():
             raise UnheardError(f"cannot take a {type(message).__name__} here: others answer it")
-    return said
+    return _asked_now(said, peer, signer)
+
+
+def _asked_now(said: Said, before: Peer, signer: Signer) -> Said:
+    """Poke a node that has what went before the plan that it is asked for."""
+    after = said.peer
+    root = signer.root.version
+    if after.offered is None or _has_newer(after, root) or not _has_newer(before, root):
+        return said
+    return replace(said, answers=(*said.answers, Poke()))
+
+
+def _has_newer(peer: Peer, root: int) -> bool:
+    """Tell whether there is a document or a root that this node has yet to take."""
+    newer = peer.document is not None and (peer.is_behind or peer.lags(root))
+    return newer and not (peer.offered is not None and peer.declines)
 
 
 def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
@@ -170,7 +190,7 @@ def _misfit(peer: Peer, hello: Hello) -> Refused | None:
 
 
 def _poke(peer: Peer, signer: Signer) -> tuple[Poke, ...]:
-    wanted = peer.is_behind or peer.turn or peer.lags(signer.root.version)
+    wanted = peer.is_behind or peer.turn or peer.offered or peer.lags(signer.root.version)
     return (Poke(),) if wanted else ()
 
 
@@ -184,17 +204,41 @@ def _lease(peer: Peer, signer: Signer, nonce: bytes, now: float) -> Message:
 
 
 def _fetch(peer: Peer, signer: Signer) -> Said:
-    document = peer.document
-    if document is None or not (peer.is_behind or peer.lags(signer.root.version)):
-        return Said(peer, answers=(Current(turn=peer.turn),), progress=True)
+    document, newer = peer.document, _has_newer(peer, signer.root.version)
+    waits = peer.turn and peer.is_behind  # a turn asks again for what it has refused
+    if document is None or not (newer or waits):
+        return Said(peer, answers=tuple(_nothing_newer(peer, signer)), progress=True)
     answer = Doc(
         turn=peer.turn,
         roots=signer.roots_after(peer.session.root),
         policy=signer.policy_envelope,
         document=document.envelope,
         body=bytes.fromhex(document.body),
+        expects=bytes.fromhex(document.expects),
     )
     return Said(peer, answers=(answer,), progress=True)
+
+
+def _nothing_newer(peer: Peer, signer: Signer) -> Iterator[Message]:
+    """Give what a node is to plan, and whether a turn waits for a look; the proposal first: a node
+    takes one as the answer to its Fetch, and a Current at any time."""
+    offered = peer.offered
+    if offered is not None:
+        yield Proposal(
+            turn=offered.plan,
+            roots=signer.roots_after(peer.session.root),
+            policy=signer.policy_envelope,
+            proposal=offered.proposed.envelope,
+            body=bytes.fromhex(offered.proposed.body),
+        )
+    if peer.turn or offered is None:
+        yield Current(turn=peer.turn)
+
+
+def _plan(peer: Peer, page: Plan) -> Said:
+    """Take a page of what it was asked for; any other is dropped."""
+    offered = peer.offered
+    return Said(peer, page=page if offered is not None and offered.plan == page.turn else None)
 
 
 def _looked(peer: Peer, looked: Looked) -> Said:
@@ -236,11 +280,31 @@ def _report(peer: Peer, report: Report, now: float) -> Said:
 
 
 def _applied(said: Said, item: Applied) -> Said:
-    peer = said.peer
+    peer, writes = said.peer, said.writes
+    told = (item.epoch, item.version)
     took = item.outcome not in {Outcome.REFUSED, Outcome.SUPERSEDED}
-    if took and (item.epoch, item.version) > (peer.session.epoch, peer.session.held):
+    if item.outcome == Outcome.REFUSED:
+        peer = replace(peer, session=replace(peer.session, declined=told))
+    elif took and told > (peer.session.epoch, peer.session.held):
         peer = _holding(peer, item.epoch, item.version)
-    return replace(said, peer=peer, ends=(*said.ends, Ended(item.turn, _standing(item))))
+    if took:
+        peer, lifted = _lifted(peer, told)
+        writes += lifted
+    ends = (*said.ends, Ended(item.turn, _standing(item)))
+    return replace(said, peer=peer, writes=writes, ends=ends)
+
+
+def _lifted(peer: Peer, told: tuple[int, int]) -> tuple[Peer, tuple[Write, ...]]:
+    """Drop the condition under which a document was given, once its node has taken it.
+
+    From there on the document is the node's state, whatever plan leads to it.
+    """
+    document = peer.document
+    if document is None or not document.expects or told != (document.epoch, document.version):
+        return peer, ()
+    lifted = replace_struct(document, expects="")
+    writes = (*peer.held.replaced(peer.node), put(document_key(peer.node.name), lifted))
+    return replace(peer, document=lifted), writes
 
 
 def _holding(peer: Peer, epoch: int, version: int) -> Peer:

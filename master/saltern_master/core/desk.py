@@ -81,6 +81,14 @@ class Clerk(Protocol):
         """Take notice that a node is not heard any more; it is in the store."""
         ...
 
+    def works(self, name: str) -> None:
+        """Take a sign that a node is at work on what it is asked to plan."""
+        ...
+
+    def planned(self, name: str, page: messages.Plan) -> None:
+        """Take a page of the plan that a node is asked for."""
+        ...
+
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Take notice that these nodes stand otherwise; it is in the store."""
         ...
@@ -95,6 +103,7 @@ class Deed:
         self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
         self.drift: list[DriftView] = []
         self.locked: list[str] = []
+        self.pages: list[tuple[str, messages.Plan]] = []
 
     def add_turn(self, turn: Turn, nodes: Collection[str]) -> None:
         """Note a turn in which these nodes stand otherwise."""
@@ -177,6 +186,8 @@ class Desk:
             self._clerk.moved(turn, nodes)
         for name in deed.locked:
             self._clerk.locked(name)
+        for name, page in deed.pages:
+            self._clerk.planned(name, page)
         for drift in deed.drift:
             self._followers.tell_drift(drift)
 
@@ -256,6 +267,10 @@ class Desk:
         deed.drift += map(drift_view, said.drift)
         self._trim(peer.node.name, len(said.drift), deed)
         self._turn(said, deed, now)
+        if said.page is not None:
+            deed.pages.append((peer.node.name, said.page))
+        if said.progress and said.peer.offered is not None:
+            self._clerk.works(peer.node.name)
         if said.locked:
             self._lock(peer.node.name, frame.key, deed, now)
 

@@ -12,8 +12,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from saltern_protocol.messages import Cert, Csr, Enrol
+from saltern_protocol.messages import Plan as Page
 
 from saltern_master.core.alarms import Alarm, Situation, Watch
+from saltern_master.core.bringing import Bringing
+from saltern_master.core.calls import grant
 from saltern_master.core.desk import Deed, Desk, Welcome
 from saltern_master.core.driving import Driving
 from saltern_master.core.follow import Followers
@@ -29,7 +32,6 @@ from saltern_master.core.peer import Peer
 from saltern_master.core.plans import Plans
 from saltern_master.core.prepare import Preparing
 from saltern_master.core.renewing import Renewing
-from saltern_master.core.rolling import Rolling, grant
 from saltern_master.core.settings import Settings
 from saltern_master.core.signer import Signer
 from saltern_master.core.turns import Standing, Turn, end
@@ -70,8 +72,11 @@ class Office:
             store, self.known, self.line, self.followers, self, self._signer, clock, log
         )
         preparing = Preparing(home, self.authorities, random)
-        self.rolling = Rolling(home, store, self.known, self.desk, preparing, clock)
-        self.plans, self.driving = Plans(), Driving()
+        self.rolling = Bringing(home, store, self.known, self.desk, preparing, clock)
+        self.plans = Plans(
+            self.rolling, store, self.known, self.line, library, settings.limits, clock
+        )
+        self.driving = Driving()
         self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)
         self.leaving = Leaving(
@@ -106,6 +111,7 @@ class Office:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.patience.watch())
+                group.create_task(self.plans.keep())
                 group.create_task(self.kubernetes.keep())
                 group.create_task(self._follow_members())
                 group.create_task(self.renewing.keep())
@@ -186,6 +192,7 @@ class Office:
     def _take(self, frames: Sequence[ToCore]) -> None:
         self.desk.heard(frames)
         self.patience.stir()
+        self.plans.stir()
 
     def lost(self) -> None:
         """Nobody is connected any more."""
@@ -193,6 +200,7 @@ class Office:
         self.desk.seen.front_is(None)
         self.known.disconnected(tuple(self.known.peers), self.clock())
         self.patience.stir()
+        self.plans.stir()
 
     # What the desk leaves to others
 
@@ -229,6 +237,14 @@ class Office:
     def locked(self, name: str) -> None:
         """Take notice that two machines speak with one node's key."""
         self.look_for_alarms()
+
+    def works(self, name: str) -> None:
+        """Take a sign that a node is at work on what it is asked to plan."""
+        self.plans.works(name)
+
+    def planned(self, name: str, page: Page) -> None:
+        """Take a page of the plan that a node is asked for."""
+        self.plans.heard(name, page)
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Go on with who leaves, when nothing of ours is left there."""

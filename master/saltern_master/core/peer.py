@@ -12,6 +12,7 @@ from saltern_master.records.codec import Held
 from saltern_master.records.documents import Issued
 from saltern_master.records.drift import Open
 from saltern_master.records.nodes import Node
+from saltern_master.signing.documents import Proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class Session:
     epoch: int = 0  # and the epoch that this version is of
     document: bytes = b""  # and that document's hash; empty: none, or not known
     boot: str = ""
+    declined: tuple[int, int] = (0, 0)  # epoch and version of the last document that it refused
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a node is asked to plan, and for which of core's plans."""
+
+    plan: int
+    proposed: Proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,7 @@ class Peer:
     held: Held[Node]
     document: Issued | None = None  # the one that it shall have
     turn: int = 0  # the newest turn that waits for its word, or would still take it; 0: none
+    offered: Offered | None = None  # the open plan that waits for its word
     session: Session = Session()
     instances: Instances = field(default_factory=Instances)
     health: Health | None = None
@@ -61,6 +72,12 @@ class Peer:
         if document is None:
             return False
         return (document.epoch, document.version) > (session.epoch, session.held)
+
+    @property
+    def declines(self) -> bool:
+        """Whether it has refused the document that it shall have."""
+        document, declined = self.document, self.session.declined
+        return document is not None and declined == (document.epoch, document.version)
 
     def lags(self, root: int) -> bool:
         """Whether it believes an older root than this one: it is given those in between."""

@@ -6,8 +6,8 @@
   versions that they use up, the ranges, the revision and the turn are one commit; only after it
   anybody is poked.
 * While a rollout is not over it alone gives documents to many: an apply is refused, and what a
-  node that joined or left changes for others waits. Who was left at another revision by a rollout
-  (pinned) keeps what it has until somebody applies, or rolls out, again.
+  node that joined or left changes for others waits. Who was left at another revision by a rollout,
+  or by a plan of others (pinned), keeps what it has until somebody applies, or rolls out, again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from hashlib import sha256
 
 import msgspec
 from saltern_protocol.errors import ProtocolError
-from saltern_protocol.messages import Current, Poke, encode
 from saltern_states.body import Body, write_body
 
 from saltern_master.api.service import ServiceError
@@ -28,15 +27,16 @@ from saltern_master.cluster.load import load
 from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
 from saltern_master.core import rollout
+from saltern_master.core.calls import call, grant, poke
 from saltern_master.core.desk import Deed, Desk
 from saltern_master.core.kept_turns import outlived
 from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Prepared, Preparing, Question
-from saltern_master.core.rollout import NewDocument, Rollout, Signed
+from saltern_master.core.rollout import EVERYBODY, NewDocument, Order, Rollout, Signed
 from saltern_master.core.signer import Signer, read_signer
 from saltern_master.core.turns import Standing, Turn, begin, not_reached, supersede
-from saltern_master.front.frames import Frame, Grant, Tell
+from saltern_master.front.frames import Frame
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
 from saltern_master.records.revisions import KEPT
@@ -124,7 +124,7 @@ class Rolling:
             file = revisions.revision_file(self._store, self.applied.revision)
             if file is None or self.rollout:
                 return None
-            work = await self._settled_work(file, self._keeping())
+            work = await self._settled_work(file, self._standing_order())
             if not work.signed:
                 return None
             return self._commit_work(file, work, {}, work.prepared.notes)
@@ -167,15 +167,21 @@ class Rolling:
     def call_lagging(self) -> tuple[Frame, ...]:
         """Give what makes those who believe an older root ask for the newer ones."""
         root = self.signer.root.version
-        lagging = (one for one in self._known.peers.values() if one.lags(root))
-        return tuple(Tell(key=bytes.fromhex(one.node.key), data=encode(Poke())) for one in lagging)
+        return tuple(poke(one for one in self._known.peers.values() if one.lags(root)))
 
-    def _keeping(self) -> frozenset[str]:
-        """Name those who keep what they have; who joined anew has nothing to keep."""
+    def _standing_order(self) -> Order:
+        """Say who keeps what he has (who joined anew has nothing to keep), and whose document is
+        to be for one plan alone: a person's word stays in force until he has taken it."""
         pinned = revisions.read_pinned(self._store)
-        peers = self._known.peers
-        names = pinned.nodes if pinned is not None else ()
-        return frozenset(one for one in names if one in peers and peers[one].document is not None)
+        had = {
+            name: peer.document
+            for name, peer in self._known.peers.items()
+            if peer.document is not None
+        }
+        return Order(
+            without=frozenset(pinned.nodes if pinned is not None else ()) & had.keys(),
+            expects={name: one.expects for name, one in had.items()},
+        )
 
     async def _signed(self, new: Callable[[], Iterable[NewDocument]]) -> tuple[Signed, ...]:
         """Sign what is new, in a thread; MasterError where something stands against it."""
@@ -194,7 +200,7 @@ class Rolling:
             version = rollout.next_version(peer, self.signer.root.epoch)
             yield NewDocument(peer, version, write_body(Body(())))
 
-    async def _settled_work(self, file: bytes, keeping: frozenset[str] = frozenset()) -> Work:
+    async def _settled_work(self, file: bytes, order: Order = EVERYBODY) -> Work:
         """Do the slow part until no record changed under it."""
         for _ in range(TRIES):
             self._known.refresh(self._store, self._clock())
@@ -202,7 +208,7 @@ class Rolling:
                 self.signer = read_signer(self._home)
                 question = self._question(file)
                 peers = dict(self._known.peers)
-                work = await asyncio.to_thread(self._work, question, self.signer, peers, keeping)
+                work = await asyncio.to_thread(self._work, question, self.signer, peers, order)
             signed = self._still(work.signed)
             if len(signed) == len(work.signed):
                 return replace(work, signed=signed)
@@ -227,13 +233,12 @@ class Rolling:
         question: Question,
         signer: Signer,
         peers: Mapping[str, Peer],
-        keeping: frozenset[str],
+        order: Order,
     ) -> Work:
         """In a thread: compile, compare, write bodies, sign."""
         prepared = self._preparing.prepare(question, signer)
-        plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
-        new = [one for one in plan.new if one.peer.node.name not in keeping]
-        return Work(prepared, plan, self._sign(new, signer))
+        plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock(), order)
+        return Work(prepared, plan, self._sign(plan.new, signer))
 
     def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
         signed = []
@@ -256,7 +261,7 @@ class Rolling:
             if not good or document.expires - now <= DOCUMENT_LIFE / 2:
                 body = self._library.path(document.body).read_bytes()
                 version = rollout.next_version(peer, root.epoch)
-                yield NewDocument(peer, version, body, document.blobs)
+                yield NewDocument(peer, version, body, document.blobs, document.expects)
 
     def _commit_work(
         self,
@@ -265,20 +270,30 @@ class Rolling:
         same: Mapping[str, int],
         notes: tuple[str, ...],
         settled: Mapping[str, Standing] | None = None,
+        left: tuple[str, ...] = (),
     ) -> Turn:
+        """Commit a turn. `settled`: a person asked; `left`: he left these at what they have."""
         number, writes = self._revision(file, work.prepared, notes)
         wanted = {one.issued.node: one.issued.version for one in work.signed}
         turn = self._begin({**same, **wanted}, settled or {}, notes, number)
         ranges = revisions.hold_allocation(self._store)
         writes = (*writes, *revisions.put_allocation(ranges, work.prepared.allocation))
         writes = (*writes, revisions.put_applied(number))
-        if settled is not None:  # a person applied this
-            writes = (*writes, *self._known.caught_up(), revisions.put_pinned(None))
+        if settled is not None:
+            writes = (*writes, revisions.put_pinned(self._pinned(number, left)))
+        if settled is not None and not left:
+            writes = (*writes, *self._known.caught_up())
         self._commit(turn, work.signed, writes)
         self._drop_old_revisions(number)
-        self._known.restored = None if settled is not None else self._known.restored
+        if settled is not None and not left:
+            self._known.restored = None
         self.applied = Applied(number, work.prepared.cluster, work.prepared.allocation)
         return turn
+
+    def _pinned(self, revision: int, names: tuple[str, ...]) -> revisions.Pinned | None:
+        if not names:
+            return None
+        return revisions.Pinned(at=self._clock(), rollout=0, revision=revision, nodes=names)
 
     def _revision(
         self, file: bytes, prepared: Prepared, notes: tuple[str, ...]
@@ -317,7 +332,7 @@ class Rolling:
 
     def _commit(self, turn: Turn | None, signed: Iterable[Signed], more: Iterable[Write]) -> None:
         """Write all of it, tell those whom it is about. StoreError: nothing of it happened."""
-        snapshot, deed = self._known.snapshot(), Deed()
+        snapshot, deed, peers = self._known.snapshot(), Deed(), self._known.peers
         deed.batch.add(more)
         for one in signed:
             self._take(one, deed)
@@ -326,7 +341,7 @@ class Rolling:
         told = dict.fromkeys(one.issued.node for one in signed)
         if turn is not None:
             told |= dict.fromkeys(name for name in turn.nodes if turn.asks(name))
-        deed.frames += self._pokes(told)
+        deed.frames += call(peers[name] for name in told if name in peers)
         try:
             self._desk.finish(deed)
         except ConflictError as error:
@@ -356,12 +371,6 @@ class Rolling:
         deed.add_turn(turn, turn.nodes)
         deed.batch.add(outlived(self._store, turn.number))
 
-    def _pokes(self, names: Iterable[str]) -> Iterator[Frame]:
-        for name in names:
-            peer = self._known.peers.get(name)
-            if peer is not None and peer.session.greeted:
-                yield Tell(key=bytes.fromhex(peer.node.key), data=encode(_call(peer)))
-
 
 def beside(number: int, what: str) -> str:
     """Say that something cannot be done because of a rollout that is not over."""
@@ -382,15 +391,3 @@ def told() -> Iterator[None]:
     except OSError as error:
         what = error.strerror or type(error).__name__
         raise ServiceError("unavailable", f"cannot sign: {error.filename}: {what}") from error
-
-
-def _call(peer: Peer) -> Poke | Current:
-    """Give what makes a node move: who has what it shall have needs not ask what there is."""
-    return Current(turn=peer.turn) if peer.turn and not peer.is_behind else Poke()
-
-
-def grant(peer: Peer) -> Grant:
-    """Give the blobs that a node may ask for: its body, and what that needs."""
-    document = peer.document
-    named = () if document is None else (document.body, *document.blobs)
-    return Grant(key=bytes.fromhex(peer.node.key), blobs=tuple(map(bytes.fromhex, named)))

@@ -3,6 +3,8 @@
 * The same body keeps its document, until that is past half its life: its node looks, that is all.
 * A version is above every one that the store or the node itself has seen, so a store that was
   brought back from a copy gives none twice.
+* A document that may be taken for one plan alone is another than the same without: who applies
+  plainly gives a new one, so nobody is left with what he refused.
 * A node that cannot take its body is settled at once, with the reason, and the others go on: one
   that has not joined, whose agent is too old, that joined under another class, that leaves.
 """
@@ -10,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -22,11 +24,27 @@ from saltern_master.core.turns import Standing
 from saltern_master.records.codec import put
 from saltern_master.records.documents import Issued, document_key
 from saltern_master.records.nodes import Node
-from saltern_master.signing.documents import DOCUMENT_LIFE, Draft
+from saltern_master.signing.documents import DOCUMENT_LIFE, Draft, Proposed
 from saltern_master.store import Write
 
 MOST_AHEAD = 1_000_000
 """What a node may claim to be ahead of the store: none makes its numbers run out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whom an apply is for, and the digests of the plans that it is to be for some of them."""
+
+    only: frozenset[str] | None = None  # None: everybody
+    without: frozenset[str] = frozenset()
+    expects: Mapping[str, str] = field(default_factory=dict)
+
+    def means(self, name: str) -> bool:
+        """Tell whether a node is to have its document."""
+        return name not in self.without and (self.only is None or name in self.only)
+
+
+EVERYBODY = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,7 @@ class NewDocument:
     version: int
     body: bytes
     blobs: tuple[str, ...] = ()
+    expects: str = ""  # the digest of a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +104,45 @@ def _untold(node: Node) -> Node:
     return msgspec.structs.replace(node, facts_now={}, kinds=(), release="")
 
 
-def plan(prepared: Prepared, peers: Mapping[str, Peer], epoch: int, now: float) -> Rollout:
+def plan(
+    prepared: Prepared,
+    peers: Mapping[str, Peer],
+    epoch: int,
+    now: float,
+    order: Order = EVERYBODY,
+) -> Rollout:
     """Compare what is wanted with what there is."""
     new: list[NewDocument] = []
     same: list[str] = []
     settled = {
         name: without_body(name, node_class, peers.get(name))
         for name, node_class in prepared.left_out.items()
+        if order.means(name)
     }
     for name, wanted in prepared.nodes.items():
-        peer = peers[name]
+        if not order.means(name):
+            continue
+        peer, expects = peers[name], order.expects.get(name, "")
         hindered = hindrance(peer.node, wanted)
         if hindered is not None:
             settled[name] = hindered
-        elif keeps(peer, wanted.hash, epoch, now):
+        elif keeps(peer, wanted.hash, epoch, now, expects):
             same.append(name)
         else:
             version = next_version(peer, epoch)
-            new.append(NewDocument(peer, version, wanted.body, wanted.blobs))
-    notes = tuple(
+            new.append(NewDocument(peer, version, wanted.body, wanted.blobs, expects))
+    return Rollout(tuple(new), tuple(same), settled, not_in_file(prepared, peers))
+
+
+def not_in_file(prepared: Prepared, peers: Mapping[str, Peer]) -> tuple[str, ...]:
+    """Say of which nodes the cluster file does not speak."""
+    spoken = prepared.nodes.keys() | prepared.left_out.keys()
+    return tuple(
         f"{name} is not in the cluster file: it keeps what it has; to take that back: "
         f"saltern node remove {name}"
         for name, peer in sorted(peers.items())
-        if name not in prepared.nodes and name not in settled and peer.node.state == "joined"
+        if name not in spoken and peer.node.state == "joined"
     )
-    return Rollout(tuple(new), tuple(same), settled, notes)
 
 
 def without_body(name: str, node_class: str, peer: Peer | None) -> Standing:
@@ -155,12 +188,12 @@ def machine_of(node: Node) -> Machine | None:
         return None
 
 
-def keeps(peer: Peer, body: str, epoch: int, now: float) -> bool:
+def keeps(peer: Peer, body: str, epoch: int, now: float, expects: str = "") -> bool:
     """Tell whether the document that a node has been given is still the right one."""
     document = peer.document
     return (
         document is not None
-        and document.body == body
+        and (document.body, document.expects) == (body, expects)
         and document.epoch == epoch
         and document.version == peer.node.version
         and document.expires - now > DOCUMENT_LIFE / 2
@@ -179,8 +212,16 @@ def next_version(peer: Peer, epoch: int) -> int:
 
 def sign(new: NewDocument, signer: Signer, now: int) -> Signed:
     """Sign one; RefusedError where its node would not believe it."""
-    peer, document = new.peer, new.peer.document
+    issued = signer.document(new.peer.subject, _draft(new), now)
+    return Signed(new.peer, msgspec.structs.replace(issued, expects=new.expects))
+
+
+def propose(new: NewDocument, signer: Signer, now: int) -> Proposed:
+    """Sign the same as a proposal; RefusedError where its node would not believe it."""
+    return signer.proposal(new.peer.subject, _draft(new), now)
+
+
+def _draft(new: NewDocument) -> Draft:
+    node, document = new.peer.node, new.peer.document
     previous = document.document if document is not None else ""
-    node = peer.node
-    draft = Draft(node.name, node.incarnation, new.version, previous, new.body, new.blobs)
-    return Signed(peer, signer.document(peer.subject, draft, now))
+    return Draft(node.name, node.incarnation, new.version, previous, new.body, new.blobs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saltern_protocol.documents import Identity, encode_identity
+from saltern_protocol.documents import Identity, PayloadType, encode_identity
 from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
 from saltern_protocol.messages import Lease
 from saltern_protocol.policy import Claim, Policy, outside
@@ -18,7 +18,7 @@ from saltern_protocol.root import Root
 
 from saltern_master.records.documents import Issued
 from saltern_master.signing.authority import Authority, read_authority
-from saltern_master.signing.documents import Draft, issue
+from saltern_master.signing.documents import Draft, Proposed, issue, propose
 from saltern_master.signing.home import Home
 
 
@@ -79,6 +79,13 @@ class Signer:
         issued = issue(draft, self.root, self.authority.state_keys, now)
         self.authority.trust.accept(issued.envelope, draft.body, self._identity(subject), None, now)
         return issued
+
+    def proposal(self, subject: Subject, draft: Draft, now: int) -> Proposed:
+        """Sign a body for a node to plan; RefusedError where the node would not believe it."""
+        proposed = propose(draft, self.root, self.authority.state_keys, now)
+        identity, trust = self._identity(subject), self.authority.trust
+        trust.expect(PayloadType.PROPOSAL, proposed.envelope, identity, None, now)
+        return proposed
 
     def lease(
         self, subject: Subject, version: int, document: bytes | None, nonce: bytes, now: int

@@ -19,6 +19,8 @@ class Issued(Record, frozen=True):
     body: str
     envelope: bytes
     blobs: tuple[str, ...] = ()  # what the body needs, its own not among them
+    expects: str = ""
+    """The digest of the plan that it may be taken for, until its node has taken it; "": any."""
 
 
 def document_key(node: str) -> str:

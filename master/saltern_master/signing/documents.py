@@ -37,6 +37,8 @@ from saltern_master.store import Write
 
 DOCUMENT_LIFE = 30 * 24 * 3600
 """In seconds."""
+PROPOSAL_LIFE = 600
+"""In seconds: as long as a plan goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,17 @@ class Draft:
     previous: str  # the hash of the document before it; "": there is none
     body: bytes
     blobs: tuple[str, ...]  # what the body needs, its own not among them
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A signed proposal: it can be planned, and is nowhere written down. Hashes have 64 digits."""
+
+    version: int  # that the document would have
+    expires: int  # seconds since 1970
+    body: str
+    blobs: tuple[str, ...]
+    envelope: bytes
 
 
 def next_document(
@@ -69,17 +82,7 @@ def next_document(
 
 def issue(draft: Draft, root: Root, keys: Sequence[PrivateKey], now: int) -> Issued:
     """Sign a draft with the state keys."""
-    document = Document(
-        cluster=root.cluster,
-        node=draft.node,
-        incarnation=draft.incarnation,
-        epoch=root.epoch,
-        version=draft.version,
-        issued=now,
-        expires=now + DOCUMENT_LIFE,
-        previous=bytes.fromhex(draft.previous) if draft.previous else None,
-        body=body_hash(draft.body),
-    )
+    document = _document(draft, root, now, DOCUMENT_LIFE)
     payload = encode_document(document)
     return Issued(
         node=draft.node,
@@ -92,6 +95,18 @@ def issue(draft: Draft, root: Root, keys: Sequence[PrivateKey], now: int) -> Iss
         body=document.body.hex(),
         envelope=envelope.sign(PayloadType.DOCUMENT, payload, keys),
         blobs=draft.blobs,
+    )
+
+
+def propose(draft: Draft, root: Root, keys: Sequence[PrivateKey], now: int) -> Proposed:
+    """Sign a draft as something to plan: no node takes that for a document."""
+    document = _document(draft, root, now, PROPOSAL_LIFE)
+    return Proposed(
+        version=document.version,
+        expires=document.expires,
+        body=document.body.hex(),
+        blobs=draft.blobs,
+        envelope=envelope.sign(PayloadType.PROPOSAL, encode_document(document), keys),
     )
 
 
@@ -122,6 +137,20 @@ def believe(identity: Identity, statement: Statement, claims: Iterable[Claim], n
     trust = Trust.pin(identity).follow(statement)
     trust.accept(statement.document, statement.body, identity, None, now)
     trust.permit(identity, claims)
+
+
+def _document(draft: Draft, root: Root, now: int, life: int) -> Document:
+    return Document(
+        cluster=root.cluster,
+        node=draft.node,
+        incarnation=draft.incarnation,
+        epoch=root.epoch,
+        version=draft.version,
+        issued=now,
+        expires=now + life,
+        previous=bytes.fromhex(draft.previous) if draft.previous else None,
+        body=body_hash(draft.body),
+    )
 
 
 def _serves(before: Issued, node: Node, body: bytes, root: Root, now: int) -> bool:
