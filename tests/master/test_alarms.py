@@ -46,7 +46,7 @@ WELL: dict[str, Situation] = {
     "a clock that is four minutes off": Situation(
         NOW, {"w1": peer_with(session=UP, health=HEALTH, heard=TOLD_AT + 240)}
     ),
-    "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=79)),
+    "few descriptors": Situation(NOW, load=replace(LOAD, descriptors_percent=69)),
 }
 WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
     "a node ahead of the store": (
@@ -78,7 +78,7 @@ WRONG: dict[str, tuple[Situation, tuple[str, str]]] = {
         ("restored", ""),
     ),
     "many descriptors": (
-        Situation(NOW, load=replace(LOAD, descriptors_percent=80)),
+        Situation(NOW, load=replace(LOAD, descriptors_percent=70)),
         ("descriptors", ""),
     ),
 }

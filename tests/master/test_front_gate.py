@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 import zmq
 from saltern_master.front.gate import (
+    COMINGS,
     DOOR,
     HUNG_SECONDS,
     LINK,
@@ -268,6 +269,31 @@ def test_no_answer_ends_a_start_but_no_front_under_a_storm(lines: Lines) -> None
             serving.look(MISSES * EVERY + PATIENCE)
 
 
+def test_a_flood_that_shuts_the_entrance_ends_no_front(lines: Lines) -> None:
+    """Else strangers who keep it shut for two minutes would end every node's connection."""
+    with closing(bind("127.0.0.1", 0, 100)) as listener, gate_of(lines):
+        send_to_room(listener, frozenset())
+        router = listen(lines.context, MASTER.secret, LINK, listener)
+        probe = probe_of(lines, port_of(router))
+        until(lambda: _looked(probe, 0.0) == 1)
+        send_to_room(listener, None)
+        for number in range(1, 2 * MISSES):
+            probe.look(number * EVERY, turned_away=True)
+            probe.look(number * EVERY + 1)
+            probe.look(number * EVERY + PATIENCE)
+        send_to_room(listener, frozenset())
+        later = 2 * MISSES * EVERY
+        until(lambda: _looked(probe, later) == 2)
+        send_to_room(listener, None)
+        for number in range(1, MISSES):
+            probe.look(later + number * EVERY)
+            probe.look(later + number * EVERY + PATIENCE)
+        probe.look(later + MISSES * EVERY)
+        with pytest.raises(GateError):
+            probe.look(later + MISSES * EVERY + PATIENCE)
+        router.close(linger=0)
+
+
 def probe_of(lines: Lines, port: int) -> Probe:
     server = z85.encode(MASTER.public)
     return Probe(lines.context, f"tcp://127.0.0.1:{port}", server)
@@ -296,3 +322,17 @@ def test_keys_are_shown_by_fingerprints_and_text_is_escaped_and_bounded() -> Non
     assert len(out) == 200
     assert out[0].startswith("front: a\\x1b[2Jb\\nxxx")
     assert max(map(len, out)) < 600
+
+
+def test_a_known_key_has_so_many_connections_and_others_come_in(lines: Lines) -> None:
+    other = new_keys()
+    with gate_of(lines) as gate, our_link(lines) as port:
+        gate.allow(frozenset({KNOWN.public, other.public}))
+        gate.watch(now := time.monotonic())
+        for _ in range(int(COMINGS.burst)):
+            assert dial(lines, KNOWN, MASTER.public, port).event() == IN
+        beyond = dial(lines, KNOWN, MASTER.public, port)
+        assert dial(lines, other, MASTER.public, port).event() == IN
+        assert not beyond.monitor.poll(200), "it is answered nothing"
+        gate.watch(now + 1 / COMINGS.per_second)
+        assert dial(lines, KNOWN, MASTER.public, port).event() == IN

@@ -13,7 +13,9 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from saltern_master.core.alarms import DESCRIPTORS_PERCENT
 from saltern_master.front.log import Log
+from saltern_master.front.loop import ALARM_PERCENT
 from saltern_master.front.process import Connection, Process
 from saltern_master.front.sockets import Listener, ListenError, bind
 from saltern_master.front.turnstile import (
@@ -190,3 +192,9 @@ def test_another_master_on_the_port_is_told() -> None:
         pytest.raises(ListenError, match="is another master running"),
     ):
         bind("127.0.0.1", first.port, 100)
+
+
+@pytest.mark.parametrize("descriptors", [256, 1024, 20_000, 65_536, 1_048_576])
+def test_people_are_told_of_descriptors_before_nobody_new_is_heard(descriptors: int) -> None:
+    high = bounds_of(descriptors).high * 100 // descriptors
+    assert DESCRIPTORS_PERCENT == ALARM_PERCENT < high

@@ -9,6 +9,9 @@
   raises, the process ends, and core starts another: all of it within two seconds.
 * It hangs when it made no turn although watch() was called again and again: time in which this
   process did not run at all (SIGSTOP, a machine that was paused) says nothing of the gate.
+* Who holds a good key comes again as often as COMINGS lets him, and is not answered beyond it: a
+  node that opened connection after connection would leave no descriptor to the others. An honest
+  one, whose line was cut that often, is back within ten seconds and a handshake.
 * It touches no file, no store and no other socket.
 """
 
@@ -22,7 +25,8 @@ from typing import Final
 import zmq
 
 from saltern_master.errors import MasterError
-from saltern_master.front.log import Log
+from saltern_master.front.budget import Bucket, Rate, spend
+from saltern_master.front.log import Log, fingerprint
 
 ADDRESS: Final = "inproc://zeromq.zap.01"
 LINK: Final = b"link"
@@ -31,6 +35,8 @@ HUNG_SECONDS: Final = 0.5
 _LONGEST_LOOK: Final = 0.15
 """Between two calls of watch() no more than this is counted: both turn more often by far."""
 _TURN_MS: Final = 100
+COMINGS: Final = Rate(burst=100, per_second=0.1)
+"""Connections of one key to the link."""
 
 
 class GateError(MasterError):
@@ -74,6 +80,7 @@ class Gate:
         self._ending = threading.Event()
         self._turns = 0
         self._seen = (0, 0.0, 0.0)  # of watch(): turns, when it was called, idle seconds since
+        self._comings: dict[bytes, Bucket] = {}  # of keys that may in; the gate's thread's alone
         self.refused = 0
         self._thread = self._begin()
 
@@ -139,7 +146,19 @@ class Gate:
         verdict = self._decide(self._allowed, Question(domain, mechanism, key))
         if verdict is None or version != b"1.0":
             return None
+        if verdict == b"200" and domain == LINK and not self._may_come(key):
+            return None
         if verdict == b"200":
             return [route, empty, version, number, verdict, b"OK", key.hex().encode(), b""]
         self.refused += 1
         return [route, empty, version, number, verdict, b"unknown key", b"", b""]
+
+    def _may_come(self, key: bytes) -> bool:
+        """Say whether a key may have one more connection now."""
+        now = self._seen[1]  # as of the last look, a tenth of a second ago
+        bucket = spend(self._comings.get(key, Bucket()), COMINGS, 1, now)
+        if bucket is None:
+            self._log.say(f"peer {fingerprint(key)} opens too many connections: it waits")
+            return False
+        self._comings[key] = bucket
+        return True

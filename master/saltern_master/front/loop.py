@@ -37,7 +37,7 @@ BATCH: Final = 200
 TICK: Final = 0.1
 SWEEP: Final = 1.0
 LOAD: Final = 15.0
-ALARM_PERCENT: Final = 80
+ALARM_PERCENT: Final = 70
 _STALL: Final = 5.0  # a turn that took longer: we were stopped, and not the peers
 
 
@@ -186,7 +186,7 @@ class Front:
             parts.log.say(f"shut {address} port {port}: it filled our memory")
         parts.usher.look(parts.link.sessions(), now)
         if self.allowed:
-            parts.probe.look(now)
+            parts.probe.look(now, parts.usher.turns_away)
         if not self.serving and parts.probe.passed:
             self.serving = True
             self._upward(

@@ -3,7 +3,9 @@
 Whether a CURVE socket asks anybody at all hangs on two settings and a thread, and libzmq says
 nothing when they are wrong. So it is tried: at the start, before anybody is served, and every
 EVERY seconds. Let in: GateError at once. No answer: at the start GateError, later after MISSES in
-a row, for a gate under a storm of handshakes is late and still closed.
+a row, for a gate under a storm of handshakes is late and still closed. While the usher turns
+strangers away, he turns us away too: no answer says nothing then, or a flood at the turnstile
+would end the front, and with it every node's connection.
 """
 
 from __future__ import annotations
@@ -34,10 +36,15 @@ class Probe:
         self._monitor: Router | None = None
         self._began = float("-inf")
         self._missed = 0
+        self._turned_away = False  # since this trial began
         self.passed = 0
 
-    def look(self, now: float) -> None:
-        """Go on with the trial, or begin one; GateError: a stranger could come in."""
+    def look(self, now: float, turned_away: bool = False) -> None:
+        """Go on with the trial, or begin one; GateError: a stranger could come in.
+
+        `turned_away`: the usher does not let everybody come to the entrance now.
+        """
+        self._turned_away = turned_away or (self._turned_away and self._monitor is not None)
         if self._monitor is None:
             if now - self._began >= EVERY:
                 self._begin(now)
@@ -87,6 +94,8 @@ class Probe:
 
     def _miss(self) -> None:
         self.close()
+        if self._turned_away and self.passed:
+            return
         self._missed += 1
         if not self.passed or self._missed >= MISSES:
             what = f"{self._endpoint} did not refuse an unknown key within {PATIENCE:.0f} s"

@@ -48,6 +48,11 @@ class Usher:
         self._since: dict[Peer, float] = {}
         self._again_at = self._tell_at = 0.0
 
+    @property
+    def turns_away(self) -> bool:
+        """Say whether there is anybody now who is not heard at the link."""
+        return bool(self._closed.addresses or self._closed.ports - {self._door})
+
     def look(self, sessions: int, now: float) -> None:
         """Let in and turn away as it stands; sessions: of peers; now: seconds, monotonic."""
         if now < self._again_at:
