@@ -17,6 +17,7 @@ from saltern_master.api.requests import (
     Kubeconfig,
     NewToken,
     NodeEvent,
+    NodeQuery,
     Removal,
     TurnEvent,
 )
@@ -29,6 +30,7 @@ from saltern_master.api.service import (
     TurnNode,
     TurnView,
 )
+from saltern_master.api.targeted import targeted
 
 
 async def status(service: Service, asked: Asked) -> ClusterView:
@@ -37,8 +39,9 @@ async def status(service: Service, asked: Asked) -> ClusterView:
 
 
 async def nodes(service: Service, asked: Asked) -> tuple[NodeView, ...]:
-    """List the nodes."""
-    return (await service.status()).nodes
+    """List the nodes, or those that a target means."""
+    query: NodeQuery = asked.query
+    return targeted((await service.status()).nodes, query.target, query.explain)
 
 
 async def node(service: Service, asked: Asked) -> NodeView:

@@ -20,6 +20,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from saltern_master.api.plan_requests import PlanEvent, Planned, PlanNodeEvent
+from saltern_master.api.plans import PlanView
 from saltern_master.api.problem import MEDIA, Problem, error_of
 from saltern_master.api.requests import (
     Approval,
@@ -30,6 +32,8 @@ from saltern_master.api.requests import (
     ProblemEvent,
     TurnEvent,
 )
+from saltern_master.api.rollout_requests import RolloutEvent, RolloutNodeEvent
+from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
 from saltern_master.api.routes import JSON, PEM, YAML
 from saltern_master.api.service import (
     ClusterView,
@@ -96,6 +100,30 @@ class Client:
         """Begin to roll out a cluster file."""
         return self._ask("POST", "/v1/apply", TurnView, content=file, media=YAML)
 
+    def nodes(self, target: str, explain: bool) -> tuple[NodeView, ...]:
+        """List the nodes that a target means; to explain it, all, with what it finds on each."""
+        query = {"target": target, "explain": "true" if explain else "false"}
+        return self._ask("GET", "/v1/nodes", tuple[NodeView, ...], query=query)
+
+    def plan(self, file: bytes, target: str) -> PlanView:
+        """Begin to plan a cluster file; an empty one: the one that was applied last."""
+        query = {"target": target}
+        return self._ask("POST", "/v1/plans", PlanView, content=file, media=YAML, query=query)
+
+    def plan_so_far(self, number: int) -> PlanView:
+        """Give a plan."""
+        return self._ask("GET", f"/v1/plans/{number}", PlanView)
+
+    def follow_plan(
+        self, number: int
+    ) -> AbstractContextManager[Iterator[PlanNodeEvent | PlanEvent]]:
+        """Give each node's plan as it comes, and the whole at the end."""
+        return self._follow(f"/v1/plans/{number}/events", {}, _plan_event)
+
+    def apply_planned(self, planned: Planned) -> TurnView:
+        """Begin to apply exactly what was planned."""
+        return self._ask("POST", "/v1/plans/apply", TurnView, json=planned)
+
     def turn(self, number: int) -> TurnView:
         """Give a turn."""
         return self._ask("GET", f"/v1/turns/{number}", TurnView)
@@ -116,6 +144,29 @@ class Client:
     def follow_drift(self, node: str) -> AbstractContextManager[Iterator[DriftEvent]]:
         """Give what is stored once this was entered, without end."""
         return self._follow("/v1/drift/events", {"node": node}, _drift_event)
+
+    def start_rollout(self, ask: RolloutAsk) -> RolloutView:
+        """Begin a rollout, or queue it."""
+        return self._ask("POST", "/v1/rollouts", RolloutView, json=ask)
+
+    def rollouts(self, most: int) -> tuple[RolloutView, ...]:
+        """List rollouts, newest first, without their nodes."""
+        query = {"most": str(most)}
+        return self._ask("GET", "/v1/rollouts", tuple[RolloutView, ...], query=query)
+
+    def rollout(self, number: int) -> RolloutView:
+        """Give a rollout; 0: the one that goes on, or the newest."""
+        return self._ask("GET", f"/v1/rollouts/{number}", RolloutView)
+
+    def steer_rollout(self, number: int, steering: Steering) -> RolloutView:
+        """Pause, resume, abort or undo a rollout, or skip one of its nodes."""
+        return self._ask("POST", f"/v1/rollouts/{number}/steer", RolloutView, json=steering)
+
+    def follow_rollout(
+        self, number: int
+    ) -> AbstractContextManager[Iterator[RolloutNodeEvent | RolloutEvent]]:
+        """Give a rollout's events as they come, until it is over."""
+        return self._follow(f"/v1/rollouts/{number}/events", {}, _rollout_event)
 
     def _ask(
         self,
@@ -200,5 +251,13 @@ def _turn_event(line: bytes) -> NodeEvent | TurnEvent | ProblemEvent:
     return msgspec.json.decode(line, type=NodeEvent | TurnEvent | ProblemEvent)
 
 
+def _plan_event(line: bytes) -> PlanNodeEvent | PlanEvent | ProblemEvent:
+    return msgspec.json.decode(line, type=PlanNodeEvent | PlanEvent | ProblemEvent)
+
+
 def _drift_event(line: bytes) -> DriftEvent | ProblemEvent:
     return msgspec.json.decode(line, type=DriftEvent | ProblemEvent)
+
+
+def _rollout_event(line: bytes) -> RolloutNodeEvent | RolloutEvent | ProblemEvent:
+    return msgspec.json.decode(line, type=RolloutNodeEvent | RolloutEvent | ProblemEvent)

@@ -10,9 +10,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saltern_master.api import calls
+from saltern_master.api import calls, plan_calls, rollout_calls
 from saltern_master.api.asked import Asked
 from saltern_master.api.master import Master
+from saltern_master.api.plan_requests import (
+    MOST_PLANNED,
+    PlanEvent,
+    Planned,
+    PlanNodeEvent,
+    PlanPath,
+    PlanQuery,
+)
+from saltern_master.api.plans import PlanView
 from saltern_master.api.requests import (
     MOST_CLUSTER_FILE,
     MOST_CSR,
@@ -25,11 +34,20 @@ from saltern_master.api.requests import (
     NewToken,
     NodeEvent,
     NodePath,
+    NodeQuery,
     ProblemEvent,
     Removal,
     TurnEvent,
     TurnPath,
 )
+from saltern_master.api.rollout_requests import (
+    MOST_ASK,
+    RolloutEvent,
+    RolloutNodeEvent,
+    RolloutPath,
+    RolloutsQuery,
+)
+from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
 from saltern_master.api.service import (
     ClusterView,
     DriftView,
@@ -88,7 +106,15 @@ class Stream:
 
 ROUTES: Final[tuple[Route | Stream, ...]] = (
     Route("GET", "/v1/status", "status", "How the whole stands.", ClusterView, calls.status),
-    Route("GET", "/v1/nodes", "listNodes", "All nodes.", tuple[NodeView, ...], calls.nodes),
+    Route(
+        "GET",
+        "/v1/nodes",
+        "listNodes",
+        "All nodes, or those that a target means, with what each of its terms finds.",
+        tuple[NodeView, ...],
+        calls.nodes,
+        query=NodeQuery,
+    ),
     Route("GET", "/v1/nodes/{name}", "node", "One node.", NodeView, calls.node, place=NodePath),
     Route(
         "POST",
@@ -159,6 +185,45 @@ ROUTES: Final[tuple[Route | Stream, ...]] = (
         body=Body(bytes, YAML, MOST_CLUSTER_FILE),
         status=202,
     ),
+    Route(
+        "POST",
+        "/v1/plans",
+        "plan",
+        "Begin to ask nodes what a cluster file would change; an empty one: the one applied last.",
+        PlanView,
+        plan_calls.plan,
+        query=PlanQuery,
+        body=Body(bytes, YAML, MOST_CLUSTER_FILE),
+        status=202,
+    ),
+    Route(
+        "POST",
+        "/v1/plans/apply",
+        "applyPlanned",
+        "Begin to apply exactly what was planned, or refuse it as stale, with what moved.",
+        TurnView,
+        plan_calls.apply_planned,
+        body=Body(Planned, JSON, MOST_PLANNED),
+        status=202,
+    ),
+    Route(
+        "GET",
+        "/v1/plans/{number}",
+        "planSoFar",
+        "A plan, as far as nodes have told it.",
+        PlanView,
+        plan_calls.plan_so_far,
+        place=PlanPath,
+    ),
+    Stream(
+        "GET",
+        "/v1/plans/{number}/events",
+        "followPlan",
+        "Each node's plan as it comes, and the whole when nobody is waited for.",
+        PlanNodeEvent | PlanEvent | ProblemEvent,
+        plan_calls.follow_plan,
+        place=PlanPath,
+    ),
     Route("GET", "/v1/turns/{number}", "turn", "One turn.", TurnView, calls.turn, place=TurnPath),
     Stream(
         "GET",
@@ -195,5 +260,52 @@ ROUTES: Final[tuple[Route | Stream, ...]] = (
         Kubeconfig,
         calls.kubeconfig,
         body=Body(bytes, PEM, MOST_CSR),
+    ),
+    Route(
+        "GET",
+        "/v1/rollouts",
+        "listRollouts",
+        "Rollouts, newest first, without their nodes.",
+        tuple[RolloutView, ...],
+        rollout_calls.rollouts,
+        query=RolloutsQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/rollouts",
+        "startRollout",
+        "Begin to bring nodes to a cluster file wave by wave, or queue that.",
+        RolloutView,
+        rollout_calls.start_rollout,
+        body=Body(RolloutAsk, JSON, MOST_ASK),
+        status=202,
+    ),
+    Route(
+        "GET",
+        "/v1/rollouts/{number}",
+        "rollout",
+        "One rollout; 0: the one that goes on, or the newest.",
+        RolloutView,
+        rollout_calls.rollout,
+        place=RolloutPath,
+    ),
+    Stream(
+        "GET",
+        "/v1/rollouts/{number}/events",
+        "followRollout",
+        "Each node as it moves, the rollout as it does, and all of it when it is over.",
+        RolloutNodeEvent | RolloutEvent | ProblemEvent,
+        rollout_calls.follow_rollout,
+        place=RolloutPath,
+    ),
+    Route(
+        "POST",
+        "/v1/rollouts/{number}/steer",
+        "steerRollout",
+        "Pause, resume, abort or undo a rollout, or skip one of its nodes.",
+        RolloutView,
+        rollout_calls.steer_rollout,
+        place=RolloutPath,
+        body=Body(Steering),
     ),
 )

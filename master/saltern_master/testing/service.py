@@ -7,12 +7,13 @@ nodes would say is said by the methods under "levers"; time stands still until t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from saltern_master.api.plans import Expected
 from saltern_master.api.service import (
     AlarmView,
     ClusterView,
@@ -36,7 +37,10 @@ class FakeService(FakePlans, FakeRollouts):
     """A master in memory. `now` in seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        FakePlans.__init__(self)
+        FakeRollouts.__init__(self)
         self.now = now
+        self._file = b""
         self._nodes: dict[str, NodeView] = {}
         self._tokens: dict[str, TokenView] = {}
         self._turns: dict[int, TurnView] = {}
@@ -53,7 +57,7 @@ class FakeService(FakePlans, FakeRollouts):
         name, version = self._cluster
         return ClusterView(
             cluster=name,
-            revision=max((turn.revision for turn in self._turns.values()), default=0),
+            revision=self._revision(),
             version=version,
             nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
             alarms=tuple(self._alarms.values()),
@@ -132,18 +136,31 @@ class FakeService(FakePlans, FakeRollouts):
 
     async def apply(self, file: bytes) -> TurnView:
         """Begin to roll out a cluster file."""
+        self.refuse_while_rolling("apply a cluster file")
         try:
             cluster = load(file).cluster
         except ClusterFileError as error:
             head = str(error).partition("\n")[0]
             raise ServiceError("invalid", head, tuple(map(str, error.faults))) from error
+        self._file = file
         self._cluster = (cluster.cluster.name, cluster.kubernetes.version)
         names = tuple(node.name for node in cluster.nodes)
         for node in cluster.nodes:
             if node.name in self._nodes:
                 known = self._nodes[node.name]
-                await self._put(known, address=str(node.address), wanted=known.wanted + 1)
+                await self._put(
+                    known,
+                    address=str(node.address),
+                    roles=node.roles,
+                    labels=dict(node.labels),
+                    wanted=known.wanted + 1,
+                )
         return await self._begin(names, self._revision() + 1, ())
+
+    async def apply_planned(self, file: bytes, expects: Mapping[str, Expected]) -> TurnView:
+        """Apply exactly what was planned."""
+        self.refuse_while_rolling("apply a plan")
+        return await super().apply_planned(file, expects)
 
     async def turn(self, number: int) -> TurnView:
         """Give a turn."""
@@ -280,7 +297,8 @@ class FakeService(FakePlans, FakeRollouts):
         return self._nodes[name]
 
     def _revision(self) -> int:
-        return max((turn.revision for turn in self._turns.values()), default=0)
+        applied = max((turn.revision for turn in self._turns.values()), default=0)
+        return max(applied, self.rolled_revision())
 
     async def _put(self, node: NodeView, **fields: Any) -> NodeView:  # noqa: ANN401
         self._nodes[node.name] = msgspec.structs.replace(node, **fields)
