@@ -1,18 +1,11 @@
-"""What the HTTP API stands on: in memory, and whatever else STANDS names.
-
-A stand is a Service and the levers of the nodes that it speaks of. Another implementation is
-run through the same laws by one more entry in STANDS.
-"""
+"""What the HTTP API stands on: in memory, and whatever else service_stands.STANDS names."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from pathlib import Path
-from typing import Protocol
+from contextlib import aclosing
 
 import pytest
 from cryptography import x509
@@ -22,120 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ruamel.yaml import YAML
 from saltern_master.api.service import (
     DriftView,
-    Result,
-    Service,
-    ServiceError,
     TurnNode,
     TurnView,
 )
-from saltern_master.testing.service import FakeService
 
+from tests.contracts.service_stands import TWO, Run, Stand, joined, refused, run
 from tests.master.clusters import CONTROLLED, SMALL
-from tests.master.core_stand import core_stand
-from tests.master.homes import made_home
 from tests.master.test_cluster_file import SIX_MISTAKES
 
-TWO = SMALL + "- {name: w2, address: 10.9.0.22}\n"
-SECONDS = 20
-
-
-class Stand(Protocol):
-    """A service, and what its nodes can be made to say."""
-
-    service: Service
-
-    def now(self) -> float:
-        """Give the service's own time."""
-        ...
-
-    async def join(self, token: str) -> str:
-        """Let a machine come with a token and, where it is let in, connect; its fingerprint."""
-        ...
-
-    async def report(self, turn: int, node: str, result: Result) -> None:
-        """Let a node say how a turn went."""
-        ...
-
-    async def deviate(self, node: str, resource: str) -> None:
-        """Let a node tell drift; returns when it is stored."""
-        ...
-
-    async def heal(self, node: str, resource: str) -> None:
-        """Let a node tell that it ended; returns when it is stored."""
-        ...
-
-    async def lock(self, node: str) -> None:
-        """Let two machines speak with one node's key; returns when that is known."""
-        ...
-
-
-class FakeStand:
-    """The service in memory, with its own levers."""
-
-    def __init__(self) -> None:
-        self.fake = FakeService(self.now)
-        self.service: Service = self.fake
-
-    def now(self) -> float:
-        return 1_800_000_000.0
-
-    async def join(self, token: str) -> str:
-        await self.fake.join(token, f"key of {token}")
-        return f"key of {token}"
-
-    async def report(self, turn: int, node: str, result: Result) -> None:
-        await self.fake.report(turn, node, result, 0, "" if result == "converged" else "why")
-
-    async def deviate(self, node: str, resource: str) -> None:
-        await self.fake.deviate(node, resource)
-
-    async def heal(self, node: str, resource: str) -> None:
-        await self.fake.heal(node, resource)
-
-    async def lock(self, node: str) -> None:
-        await self.fake.lock(node)
-
-
-@asynccontextmanager
-async def fake(directory: Path) -> AsyncIterator[Stand]:
-    yield FakeStand()
-
-
-@asynccontextmanager
-async def core(directory: Path) -> AsyncIterator[Stand]:
-    async with core_stand(made_home(directory)) as stand:
-        yield stand
-
-
-Factory = Callable[[Path], AbstractAsyncContextManager[Stand]]
-STANDS: tuple[Factory, ...] = (fake, core)
-
-Run = Callable[[Callable[[Stand], Awaitable[None]]], None]
-
-
-@pytest.fixture(params=STANDS, ids=lambda factory: factory.__name__)
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
-    """Run a law on a new stand, with a deadline."""
-
-    async def whole(law: Callable[[Stand], Awaitable[None]]) -> None:
-        async with asyncio.timeout(SECONDS), request.param(tmp_path) as stand:
-            await law(stand)
-
-    return lambda law: asyncio.run(whole(law))
-
-
-async def joined(stand: Stand, *names: str) -> None:
-    """Let nodes join."""
-    for name in names:
-        made = await stand.service.make_token(name, "worker", 60, False)
-        await stand.join(made.token)
-
-
-async def refused(asked: Awaitable[object]) -> ServiceError:
-    """Give what was refused."""
-    with pytest.raises(ServiceError) as caught:
-        await asked
-    return caught.value
+__all__ = ["run"]
 
 
 def test_a_token_is_told_once_and_used_once(run: Run) -> None:

@@ -1,6 +1,7 @@
 """Core with a store in memory, a front of ours on the other end of its socket pair, and nodes.
 
 A node is a key and a number of what it has: it joins, says Hello, and says what a test tells it.
+One that foresees something answers pokes by itself: it takes documents, and says its plan.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from saltern_master.api.service import Result, Service
+from saltern_master.api.master import Master
+from saltern_master.api.plans import PlanLineView
+from saltern_master.api.service import Result
 from saltern_master.core.core import Core
 from saltern_master.core.kube import no_api
 from saltern_master.core.office import Office
@@ -62,11 +65,15 @@ from saltern_protocol.messages import (
     Looked,
     Message,
     Outcome,
+    Poke,
+    Proposal,
     Refused,
     Report,
 )
 from saltern_protocol.token import JoinToken
 from saltern_states.kinds import KINDS
+
+from tests.master.plan_pages import page_of
 
 KIND_NAMES = tuple(kind.name for kind in KINDS)
 FACTS = b'{"mtu": 1500, "iptablesBackend": "nft", "architecture": "x86_64"}'
@@ -87,6 +94,7 @@ class Front:
         self.expelled: list[Expel] = []
         self.grants: dict[bytes, tuple[bytes, ...]] = {}
         self.setup: Setup | None = None
+        self.answering: dict[bytes, Callable[[bytes], None]] = {}
         self._reader, self._writer = reader, writer
         self._told: dict[bytes, asyncio.Queue[bytes]] = {}
         self._answers: dict[bytes, asyncio.Queue[bytes]] = {}
@@ -130,6 +138,7 @@ class Front:
                 self.grants[frame.key] = frame.blobs
             case Tell():
                 self.told(frame.key).put_nowait(frame.data)
+                self.answering.get(frame.key, len)(frame.data)
             case Answer():
                 self._answers[frame.route].put_nowait(frame.data)
 
@@ -191,9 +200,27 @@ class Node:
         """Ask what there is, and have what comes on the disk."""
         self.say(Fetch())
         doc = await self.hear(Doc)
+        self.take(doc)
+        return doc
+
+    def take(self, doc: Doc) -> None:
         payload = decode(doc.document).payload
         self.held, self.document = decode_document(payload).version, document_hash(payload)
-        return doc
+
+    def foresee(self, *lines: PlanLineView) -> None:
+        """Plan this, whatever is proposed, from now on; and ask now what there is."""
+        self.front.answering[self.key] = lambda data: self._answer(data, lines)
+        self.say(Fetch())
+
+    def _answer(self, data: bytes, lines: tuple[PlanLineView, ...]) -> None:
+        message = messages.from_master(data)
+        if isinstance(message, Poke):
+            self.say(Fetch())
+        elif isinstance(message, Proposal):
+            self.say(page_of(message.turn, *lines))
+        elif isinstance(message, Doc) and not message.expects:
+            self.take(message)
+            self.say(self.health())
 
     async def report(self, *items: Item) -> Ack:
         first, self.seq = self.seq + 1, self.seq + len(items)
@@ -267,7 +294,7 @@ class Stand:
     home: Home
     store: Store
     office: Office
-    service: Service
+    service: Master
     front: Front
     log: list[str]
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -299,6 +326,9 @@ class Stand:
     async def deviate(self, node: str, resource: str) -> None:
         one = self.nodes[node]
         await one.report(one.deviation(resource))
+
+    async def foresee(self, node: str, *lines: PlanLineView) -> None:
+        self.nodes[node].foresee(*lines)
 
     async def heal(self, node: str, resource: str) -> None:
         one = self.nodes[node]
