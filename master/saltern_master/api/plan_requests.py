@@ -28,10 +28,13 @@ class PlanPath(Asking, frozen=True):
 
 
 class Planned(Asking, frozen=True):
-    """A plan to apply: the text of its cluster file, and what is expected of each node."""
+    """A plan to apply, and what is expected of each node.
 
-    file: Annotated[str, Meta(min_length=1, max_length=MOST_CLUSTER_FILE)]
+    `file`: the text of its cluster file; "": the one that was applied last.
+    """
+
     expects: Annotated[dict[Name, Expected], Meta(min_length=1)]
+    file: Annotated[str, Meta(max_length=MOST_CLUSTER_FILE)] = ""
 
 
 class PlanNodeEvent(View, frozen=True, tag_field="event", tag="node"):

@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import queue
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,10 +18,11 @@ import msgspec
 import typer
 
 from saltern_master.api.requests import NodeEvent, TurnEvent
-from saltern_master.api.service import ServiceError, TurnNode, TurnView
+from saltern_master.api.service import TurnNode, TurnView
 from saltern_master.cli.listing import Output, write, write_line
 from saltern_master.cli.output import say
 from saltern_master.cli.tables import standing_line, summary_line, turn_lines
+from saltern_master.cli.waiting import events_until
 
 if TYPE_CHECKING:
     from saltern_master.api.client import Client
@@ -97,7 +96,8 @@ def status_of(turn: TurnView) -> int:
 def _followed(client: Client, turn: TurnView, seconds: float, output: Output) -> TurnView:
     with _screen(output) as screen:
         screen.show(turn.nodes, None)
-        for event in _events(client, turn.turn, time.monotonic() + seconds):
+        number, deadline = turn.turn, time.monotonic() + seconds
+        for event in events_until(lambda: client.follow_turn(number), _is_end, deadline):
             if output is Output.JSON:
                 write_line(event)
             if isinstance(event, TurnEvent):
@@ -107,38 +107,13 @@ def _followed(client: Client, turn: TurnView, seconds: float, output: Output) ->
     return turn
 
 
+def _is_end(event: Event) -> bool:
+    return isinstance(event, TurnEvent)
+
+
 def _with(turn: TurnView, news: TurnNode) -> TurnView:
     nodes = tuple(news if one.node == news.node else one for one in turn.nodes)
     return msgspec.structs.replace(turn, nodes=nodes)
-
-
-def _events(client: Client, turn: int, deadline: float) -> Iterator[Event]:
-    """Give events until the turn or the time ends. They are read apart, so that time can end."""
-    read: queue.SimpleQueue[Event | ServiceError | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(client, turn, read), daemon=True).start()
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            event = read.get(timeout=left)
-        except queue.Empty:
-            return
-        if isinstance(event, ServiceError):
-            raise event
-        if event is None:
-            text = "cannot follow it any further: the master stopped; it goes on when it is back"
-            raise ServiceError("unavailable", text)
-        yield event
-        if isinstance(event, TurnEvent):
-            return
-
-
-def _read(client: Client, turn: int, into: queue.SimpleQueue[Event | ServiceError | None]) -> None:
-    try:
-        with client.follow_turn(turn) as events:
-            for event in events:
-                into.put(event)
-        into.put(None)
-    except ServiceError as error:
-        into.put(error)
 
 
 @contextmanager

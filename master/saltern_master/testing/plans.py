@@ -92,6 +92,9 @@ class FakePlans:
 
     async def apply_planned(self, file: bytes, expects: Mapping[str, Expected]) -> TurnView:
         """Apply exactly what was planned."""
+        file = file or self._file
+        if not file:
+            raise ServiceError("conflict", "cannot apply a plan: nothing was applied; give a file")
         cluster = _read(file)
         known = {node.name for node in cluster.nodes}
         faults = [
