@@ -8,6 +8,7 @@ import msgspec
 import typer
 from saltern_protocol.terms import Name
 
+from saltern_master.api.service import NodeView
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output, write
 from saltern_master.cli.moments import clock, moment, span, zone
@@ -16,6 +17,7 @@ from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import UsageError, refusals_told
 from saltern_master.cli.remote import HomePath, NodeName, reach
 from saltern_master.cli.tables import NO_NODES, node_lines, node_page, token_lines
+from saltern_master.cli.target_tables import NOBODY, explained_lines
 
 app = typer.Typer(no_args_is_help=True, help="The cluster's machines: tokens, approval, removal.")
 
@@ -60,14 +62,38 @@ def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
 
 
 @app.command("list")
-def list_nodes(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
-    """List the nodes."""
+def list_nodes(
+    target: Annotated[
+        str, typer.Option(help="Only these: role=worker,zone=a,kernel<6,name=w* …")
+    ] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List all, each with why the target means it or not.")
+    ] = False,
+    home: HomePath = DEFAULT_HOME,
+    output: Output = Output.TABLE,
+) -> None:
+    """List the nodes, or those that a target means.
+
+    Terms of a target, with commas for "and": NAME or a glob, role=, class=, state=, connected,
+    release=, kernel=, arch=, os=, memory= …, and every label (label.KEY=). Operators: = != < <=
+    > >=, ! for "not", | for "or" between values.
+    """
     with refusals_told():
         client = reach(home)
-        found = client.status().nodes
-        write(found, output, node_lines(found, clock(), output))
+        found = client.nodes(target, explain) if target else client.status().nodes
+        write(found, output, _listed(found, target, explain, output))
         if not found:
-            say(NO_NODES)
+            say(NOBODY if target and not explain else NO_NODES)
+
+
+def _listed(found: tuple[NodeView, ...], target: str, explain: bool, output: Output) -> list[str]:
+    """Give the lines of a list: explained where that was asked for, or there is room."""
+    if not target:
+        return node_lines(found, clock(), output)
+    if explain:
+        return explained_lines(found)
+    lines = node_lines(found, clock(), output)
+    return [*lines, "", *explained_lines(found)] if output is Output.WIDE and found else lines
 
 
 @app.command()

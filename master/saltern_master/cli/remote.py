@@ -20,11 +20,14 @@ HomePath = Annotated[
 ]
 
 
-def reach(home: Path) -> Client:
-    """Give the way to the master of this directory. Nothing is asked yet."""
-    from saltern_master.api.client import Client
+def reach(home: Path, seconds: float | None = None) -> Client:
+    """Give the way to the master of this directory. Nothing is asked yet.
 
-    return Client(socket_of(home))
+    `seconds`: how long an answer may take, where that is not as ever.
+    """
+    from saltern_master.api.client import SECONDS, Client
+
+    return Client(socket_of(home), SECONDS if seconds is None else seconds)
 
 
 def socket_of(home: Path) -> Path:
