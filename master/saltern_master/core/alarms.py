@@ -22,12 +22,15 @@ from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
 from saltern_master.records.restored import Restored
+from saltern_master.records.revisions import Pinned
+from saltern_master.rollouts.model import Rollout
 from saltern_master.signing.authority import Authority
 
 DESCRIPTORS_PERCENT: Final = 70
 """Less than the front lets strangers bring about: at 75 nobody new is heard (turnstile.py)."""
 RESTART: Final = "systemctl restart saltern-agent"
 DAY: Final = 24 * 3600
+NAMED: Final = 5
 CLOCK_OFF: Final = 300.0
 """Seconds between a node's clock and ours: what is said and what is heard of it may lie a minute
 apart, and nothing goes wrong by a few."""
@@ -61,6 +64,8 @@ class Situation:
     load: Load | None = None  # the front's last
     authority: Authority | None = None  # what is signed under
     restored: Restored | None = None  # this store is a copy, and nothing was applied since
+    pinned: Pinned | None = None  # who was left at another revision by a rollout
+    rollout: Rollout | None = None  # the one that is not over
 
 
 def alarms(situation: Situation) -> tuple[Alarm, ...]:
@@ -199,6 +204,36 @@ def _held_back(situation: Situation) -> Iterable[Alarm]:
         )
 
 
+def _mixed(situation: Situation) -> Iterable[Alarm]:
+    """Nodes that a rollout left behind: nobody drags them to another revision."""
+    pinned = situation.pinned
+    names = [one for one in pinned.nodes if one in situation.peers] if pinned is not None else []
+    if pinned is not None and names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield Alarm(
+            kind="mixed-revisions",
+            node="",
+            since=pinned.at,
+            why=f"rollout or apply of revision {pinned.revision} is over, and another one is kept "
+            f"by {', '.join(names[:NAMED])}{more}; what joins and leaves changes nothing there",
+            remedy="bring all to one: saltern apply FILE, or saltern rollout start -f FILE",
+        )
+
+
+def _rollout_waits(situation: Situation) -> Iterable[Alarm]:
+    """A rollout that goes no further by itself."""
+    rollout = situation.rollout
+    if rollout is not None and rollout.phase in {"paused", "stopped"} and rollout.undo != "wanted":
+        yield Alarm(
+            kind=f"rollout-{rollout.phase}",
+            node="",
+            since=0.0,
+            why=f"rollout {rollout.number} is {rollout.phase}: {rollout.why}",
+            remedy=f"see saltern rollout show {rollout.number}; then saltern rollout resume, undo "
+            f"or abort {rollout.number}",
+        )
+
+
 Row = Callable[[Situation], Iterable[Alarm]]
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -206,6 +241,8 @@ ROWS: Final[tuple[Row, ...]] = (
     _wedged,
     _clock,
     _restored,
+    _mixed,
+    _rollout_waits,
     _ahead,
     _descriptors,
     _running_out,

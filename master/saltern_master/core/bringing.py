@@ -15,10 +15,12 @@ import msgspec
 from saltern_states.body import read_body
 
 from saltern_master.api.plans import Expected
+from saltern_master.cluster.model import Cluster
+from saltern_master.compile.allocation import Allocation
 from saltern_master.core import rollout
 from saltern_master.core.peer import Peer
-from saltern_master.core.prepare import Prepared, Question
-from saltern_master.core.rolling import Rolling, told
+from saltern_master.core.prepare import Prepared, Question, Wanted
+from saltern_master.core.rolling import Applied, Rolling, told
 from saltern_master.core.rollout import NewDocument, Order, Rollout
 from saltern_master.core.signer import Signer, read_signer
 from saltern_master.core.stale import other_body, stale
@@ -122,6 +124,24 @@ class Bringing(Rolling):
             )
             notes = (*work.prepared.notes, *(f"{name} keeps what it has" for name in left))
             return self._commit_work(file, work, same, notes, {}, left)
+
+    async def wanted(self, bodies: Mapping[str, str]) -> dict[str, Wanted]:
+        """Give these bodies of the library as what nodes that are known shall be. MasterError."""
+        with told():
+            read = await asyncio.to_thread(self._library_bodies, frozenset(bodies.values()))
+        found = {}
+        for name, one in bodies.items():
+            peer = self._known.peers.get(name)
+            if peer is not None:
+                body, blobs = read[one]
+                kinds = frozenset(peer.node.kinds)  # it had this body before, so it knows them
+                found[name] = Wanted(name, peer.node.node_class, body, one, kinds, blobs)
+        return found
+
+    def take_applied(self, number: int, cluster: Cluster | None) -> None:
+        """Take notice that a revision is the applied one; it is in the store."""
+        allocation = revisions.hold_allocation(self._store).value or Allocation()
+        self.applied = Applied(number, cluster, allocation)
 
     def drop_old_revisions(self) -> None:
         """Say goodbye to what nobody needs any more."""

@@ -134,6 +134,11 @@ class Seen:
         else:
             self._listens.set()
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is a front, and nodes reach it."""
+        return self._ready is not None
+
     async def listening(self) -> Ready:
         """Wait for a front that listens."""
         while self._ready is None:

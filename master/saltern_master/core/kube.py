@@ -10,20 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
 from saltern_master.core.front import Log
-from saltern_master.kube.api import KubernetesApi, KubernetesError, NotFoundError
-from saltern_master.kube.deeds import Patience, drain, forget, keep_nodes
+from saltern_master.core.gates import Look
+from saltern_master.kube.api import KubernetesApi, KubernetesError, NotFoundError, Object
+from saltern_master.kube.deeds import (
+    Patience,
+    cordon,
+    drain,
+    empty,
+    forget,
+    keep_nodes,
+    uncordon,
+)
 from saltern_master.kube.wishes import Wish
 
 PAUSE: Final = 15.0
 SOON: Final = 1.0
 DAY: Final = 24 * 3600.0
+NOBODY: Final = "the cluster has no API server yet that this master may ask"
 
 Reach = Callable[[Cluster], KubernetesApi | None]
 """Give a cluster's API, or None where it has none that this master may use. KubernetesError."""
@@ -94,6 +104,38 @@ class Kubernetes:
     def _find(self) -> None:
         self._api = self._reach(self._cluster) if self._cluster is not None else None
         self._found = asyncio.get_running_loop().time()
+
+    async def look(self, pods_of: Iterable[str] = ()) -> Look:
+        """Give all Node objects, and the pods of some; nothing, and why, where nobody answers."""
+        api = self._api
+        if api is None:
+            return Look(why=NOBODY)
+        try:
+            why = await api.ready()
+            if why:
+                return Look(why=why)
+            nodes = {one["metadata"]["name"]: one for one in await api.nodes()}
+            pods = {name: await api.pods_on(name) for name in pods_of if name in nodes}
+        except KubernetesError as error:
+            return Look(why=str(error))
+        return Look(nodes, pods)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the cluster has an API server that can be asked, be it up or not."""
+        return self._api is not None
+
+    async def close_and_empty(self, node: Object) -> tuple[str, ...]:
+        """Close a node and evict its pods, once; say what keeps those left. KubernetesError."""
+        if self._api is None:
+            return ()
+        await cordon(self._api, node)
+        return await empty(self._api, node["metadata"]["name"])
+
+    async def open(self, node: Object) -> None:
+        """Let a node take pods again, if we closed it. KubernetesError."""
+        if self._api is not None:
+            await uncordon(self._api, node)
 
     async def drain(self, node: str) -> None:
         """Empty a node of pods, as far as there is a Kubernetes; KubernetesError."""

@@ -19,6 +19,7 @@ from saltern_master.core.bringing import Bringing
 from saltern_master.core.calls import grant
 from saltern_master.core.desk import Deed, Desk, Welcome
 from saltern_master.core.driving import Driving
+from saltern_master.core.driving.impacts import impacts_by
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
 from saltern_master.core.heavy import Heavy
@@ -39,6 +40,7 @@ from saltern_master.errors import MasterError
 from saltern_master.front.frames import Admit, Expel, Frame, Peers, Setup, ToCore
 from saltern_master.library import Library
 from saltern_master.pki.authorities import authorities
+from saltern_master.records.revisions import read_pinned
 from saltern_master.signing.home import Home
 from saltern_master.store import Store, StoreError, Write
 
@@ -76,9 +78,21 @@ class Office:
         self.plans = Plans(
             self.rolling, store, self.known, self.line, library, settings.limits, clock
         )
-        self.driving = Driving()
         self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)
+        self.driving = Driving(
+            store,
+            self.known,
+            self.rolling,
+            self.kubernetes,
+            impacts_by(self.plans, settings.pace.plan),
+            lambda: self.desk.seen.listens,
+            self.start,
+            self._rolled,
+            settings.pace,
+            clock,
+            log,
+        )
         self.leaving = Leaving(
             store,
             self.known,
@@ -102,6 +116,7 @@ class Office:
             await self.rolling.load()
         except MasterError as error:
             self._log(f"what was applied last cannot be read any more: {error}")
+        await self.driving.load()
         self.want_nodes()
 
     async def run(self) -> None:
@@ -112,6 +127,7 @@ class Office:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.patience.watch())
                 group.create_task(self.plans.keep())
+                group.create_task(self.driving.drive())
                 group.create_task(self.kubernetes.keep())
                 group.create_task(self._follow_members())
                 group.create_task(self.renewing.keep())
@@ -149,6 +165,8 @@ class Office:
                 load=self.desk.seen.load,
                 authority=self.rolling.signer.authority,
                 restored=self.known.restored,
+                pinned=read_pinned(self.store),
+                rollout=self.driving.going,
             )
         )
 
@@ -164,10 +182,15 @@ class Office:
             self._log(f"what was begun beside failed: {task.exception()!r}")
 
     def want_nodes(self) -> None:
-        """Let Kubernetes' Node objects be as the applied file has them."""
-        applied = self.rolling.applied
-        self.kubernetes.want(applied.cluster, applied.allocation)
+        """Let Kubernetes' Node objects be as the applied file has them, or the one that comes."""
+        applied, coming = self.rolling.applied, self.driving.cluster
+        self.kubernetes.want(coming or applied.cluster, applied.allocation)
         self.patience.stir()
+
+    def _rolled(self) -> None:
+        """A rollout began, or is over: then what waited for its end is done."""
+        self.want_nodes()
+        self._changed.set()
 
     # What the front says, and what it has to know
 
@@ -247,7 +270,8 @@ class Office:
         self.plans.heard(name, page)
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
-        """Go on with who leaves, when nothing of ours is left there."""
+        """Go on with who leaves, when nothing of ours is left there, and with rollouts."""
+        self.driving.moved(turn, nodes)
         for name in nodes:
             if name in self.known.peers and is_empty(turn, name):  # not: who was forgotten at once
                 self.start(self._forget(name))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
@@ -177,11 +178,16 @@ class Plans:
 
     # What core's other parts ask
 
-    async def ask(self, question: Question) -> PlanView:
-        """Ask nodes what they would change, and wait until all have told, or nobody waits more."""
+    async def ask(self, question: Question, seconds: float | None = None) -> PlanView:
+        """Ask nodes what they would change, and wait until all have told, or nobody waits more.
+
+        `seconds`: after which who has not told stays `waiting`.
+        """
         going = await self._begin(question)
-        async for _ in going.news():
-            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for _ in going.news():
+                    continue
         return planning.view_of(going.plan)
 
     def heard(self, name: str, page: Page) -> None:

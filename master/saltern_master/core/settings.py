@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from saltern_master.core.pace import Pace
 from saltern_master.core.turns import Limits
 from saltern_master.front.frames import Confinement
 
@@ -25,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     door_port: int = 6556
     addresses: tuple[str, ...] = ()  # for tokens; none: as addresses_of() finds
     limits: Limits = Limits()
+    pace: Pace = Pace()  # of rollouts
     front: tuple[str, ...] = FRONT
     confinement: Confinement = "whole"  # of the front
 

@@ -128,9 +128,15 @@ def _reason(error: httpx.HTTPError) -> str:
 
 
 def _said(answer: httpx.Response) -> str:
-    """Give the message of a Status object, or the text that came."""
+    """Give the message of a Status object with its causes, or the text that came.
+
+    An eviction's causes name the disruption budget (eviction.go of Kubernetes' pod registry).
+    """
     try:
-        message = answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
+        status = answer.json()
+        causes = (status.get("details") or {}).get("causes") or ()
+        parts = [status["message"], *(one["message"] for one in causes if one.get("message"))]
+        message = " ".join(parts)
+    except (ValueError, KeyError, TypeError, AttributeError):
         message = answer.text.strip()[:500]
     return f"{answer.status_code} {message}"

@@ -1,4 +1,4 @@
-"""The deeds on Node objects: keep them as the cluster file has them, empty one, end one.
+"""The deeds on Node objects: keep them as the cluster file has them, close, empty, open, end one.
 
 Each is a sequence of calls on the port, told step by step. Time is the event loop's.
 """
@@ -9,11 +9,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from saltern_master.kube.api import BusyError, KubernetesApi, KubernetesError
+from saltern_master.kube.api import BusyError, KubernetesApi, KubernetesError, Object
 from saltern_master.kube.drain import Leaving, leaving
 from saltern_master.kube.wishes import Found, Wish, compare
 
 Tell = Callable[[str], None]
+
+CORDONED = "saltern.dev/cordoned"
+"""The annotation of a node that Saltern closed to new pods, so that it opens no other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,28 @@ async def drain(api: KubernetesApi, node: str, patience: Patience, tell: Tell) -
                 tell(said)
         await asyncio.sleep(patience.pause)
     tell(f"{node} is empty")
+
+
+async def cordon(api: KubernetesApi, node: Object) -> None:
+    """Let a node take no new pods; who closed it already did so for reasons of their own."""
+    if (node.get("spec") or {}).get("unschedulable"):
+        return
+    mark = {"annotations": {CORDONED: "yes"}}
+    name = node["metadata"]["name"]
+    await api.patch_node(name, {"metadata": mark, "spec": {"unschedulable": True}})
+
+
+async def uncordon(api: KubernetesApi, node: Object) -> None:
+    """Let a node take pods again that cordon() closed; another's closing stays."""
+    metadata = node["metadata"]
+    if CORDONED in (metadata.get("annotations") or {}):
+        patch = {"metadata": {"annotations": {CORDONED: None}}, "spec": {"unschedulable": None}}
+        await api.patch_node(metadata["name"], patch)
+
+
+async def empty(api: KubernetesApi, node: str) -> tuple[str, ...]:
+    """Evict the pods that have to leave a node, once; say of each that is left what keeps it."""
+    return tuple([await _evict(api, pod) for pod in leaving(await api.pods_on(node))])
 
 
 async def forget(api: KubernetesApi, node: str) -> None:
