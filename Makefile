@@ -13,7 +13,7 @@ LABS := 2
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away faults faults-all demo bench bench-agent bench-crowd bench-cluster docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away faults faults-all demo bench bench-agent bench-crowd bench-cluster bench-rollout docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,7 @@ demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break,
 	$(BIN)/python -m saltern_master.demo
 
 bench: ## all figures that docs/measured has; for a machine with nothing else on it
-	@missed=0; for one in agent crowd cluster; do $(MAKE) bench-$$one || missed=1; done; exit $$missed
+	@missed=0; for one in agent crowd cluster rollout; do $(MAKE) bench-$$one || missed=1; done; exit $$missed
 
 bench-agent: lab-setup ## figures of the agent on a lab node
 	$(BIN)/python -m saltern_master.bench
@@ -74,6 +74,9 @@ bench-crowd: lab-setup ## figures of fifty agents at one master
 
 bench-cluster: lab-setup ## figures of a cluster: apply, no-op, and at rest
 	$(BIN)/python -m saltern_master.bench.cluster
+
+bench-rollout: setup ## figures of a rollout over a thousand simulated nodes
+	$(BIN)/python -m tests.simulation
 
 docs: setup ## write the reference pages from the kinds
 	$(BIN)/python packaging/tools/reference.py

@@ -19,18 +19,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from saltern_master.api.client import Client
 from saltern_master.bench.processes import front_of
+from saltern_master.core.signer import Subject, read_signer
 from saltern_master.records.codec import put
 from saltern_master.records.nodes import Node, Owner, node_key, owner_key
 from saltern_master.signing.home import Home, link_public
 from saltern_master.signing.recorded import open_store
 
-from tests.master.core_stand import KIND_NAMES
+from tests.master.core_stand import FACTS, KIND_NAMES
 from tests.master.front_stand import Keys, new_keys
 from tests.master.homes import made_home
 
@@ -50,6 +51,7 @@ class Member:
     name: str
     keys: Keys
     incarnation: str
+    identity: bytes = b""  # what it has pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,13 @@ def go(process: subprocess.Popen[str], seconds: float) -> None:
 
 
 @contextmanager
-def fleet(directory: Path, size: int) -> Iterator[Fleet]:
+def fleet(
+    directory: Path, size: int, prepare: Callable[[Home], None] = lambda _: None
+) -> Iterator[Fleet]:
     """Give a master with so many members; it ends with the block."""
     directory.chmod(0o711)
     home = made_home(directory)
+    prepare(home)
     members = _members(home, size)
     log = directory / "master.log"
     with log.open("ab") as said:
@@ -193,27 +198,32 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 
 def _members(home: Home, size: int) -> tuple[Member, ...]:
-    members = tuple(
-        Member(f"n{number:04}", new_keys(), secrets.token_hex(16)) for number in range(size)
-    )
+    drawn = [Member(f"n{at:04}", new_keys(), secrets.token_hex(16)) for at in range(size)]
     with open_store(home) as store:
-        store.commit(*(write for one in members for write in _records(one)))
-    return members
+        store.commit(*(write for one in drawn for write in _records(one)))
+    signer = read_signer(home)
+    return tuple(replace(one, identity=signer.identity(_subject(one))) for one in drawn)
+
+
+def _subject(member: Member) -> Subject:
+    return Subject(member.name, "worker", member.incarnation)
 
 
 def _records(member: Member) -> Iterator[Any]:
     key = member.keys.public.hex()
     yield put(owner_key(key), Owner(node=member.name))
-    yield put(
-        node_key(member.name),
-        Node(
-            name=member.name,
-            node_class="worker",
-            state="joined",
-            incarnation=member.incarnation,
-            key=key,
-            sealing="05" * 32,
-            kinds=KIND_NAMES,
-            release="1",
-        ),
+    yield put(node_key(member.name), _node(member))
+
+
+def _node(member: Member) -> Node:
+    return Node(
+        name=member.name,
+        node_class="worker",
+        state="joined",
+        incarnation=member.incarnation,
+        key=member.keys.public.hex(),
+        sealing="05" * 32,
+        facts=json.loads(FACTS),
+        kinds=KIND_NAMES,
+        release="1",
     )

@@ -72,9 +72,9 @@ class Effects:
     def making(self, step: Step, change: Change, cause: str) -> None: ...
 
     def done(self, done: Done, cause: str) -> None:
-        if cause == "document" and done.outcome == "changed":
-            text = getattr(done.step.resource.spec, "text", "")
-            self.made[int(text or 0)] += 1
+        text = str(getattr(done.step.resource.spec, "text", ""))
+        if cause == "document" and done.outcome == "changed" and text.isdecimal():
+            self.made[int(text)] += 1
 
     def drifted(self, planned: Planned, seen: str, took: float) -> None: ...
 
@@ -96,6 +96,7 @@ class Agent:
         ether: Ether,
         chance: Random,
         wall: Callable[[], float],
+        kinds: tuple[str, ...] = ("file/1",),
     ) -> None:
         self.ether, self._chance, self._wall = ether, chance, wall
         self.host, self.effects = FakeHost(), Effects()
@@ -115,7 +116,7 @@ class Agent:
             identity=who,
             instance=bytes(16),
             boot="boot",
-            kinds=("file/1",),
+            kinds=kinds,
             release="1",
             facts=b"{}",
         )
@@ -188,8 +189,7 @@ class Agent:
             case words.Give():
                 self.given[output.request] += 1
             case _:  # what is the disk's: one after the other, a moment later
-                pause = self._chance.choice((0.0, 0.01, 2.0))
-                self._busy = max(self._busy, self.ether.now) + pause
+                self._busy = max(self._busy, self.ether.now) + self._pause()
                 self.ether.after(self._busy - self.ether.now, lambda: self._work(output))
 
     def opened(self, route: bytes) -> None:
@@ -201,6 +201,10 @@ class Agent:
         """A connection came to nothing, or is gone."""
         if route == self.route:
             self.hear(words.Lost("the connection was closed"))
+
+    def _pause(self) -> float:
+        """Give how long the disk takes."""
+        return self._chance.choice((0.0, 0.01, 2.0))
 
     def _dial(self, route: bytes) -> None:
         self.ether.after(0.01, lambda: self.opened(route))

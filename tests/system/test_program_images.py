@@ -135,6 +135,19 @@ def test_echo_refuses_what_is_no_port(tmp_path: Path, port: str) -> None:
     assert b"cannot listen on port" in done.stderr
 
 
+def test_told_to_end_it_lingers_and_answers_until_then(tmp_path: Path) -> None:
+    compile_program("echo", tmp_path / "echo")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with subprocess.Popen([tmp_path / "echo", str(port), "2"]) as process:
+        until(lambda: listens(port))
+        process.terminate()
+        assert ask(port, b"GET / HTTP/1.0\n\n").startswith(b"HTTP/1.1 200 ")
+        assert process.wait(DEADLINE) == 0
+    assert not listens(port)
+
+
 @pytest.mark.parametrize("image", PROGRAM_IMAGES, ids=lambda image: image.program)
 def test_the_same_compiler_gives_the_same_image(tmp_path: Path, image: object) -> None:
     [wanted] = [one for one in PROGRAM_IMAGES if one == image]

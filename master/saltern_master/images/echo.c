@@ -5,10 +5,12 @@
  *     address 10.10.5.2      the address that was asked: the pod's
  *     client 10.9.0.11       who asked, after any translation on the way
  *
- * usage: echo [PORT]         8080 when none is given
+ * usage: echo [PORT [LINGER]]    8080 when none is given
  *
  * One short-lived process per connection, so that a silent client holds up nobody; the
- * kernel takes the dead ones in, since SIGCHLD is ignored. SIGTERM and SIGINT end it with 0.
+ * kernel takes the dead ones in, since SIGCHLD is ignored. SIGTERM and SIGINT end it with 0,
+ * after LINGER seconds (0) in which it still answers: who evicts a pod ends it while others
+ * have yet to hear that it is no endpoint any more.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,10 +24,13 @@
 
 enum { PATIENCE = 5 /* seconds for a whole request */, REQUEST = 8192, ADDRESS = 64 };
 
+static volatile unsigned int linger;
+
 static void stop(int signal)
 {
-	(void)signal;
-	_exit(EXIT_SUCCESS);
+	if (linger == 0 || signal == SIGALRM)
+		_exit(EXIT_SUCCESS);
+	alarm(linger);
 }
 
 /* Listen on all addresses, of both families where the kernel has IPv6. */
@@ -116,6 +121,18 @@ static void answer(int sock, const struct sockaddr_storage *client)
 		continue;
 }
 
+static unsigned int read_linger(const char *text)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || seconds < 0 || seconds > 3600) {
+		fprintf(stderr, "echo: cannot linger %s: not a number from 0 to 3600\n", text);
+		exit(EXIT_FAILURE);
+	}
+	return (unsigned int)seconds;
+}
+
 static unsigned short read_port(const char *text)
 {
 	char *end;
@@ -134,6 +151,8 @@ int main(int count, char **words)
 	unsigned short port = count > 1 ? read_port(words[1]) : 8080;
 	int listener;
 
+	linger = count > 2 ? read_linger(words[2]) : 0;
+	sigaction(SIGALRM, &stopping, NULL);
 	sigaction(SIGTERM, &stopping, NULL);
 	sigaction(SIGINT, &stopping, NULL);
 	sigaction(SIGCHLD, &ignoring, NULL);
