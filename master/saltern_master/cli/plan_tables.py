@@ -35,8 +35,8 @@ WORDS: Final = {
     "!": "hindered",
 }
 ADDS: Final = re.compile(
-    r"(create|unpack|install(?!.* -> )|load|request)\b|"
-    r"make (directory|the bridge|key)\b|add the route\b"
+    r"(?!.*( -> | \(was ))"
+    r"(create|unpack|install|load|add the route|make (directory|the bridge|the chain|key))\b"
 )
 """How the text of a change begins that makes what was not there."""
 
@@ -55,7 +55,8 @@ def plan_lines(plan: PlanView, full: bool) -> list[Line]:
     loud = [one for one in plan.nodes if not is_quiet(one)]
     lines: list[Line] = []
     for each in fold(loud):
-        lines.extend([*_fold_lines(each, full), Line("")])
+        told = list(_fold_lines(each, full))
+        lines.extend([*told, Line("")] if len(told) > 1 else told)
     if quiet:
         lines.append(Line(f"{_named([one.node for one in quiet])}: as declared", "green"))
     return lines
@@ -110,6 +111,8 @@ def _resource_lines(
 ) -> Iterator[Line]:
     mark = mark_of(verb, lines)
     yield Line(printable(f"{mark} {resource}"), MARKS[mark])
+    if mark == ".":
+        yield Line("    it stays as it is, and is held no longer")
     for one in lines:
         if one.finding in ("blocked", "unreadable"):
             yield Line(printable(f"    {one.finding}: {one.change}"), "red")
