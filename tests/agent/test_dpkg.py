@@ -11,6 +11,8 @@ from saltern_agent.host.dpkg import POLICY, DebianPackages, configured, locked
 from saltern_agent.host.transaction import cause, run
 from saltern_states.ports import HostError
 
+from tests.agent.deep import make_deep
+
 STATUS = """Package: dpkg
 Status: install ok installed
 Architecture: amd64
@@ -126,12 +128,16 @@ def test_what_a_crash_left_is_swept(
         (tmp_path / name).write_bytes(content)
     (tmp_path / "tmp/saltern-debs-x").mkdir()
     (tmp_path / "tmp/saltern-debs-x/0.deb").write_bytes(b"")
+    make_deep(tmp_path / "tmp/saltern-debs-y")  # anybody may, where it is
+    (tmp_path / "tmp/saltern-debs-z").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
 
     packages.sweep()
 
     found = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert found == after
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [path.name for path in (tmp_path / "tmp").iterdir()] == ["saltern-debs-z"]
+    assert (tmp_path / "kept").is_dir()
 
 
 def test_a_lock_that_another_holds_is_waited_for_and_named(tmp_path: Path) -> None:

@@ -178,3 +178,14 @@ def test_a_manifest_that_others_may_write_is_none(tmp_path: Path) -> None:
     tree = ground.trees.look(PATH)
     assert tree is not None
     assert tree.archive == ""
+
+
+def test_of_a_stray_directory_only_its_own_name_is_told(ground: Ground) -> None:
+    blob = ground.put_blob(archive({"bin/bridge": b"bridge"}))
+    ground.put_directory("/opt")
+    ground.trees.unpack(PATH, None, blob, 0o755, OWNER, GROUP)
+    ground.put_directory("/opt/cni/bin/more")
+    ground.put_file("/opt/cni/bin/more/file", b"stray")
+    tree = ground.trees.look(PATH)
+    assert tree is not None
+    assert tree.differs == ("stray bin/more",)

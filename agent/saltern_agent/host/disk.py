@@ -186,15 +186,12 @@ class DiskFiles:
     def sweep(self, directories: Iterable[Path]) -> tuple[Path, ...]:
         """Remove what processes that died left half-made in these directories; give what went.
 
-        What they renamed is on its disk then, so that a look may call it as declared.
+        What they renamed is on its disk then, so that a look may call it as declared. A directory
+        that cannot be gone into is passed over: whoever looks below it is told why.
         """
         gone: list[Path] = []
         for directory in directories:
-            with (
-                telling("sweep", directory),
-                suppress(FileNotFoundError, NotADirectoryError),
-                self._root.directory(directory) as handle,
-            ):
+            with suppress(OSError), self._root.directory(directory) as handle:
                 gone += [directory / name for name in sweep_directory(handle)]
                 settle(handle, directory)
         return tuple(gone)

@@ -32,6 +32,7 @@ from saltern_states.ports import HostError
 
 from saltern_agent.host.debs import read, read_all
 from saltern_agent.host.reasons import telling
+from saltern_agent.host.temporary import remove_tree
 from saltern_agent.host.transaction import run
 
 APT_GET: Final = "/usr/bin/apt-get"
@@ -126,8 +127,15 @@ class DebianPackages:
     def sweep(self) -> None:
         """Take away our policy-rc.d, put back the one that was set aside, and tidy up."""
         self._restore_policy()
-        for folder in self._temporary.glob(f"{TEMPORARY}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # everybody may put things there, and nobody may stop us so
+            everybodys = os.open(self._temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                for name in os.listdir(everybodys):
+                    if name.startswith(TEMPORARY):
+                        with suppress(OSError):
+                            remove_tree(everybodys, name)
+            finally:
+                os.close(everybodys)
 
     def _restore_policy(self) -> None:
         kept, made = self._kept, self._made

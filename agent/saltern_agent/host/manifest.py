@@ -61,7 +61,7 @@ def differences(tree: int, manifest: Manifest, hashes: Hashes) -> Iterator[str]:
     if (top.st_uid, top.st_gid) != (manifest.uid, manifest.gid):
         yield "edited ."
     there: set[str] = set()
-    for name, found, directory in _walk(tree, ""):
+    for name, found, directory in _walk(tree, "", manifest):
         there.add(name)
         member = manifest.members.get(name)
         if member is None:
@@ -72,10 +72,13 @@ def differences(tree: int, manifest: Manifest, hashes: Hashes) -> Iterator[str]:
         yield f"missing {name}"
 
 
-def _walk(directory: int, prefix: str) -> Iterator[tuple[str, os.stat_result, int]]:
+def _walk(
+    directory: int, prefix: str, manifest: Manifest
+) -> Iterator[tuple[str, os.stat_result, int]]:
     """Give each member, and the open directory that it is in: its own name is to be opened there.
 
     The whole name would go through directories that somebody may have put links in place of.
+    A stray directory is not gone into: it may be as deep as whoever made it likes.
     """
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -84,11 +87,11 @@ def _walk(directory: int, prefix: str) -> Iterator[tuple[str, os.stat_result, in
                 continue
             found = entry.stat(follow_symlinks=False)
             yield name, found, directory
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(found.st_mode) and name in manifest.members:
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                 below = os.open(entry.name, flags, dir_fd=directory)
                 try:
-                    yield from _walk(below, f"{name}/")
+                    yield from _walk(below, f"{name}/", manifest)
                 finally:
                     os.close(below)
 

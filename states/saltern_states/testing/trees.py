@@ -42,7 +42,10 @@ class FakeTrees:
             return Tree(archive="", mode=entry.mode, owner=entry.owner, group=entry.group)
         there = self._below(path)
         lines = [f"missing {name.relative_to(path)}" for name in ours.members.keys() - there]
-        lines += [f"stray {name.relative_to(path)}" for name in there - ours.members.keys()]
+        known = {path, *ours.members}
+        lines += [
+            f"stray {name.relative_to(path)}" for name in there - known if name.parent in known
+        ]
         lines += [
             f"edited {name.relative_to(path)}"
             for name in there & ours.members.keys()
