@@ -153,7 +153,9 @@ class Core:
     async def apply_planned(self, file: bytes, expects: dict[str, Expected]) -> TurnView:
         """Apply exactly what was planned; conflict where it is stale."""
         with _told():
-            return await self._office.plans.apply_planned(file, expects)
+            turn = await self._office.plans.apply_planned(file, expects)
+        self._office.want_nodes()
+        return turn
 
     async def start_rollout(self, ask: RolloutAsk) -> RolloutView:
         """Compile, plan and begin a rollout."""

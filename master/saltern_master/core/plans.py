@@ -34,6 +34,7 @@ from saltern_master.core.known import SPEAKING, Known
 from saltern_master.core.peer import Offered
 from saltern_master.core.planning import Moment, Plan
 from saltern_master.core.prepare import Wanted
+from saltern_master.core.rolling import told
 from saltern_master.core.rollout import (
     NewDocument,
     hindrance,
@@ -155,6 +156,7 @@ class Plans:
         """Apply exactly what was planned, to these nodes; conflict where it is stale."""
         if not expects:
             raise ServiceError("invalid", "cannot apply a plan: it is for no node")
+        file = file or self._applied()
         compiled = await self._rolling.compile(file)
         bodies = compiled.prepared.nodes
         same = {
@@ -192,10 +194,10 @@ class Plans:
 
     def heard(self, name: str, page: Page) -> None:
         """Take a page of the plan that this node was asked for."""
-        peer = self._known.peers[name]
         going = self._plans.get(page.turn)
-        if going is not None and not going.plan.ended:
-            version, room = peer.session.held, MOST_TEXT - sum(map(_weight, self._open()))
+        if going is not None and self._is_offered(name, page.turn):
+            version = self._known.peers[name].session.held
+            room = MOST_TEXT - sum(one.plan.weight for one in self._open())
             self._become(going, planning.take(going.plan, name, page, version, room, self._now()))
 
     def works(self, name: str) -> None:
@@ -234,7 +236,8 @@ class Plans:
         """Ask. Who joined anew while his proposal was signed is not asked."""
         new, settled = self._sorted(question)
         signer = self._rolling.signer
-        proposed = await asyncio.to_thread(self._signed, new, signer)
+        with told():
+            proposed = await asyncio.to_thread(self._signed, new, signer)
         now, wanted = self._now(), question.wanted
         here = {name: one for name, one in proposed.items() if self._still(new[name])}
         gone = {name: Standing(result="refused", why=LEFT) for name in proposed.keys() - here}
@@ -281,9 +284,10 @@ class Plans:
         return new, settled
 
     def _signed(self, new: Mapping[str, NewDocument], signer: Signer) -> dict[str, Proposed]:
-        """In a thread: write bodies, sign."""
+        """In a thread: write bodies that are not there, sign."""
         for one in new.values():
-            self._library.add_bytes(one.body)
+            if not self._library.has(sha256(one.body).hexdigest()):
+                self._library.add_bytes(one.body)
         now = int(self._clock())
         return {name: propose(one, signer, now) for name, one in new.items()}
 
@@ -362,10 +366,6 @@ class Plans:
         if soonest is None:
             return None
         return min(max(soonest - self._monotonic(), SHORTEST), LONGEST)
-
-
-def _weight(going: Going) -> int:
-    return going.plan.weight
 
 
 def _settled(name: str, standing: Standing, wanted: Wanted | None) -> NodePlan:

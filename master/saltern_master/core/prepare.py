@@ -1,7 +1,8 @@
 """A cluster file and what the nodes said -> their bodies, as bytes, and what policy says of them.
 
 * It is the slow part of an apply, and pure but for reading the library: it runs in a thread, and
-  what came of it is kept for the next apply. Nothing to do is found out without compiling.
+  what came of it is kept for the next apply. Nothing to do is found out without compiling, also
+  where another file was planned meanwhile: the last KEPT answers are kept.
 * All faults are told at once: those of the file, then what is outside policy, then blobs that
   are not here.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 from saltern_protocol.sealed import Context
@@ -32,6 +34,10 @@ from saltern_master.pki.authorities import Authorities
 from saltern_master.pki.seals import give
 from saltern_master.pki.told import told
 from saltern_master.signing.home import Home
+
+
+KEPT: Final = 2
+"""Answers: of the file that is applied, and of one that is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,14 @@ class Prepared:
 
 
 class Preparing:
-    """Prepares, and keeps the last answer."""
+    """Prepares, and keeps the last answers."""
 
     def __init__(
         self, home: Home, authorities: Authorities, random: Callable[[int], bytes]
     ) -> None:
         self._library = Library(home.path)
         self._home, self._authorities, self._random = home, authorities, random
-        self._last: tuple[Question, Prepared] | None = None
+        self._answers: tuple[tuple[tuple[Question, ...], Prepared], ...] = ()
 
     def library_state(self) -> tuple[int, ...]:
         """Say which index this is: another one has another inode, length or time."""
@@ -98,12 +104,15 @@ class Preparing:
 
     def prepare(self, question: Question, signer: Signer) -> Prepared:
         """Give the answer; ServiceError "invalid" tells all that stands against it. Slow."""
-        if self._last is not None and self._last[0] == question:
-            return self._last[1]
-        prepared = self._prepare(question, signer)
-        again = replace(question, allocation=prepared.allocation)  # ranges that stand stay
-        self._last = (again, prepared)
-        return prepared
+        kept = self._answers
+        answer = next((one for one in kept if question in one[0]), None)
+        if answer is None:
+            prepared = self._prepare(question, signer)
+            again = replace(question, allocation=prepared.allocation)  # ranges that stand stay
+            answer = ((question, again), prepared)
+        others = tuple(one for one in kept if one is not answer)
+        self._answers = (answer, *others)[:KEPT]
+        return answer[1]
 
     def _prepare(self, question: Question, signer: Signer) -> Prepared:
         machines = {one.name: one for one in question.machines}

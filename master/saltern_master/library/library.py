@@ -47,12 +47,16 @@ class Library:
     def path(self, sha256: str) -> Path:
         """Where a blob is; MissingError when it is not here."""
         path = blobs.blob_path(self._blobs, sha256)
-        if not path.is_file():
+        if not self.has(sha256):
             raise MissingError(
                 f"cannot find blob {sha256} in {self._blobs}: "
                 "add again what it belongs to (saltern binaries, images or packages add)"
             )
         return path
+
+    def has(self, sha256: str) -> bool:
+        """Tell whether a blob is here."""
+        return blobs.blob_path(self._blobs, sha256).is_file()
 
     def list(self) -> Index:
         """All that the library holds."""
