@@ -35,7 +35,6 @@ from saltern_master.pki.seals import give
 from saltern_master.pki.told import told
 from saltern_master.signing.home import Home
 
-
 KEPT: Final = 2
 """Answers: of the file that is applied, and of one that is planned."""
 
