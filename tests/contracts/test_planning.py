@@ -172,6 +172,24 @@ def test_what_was_planned_is_applied_to_these_nodes_alone(run: Run) -> None:
     run(law)
 
 
+def test_what_was_planned_of_the_applied_file_needs_no_file(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1")
+        await stand.foresee("w1", MOTD)
+        nothing = await refused(
+            stand.service.apply_planned(b"", expected(NodePlan(node="w1", body="", digest="")))
+        )
+        turn = await stand.service.apply(SMALL.encode())
+        await stand.report(turn.turn, "w1", "changed")
+        plan = await planned(stand, "")
+        again = await stand.service.apply_planned(b"", expected(plan["w1"]))
+
+        assert nothing.code == "conflict"
+        assert [one.node for one in again.nodes] == ["w1"]
+
+    run(law)
+
+
 @pytest.mark.parametrize("file", [TWO, SMALL])
 def test_all_that_moved_is_told_at_once_and_nothing_is_begun(run: Run, file: str) -> None:
     async def law(stand: Stand) -> None:

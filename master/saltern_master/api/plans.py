@@ -88,7 +88,7 @@ class Planning(Protocol):
         ...
 
     async def apply_planned(self, file: bytes, expects: dict[str, Expected]) -> TurnView:
-        """Apply exactly what was planned, to these nodes.
+        """Apply exactly what was planned, to these nodes; an empty file: the one applied last.
 
         conflict where it is stale: its faults say for each node what moved, and nothing was begun.
         """
