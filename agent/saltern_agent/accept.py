@@ -15,12 +15,13 @@ from saltern_protocol.documents import (
     Statement,
     decode_statement,
 )
-from saltern_protocol.errors import MalformedError
+from saltern_protocol.errors import MalformedError, Reason, RefusedError
 from saltern_protocol.trust import Accepted as Floor
 from saltern_protocol.trust import Trust, keep_roots, refuse_other_body
 from saltern_states.body import Body, BodyError, read_body
 
 from saltern_agent.journal import Accepted
+from saltern_agent.way_back import WayBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,26 @@ def current(identity: Identity, accepted: Accepted) -> Taken:
     BodyError or RefusedError: it was written for another release of the agent.
     """
     return _read(_before(identity, accepted), identity)
+
+
+def refuse_taken_back(why: str, offered: Document, tried: Document | None) -> None:
+    """RefusedError where a document is the very one that was taken back, `why` it was."""
+    if why and offered == tried:
+        raise RefusedError(
+            Reason.ROLLBACK,
+            f"version {offered.version} was {why}",
+        )
+
+
+def held_before(identity: Identity, way: WayBack) -> tuple[Document | None, Body]:
+    """Read what this node was held to before its newest document; errors as current().
+
+    No document: it was held to nothing.
+    """
+    if way.statement is None:
+        return None, Body()
+    taken = current(identity, Accepted(way.statement, unfinished=False, at=way.at))
+    return taken.document, taken.body
 
 
 def _before_or_none(identity: Identity, accepted: Accepted | None) -> Believed | None:

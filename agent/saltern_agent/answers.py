@@ -14,6 +14,7 @@ from saltern_agent.control import (
     AskDrift,
     AskLook,
     AskPlan,
+    AskRevert,
     AskStatus,
     Client,
     Question,
@@ -25,6 +26,7 @@ from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
 from saltern_agent.plan_digest import digest
 from saltern_agent.status import LinkStatus, Status
+from saltern_agent.taking_back import take_back
 
 MOST_DRIFT = 10_000
 
@@ -74,6 +76,8 @@ class Answers:
                 self._plan(question, client)
             case AskApply():
                 self._apply(question, client)
+            case AskRevert():
+                take_back(self.agent, client.say)
 
     def _status(self, client: Client) -> None:
         status = self.agent.status

@@ -22,6 +22,7 @@ from saltern_agent.control import (
     AskDrift,
     AskLook,
     AskPlan,
+    AskRevert,
     AskStatus,
     Question,
     to_json,
@@ -31,9 +32,11 @@ from saltern_agent.giving_up import rest
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.facts import read_facts
 from saltern_agent.host.memory import proportional_set_size
+from saltern_agent.items import TAKEN_BACK
 from saltern_agent.places import Places
 from saltern_agent.running import CLOCKS, run_agent, work_here
 from saltern_agent.show import Making, show_done, show_drift, show_plan, show_status
+from saltern_agent.taking_back import WAITS
 
 Command = Callable[[Places, Namespace], int]
 CHUNK = 1024 * 1024
@@ -167,6 +170,17 @@ def look(places: Places, _arguments: Namespace) -> int:
     return 0 if ok else 1
 
 
+def revert(places: Places, _arguments: Namespace) -> int:
+    """Take back what was not confirmed, if its time is over."""
+    *_, end = _answers(places, AskRevert())
+    ok = _well(end)
+    if isinstance(end, End) and ok:
+        left = f"not yet: {end.milliseconds / 1000:.0f} s are left for a lease to come"
+        done = f"taken back: {end.changes} changes, {end.bad} failed or blocked"
+        _print({WAITS: left, TAKEN_BACK: done}.get(end.reason, "nothing waits for confirmation"))
+    return 0 if ok else 1
+
+
 def run(places: Places, _arguments: Namespace) -> int:
     """Hold the node, without end."""
     try:
@@ -177,7 +191,7 @@ def run(places: Places, _arguments: Namespace) -> int:
         return 1
 
 
-def _answers(places: Places, question: AskPlan | AskApply) -> Iterator[Answer]:
+def _answers(places: Places, question: AskPlan | AskApply | AskRevert) -> Iterator[Answer]:
     """Ask the running agent; where none runs, do it here."""
     try:
         yield from ask(places.control, question)

@@ -51,7 +51,11 @@ class AskLook(msgspec.Struct, frozen=True, tag_field="ask", tag="look"):
     """Look at everything now; the answer comes when that has been done."""
 
 
-Question = AskStatus | AskDrift | AskPlan | AskApply | AskLook
+class AskRevert(msgspec.Struct, frozen=True, tag_field="ask", tag="revert"):
+    """Take back what was not confirmed in time; the answer comes when that has been done."""
+
+
+Question = AskStatus | AskDrift | AskPlan | AskApply | AskLook | AskRevert
 read_question = msgspec.json.Decoder(Question).decode
 to_json = msgspec.json.Encoder().encode
 

@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saltern_protocol.errors import printable
 from saltern_states.body import Body, DriftPolicy
 from saltern_states.order import dependents
 
+from saltern_agent.converge import Done
 from saltern_agent.plan import Planned, transitive
 
 FIGHT = "a fight: set right too often, so it is only told now"
@@ -111,3 +112,8 @@ def to_touch(body: Body, repaired: frozenset[str], drifted: frozenset[str]) -> f
     """
     following = dependents(body.after, repaired) - drifted
     return repaired | to_repair(body, following, frozenset())
+
+
+def mended(done: Done) -> Done:
+    """Give how a step ended, now that its resource is as declared."""
+    return replace(done, outcome="changed" if done.changes else "as declared", why="")

@@ -22,6 +22,7 @@ MAX_WHY = 400  # characters of one hindrance, so that 64 of them and all else fi
 MAX_TEXT = 4096
 MAX_LINES = 64
 MAX_SHORT = 256
+TAKEN_BACK = "taken-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ def broken_off(asked: Asked, document: Document, error: Exception, now: float) -
         took_us=micro(now - asked.at),
         why=cut(str(error), MAX_TEXT),
     )
+
+
+def taken_back(told: Applied, why: str) -> Applied:
+    """Tell of a document that it was taken back; `told` is how the way back was gone through."""
+    why = f"{why}; {told.why}" if told.why else why
+    return structs.replace(told, outcome=Outcome.FAILED, reason=TAKEN_BACK, why=cut(why, MAX_TEXT))
 
 
 def refused(asked: Asked, envelope: bytes, reason: str, why: str, now: float) -> Applied:

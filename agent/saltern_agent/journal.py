@@ -12,6 +12,7 @@ One SQLite file in WAL mode with synchronous=FULL: what a method returned from i
   Where an fsync failed nobody knows what it left: NotDurableError, which ends the agent.
 * The log beside the file is taken into it every CHECKPOINT commits, here and not by SQLite, which
   would pass over an fsync that fails then.
+* What a new document can be taken back to is kept by the transaction that accepts it (way_back.py).
 * What the master is to be told is in the outbox by the transaction that it tells of (outbox.py).
 
 Times are Unix seconds (UTC, float), given by the caller.
@@ -35,7 +36,9 @@ from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
 
 from saltern_agent import outbox as waiting
-from saltern_agent.durable import NotDurableError, sync
+from saltern_agent import way_back
+from saltern_agent.durable import NotDurableError
+from saltern_agent.host.own import sync_names
 from saltern_agent.items import drift_ended, drift_seen
 from saltern_agent.outbox import Batch, NoOutbox, Outbox
 
@@ -100,6 +103,7 @@ class Journal:
         self._outbox = outbox
         self._commits = 0  # since the log was taken in
         self._news = False  # in the transaction in hand: something that the master may ask for
+        self.way_back = way_back.WaysBack(self._writing, self._rows)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite makes -wal and -shm with the mode that the file has when they are made.
@@ -111,9 +115,9 @@ class Journal:
             self._db.execute("PRAGMA busy_timeout=1000")
             self._db.execute("PRAGMA wal_autocheckpoint=0")
             self._db.execute(f"PRAGMA journal_size_limit={MAX_LOG_BYTES}")
-            self._db.executescript(SCHEMA + waiting.SCHEMA)
+            self._db.executescript(SCHEMA + waiting.SCHEMA + way_back.SCHEMA)
             outbox.begin(self._db)
-            _keep_names(path.parent)
+            sync_names(path.parent)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot open the journal {path}: {error}; see that {path.parent} can be written "
@@ -145,6 +149,10 @@ class Journal:
         )
         return Accepted(rows[0][0], bool(rows[0][1]), *rows[0][2:]) if rows else None
 
+    def is_unfinished(self) -> bool:
+        """Say whether what is held has yet to be gone through to its end."""
+        return bool(self._rows("SELECT 1 FROM accepted WHERE unfinished = 1"))
+
     def accepted_at(self) -> float | None:
         """Give when a statement was accepted last: by it, whether there is a new one."""
         rows = self._rows("SELECT at FROM accepted")
@@ -163,6 +171,8 @@ class Journal:
                     "take them"
                 )
             self._news = True
+            if not isinstance(self._outbox, NoOutbox):  # else nobody could confirm what comes
+                way_back.keep(db)
             db.execute("INSERT OR REPLACE INTO asked VALUES (1, ?)", (turn,))
             db.execute(
                 "INSERT INTO accepted VALUES (1, ?, 1, ?) ON CONFLICT (one) DO UPDATE"
@@ -174,6 +184,7 @@ class Journal:
         """Say that the accepted statement has been gone through to its end, and how."""
         with self._writing() as db:
             db.execute("UPDATE accepted SET unfinished = 0 WHERE unfinished = 1")
+            way_back.drop(db)
             self._put(db, applied)
 
     def tell(self, applied: Applied) -> None:
@@ -350,15 +361,6 @@ class Journal:
         with suppress(sqlite3.Error):  # SQLite may have rolled back itself, or not answer at all
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-
-
-def _keep_names(directory: Path) -> None:
-    """Have the names of the file and its log on the disk: SQLite passes over an error there."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync(handle, directory)
-    finally:
-        os.close(handle)
 
 
 def refuse_lost(error: sqlite3.Error, path: Path) -> None:

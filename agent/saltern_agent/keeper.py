@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_protocol.errors import ProtocolError, printable
+from saltern_protocol.messages import Applied
 from saltern_protocol.trust import Trust
 from saltern_states.body import Body, BodyError
 from saltern_states.kinds import kind_of
-from saltern_states.ports import Host, HostError
-from saltern_states.unit_changes import StartUnit
+from saltern_states.ports import Host
 
-from saltern_agent.accept import considered, current, proposed
+from saltern_agent.accept import considered, current, held_before, proposed, refuse_taken_back
+from saltern_agent.boots import Boot
+from saltern_agent.confirm import WHY
 from saltern_agent.converge import Done, Result, converge
+from saltern_agent.doubts import Doubts
 from saltern_agent.drift import (
     FIGHT,
     LONGEST,
@@ -29,35 +32,23 @@ from saltern_agent.drift import (
     fights,
     judge,
     lines,
+    mended,
     to_repair,
     to_touch,
 )
 from saltern_agent.glance import Glance
-from saltern_agent.items import Asked, applied, broken_off, refused_statement
+from saltern_agent.items import Asked, applied, broken_off, refused_statement, taken_back
 from saltern_agent.journal import Drift, Journal, JournalError
 from saltern_agent.ledger import Ledger
 from saltern_agent.listening import Hearing, Listener, Repairing
 from saltern_agent.plan import Plan, Planned, look, plan
 from saltern_agent.plan_digest import refuse_stale
 from saltern_agent.steps import Step, steps
-
-DOUBT = 1.0
-"""Seconds after which what could not be read is looked at once more."""
+from saltern_agent.trying import Confirming, Trying, nobody
+from saltern_agent.way_back import WayBack
 
 AWAITED = 3600.0
 """Seconds for which a blob may wait for the document that needs it."""
-
-
-class Boot(Protocol):
-    """Whether the agent has been here since the node booted."""
-
-    def fresh(self) -> bool:
-        """Say whether nothing was restored since the boot."""
-        ...
-
-    def mark(self) -> None:
-        """Remember, until the next boot, that it was."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +72,22 @@ class Keeper:
     body: Body = field(default_factory=Body)
     document: Document | None = None
     trust: Trust | None = None  # the root and the policy that the document came under
+    tried: Document | None = None  # the accepted one, also where it was taken back
     last: Result | None = None
     owing: bool = False  # something is still to be taken back
-    doubted: set[str] = field(default_factory=set)  # what could not be read at its last look
     trouble: str = ""  # why nothing is held although something was accepted
     asked: Asked = field(default_factory=Asked)  # whose turn the accepted document came with
     made: int = 0  # changes by looks and after the boot, since the start
+    back: str = ""  # why what was held before the accepted document is held, and not that one
+    confirming: Confirming = field(default_factory=nobody)
     ledger: Ledger = field(init=False)
+    trying: Trying = field(init=False)
+    doubts: Doubts = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.journal)
+        self.trying = Trying(self.confirming, self.ledger)
+        self.doubts = Doubts(self.host)
 
     def load(self) -> bool:
         """Take up what was accepted before. True: an apply of it was cut off.
@@ -103,10 +100,12 @@ class Keeper:
         self.asked = Asked(accepted.turn, accepted.at)
         try:
             taken = current(self.identity, accepted)
+            self.body, self.document, self.trust = taken.body, taken.document, taken.trust
+            self._take_up(self.journal.way_back.read())
         except (BodyError, ProtocolError) as error:  # another release wrote it, or its policy did
             self.trouble = f"cannot read what was accepted: {error}; give this node a new statement"
+            self.body, self.document = Body(), None
             return False
-        self.body, self.document, self.trust = taken.body, taken.document, taken.trust
         self.ledger.load(self.body)
         self.owing = any(step.verb != "hold" for step in self._steps())
         return accepted.unfinished
@@ -116,7 +115,10 @@ class Keeper:
 
         It touches no unit, so the agent can do it before systemd starts docker and the kubelet.
         """
-        if not self.boot.fresh():
+        fresh = self.boot.fresh()
+        if self.trying.restart(fresh):
+            self._go_back()
+        if not fresh:
             return 0
         volatile = tuple(step for step in self._hold() if kind_of(step.resource.spec).volatile)
         told = Hearing(self.listener, "boot")
@@ -141,12 +143,14 @@ class Keeper:
         asked = Asked(turn, self.clock())
         try:
             taken = proposed(self.identity, self.journal.accepted(), statement, asked.at)
+            refuse_taken_back(self.back, taken.document, self.tried)
             if expects and taken.document != self.document:  # what is held was agreed to before
                 refuse_stale(self._planned(taken.body), expects)
             self.ledger.accept(encode_statement(taken.statement), asked.at, turn)
             self.body, self.document, self.trust = taken.body, taken.document, taken.trust
-            self.trouble = ""
+            self.trouble, self.back, self.tried = "", "", taken.document
             self.asked = asked
+            self.trying.accepted()
         except (ProtocolError, BodyError, JournalError) as error:
             self.ledger.tell(refused_statement(asked, statement, error, self.clock()))
             raise
@@ -163,21 +167,78 @@ class Keeper:
             self._heal(name, "no longer declared", self.clock())
         told = Hearing(self.listener, "document")
         self.last = None  # where the journal refuses, what is held already is looked at again
-        result = converge(self.host, self._steps(), self.ledger, told, newer)
+        try:
+            guard, stop = self.trying.hearing(told), lambda: self.trying.over() or newer()
+            result = converge(self.host, self._steps(), self.ledger, guard, stop)
+        finally:
+            self.trying.ended()
         now = self.clock()
-        said = applied(self.asked, self.document, result, now)
-        if result.interrupted:
-            self.ledger.tell(said)
-        else:
-            self.ledger.finish(said)
+        said = applied(self.asked, self.tried, result, now)
+        self._tell(taken_back(said, self.back) if self.back else said, result)
+        if not result.interrupted:
             for name in tuple(self.ledger.open):
                 if name not in {one.step.resource.id for one in result.bad}:
                     self._heal(name, "a document came", now)
         self.owing = any(one.step.verb != "hold" for one in result.bad)
-        if result.converged:
-            self.host.blobs.keep_only(self.body.blobs, self.clock() - AWAITED)
         self.last = result
+        self._let_go()
         return result
+
+    def _tell(self, said: Applied, result: Result) -> None:
+        """Tell how a document was gone through; what is not proved yet, once it is."""
+        if result.interrupted:
+            if not self.trying.over():  # else it is about to be taken back, and that is told
+                self.ledger.tell(said)
+        elif self.trying.trial.open:
+            self.trying.unsaid = said
+        else:
+            self.ledger.finish(said)
+            if self.back:
+                self.trying.stop_timer()
+
+    def _let_go(self) -> None:
+        """Keep no blob that neither the body needs nor the way back."""
+        if self.last is not None and self.last.converged and not self.trying.trial.open:
+            self.host.blobs.keep_only(self.body.blobs, self.clock() - AWAITED)
+
+    def confirm(self) -> None:
+        """See whether what is open was proved meanwhile."""
+        if self.trying.settle():
+            self._let_go()
+
+    def end_trial(self, newer: Callable[[], bool] = lambda: False) -> bool:
+        """Take back what was not proved in time, or go on with that; False: there is nothing."""
+        self.confirm()
+        if self.trying.over() or (self.trying.trial.open and self.boot.fresh()):
+            self._go_back()
+        going = bool(self.back) and self.journal.is_unfinished()
+        if going:
+            self.converge_all(newer)
+            self.confirming.opened(None)
+        elif not self.trying.trial.open:
+            self.trying.stop_timer()
+        return going
+
+    def _go_back(self) -> None:
+        """Hold the node to what it was held to before; converge_all() brings it there."""
+        way = self.journal.way_back.read()
+        try:
+            if way is not None:
+                self._take_up(replace(way, phase="back", why=WHY))
+                self.ledger.go_back(WHY)
+                self.trying.gave_up(WHY)
+        except (BodyError, ProtocolError) as error:  # another release wrote it
+            self.ledger.spare()
+            self.trying.close(f"cannot take back what was not confirmed: {error}")
+
+    def _take_up(self, way: WayBack | None) -> None:
+        """Go on as the journal says. BodyError, ProtocolError: it cannot be read."""
+        accepted = self.document
+        if way is not None and way.phase == "back":
+            before, self.body = held_before(self.identity, way)
+            self.back, self.document = way.why, before or accepted
+        self.tried = accepted
+        self.trying.load(way)
 
     def plan(self, statement: bytes | None) -> Plan:
         """Plan a statement, or the accepted one. Nothing is remembered."""
@@ -215,11 +276,13 @@ class Keeper:
         glance = cast(Host, Glance(self.host))
         found = tuple(look(glance, step) for step in wanted)
         verdict = judge(found, self.body.after)
-        if verdict.drifted and self._shutting_down():
+        if verdict.drifted and self.doubts.shutting_down():
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to
         for name in verdict.healthy:
             self._well(name, "went away by itself")
-        drifted = self._not_to_come(self._seen_twice(found, verdict.drifted))
+        drifted = self.doubts.not_to_come(
+            self.doubts.seen_twice(found, verdict.drifted, self.ledger.open.keys())
+        )
         for planned in drifted:
             self._record(planned, noticed.get(planned.step.resource.id, began))
         return self._repair(frozenset(one.step.resource.id for one in drifted))
@@ -255,38 +318,6 @@ class Keeper:
             return Result((), interrupted=True)
         self.made += result.changes
         return result
-
-    def _seen_twice(
-        self, found: tuple[Planned, ...], drifted: tuple[Planned, ...]
-    ) -> tuple[Planned, ...]:
-        """Leave out what cannot be read for the first time: nothing is known to have drifted.
-
-        A bus that starts anew, or dies a moment before the agent, is not the fault of every
-        unit. What still cannot be read DOUBT seconds later is told.
-        """
-        mute = {one.step.resource.id for one in found if one.finding == "unreadable"}
-        first = mute - self.doubted - self.ledger.open.keys()
-        self.doubted -= {one.step.resource.id for one in found}
-        self.doubted |= mute
-        return tuple(one for one in drifted if one.step.resource.id not in first)
-
-    def _not_to_come(self, drifted: tuple[Planned, ...]) -> tuple[Planned, ...]:
-        """Leave out the units that a boot has not come to yet: systemd starts them in its order.
-
-        Each tells by an event when it starts or fails, and is looked at then.
-        """
-        waiting = tuple(one for one in drifted if _is_to_start(one))
-        try:
-            booting = bool(waiting) and self.host.units.starting_up()
-        except HostError:  # no systemd answers: then it starts nothing either
-            booting = False
-        return tuple(one for one in drifted if one not in waiting) if booting else drifted
-
-    def _shutting_down(self) -> bool:
-        try:
-            return self.host.units.shutting_down()
-        except HostError:  # no systemd answers: then it stops nothing either
-            return False
 
     def _record(self, planned: Planned, noticed: Noticed) -> None:
         resource = planned.step.resource
@@ -337,8 +368,7 @@ class Keeper:
     def retries(self) -> dict[str, float]:
         """Give what waits for its next attempt, and how many seconds."""
         now = self.clock()
-        doubted = dict.fromkeys(self.doubted - self.ledger.open.keys(), DOUBT)
-        return doubted | {
+        return self.doubts.retries(self.ledger.open.keys()) | {
             name: failures.wait(now)
             for name, failures in self.ledger.failures.items()
             if name in self.ledger.open and not self._fights(name, now)
@@ -355,7 +385,7 @@ class Keeper:
         """A resource is as declared: its drift ends, and what the last converge left of it."""
         self._heal(name, outcome, self.clock())
         if self.last is not None and any(one.step.key == name for one in self.last.bad):
-            done = tuple(_mended(one) if one.step.key == name else one for one in self.last.done)
+            done = tuple(mended(one) if one.step.key == name else one for one in self.last.done)
             self.last = replace(self.last, done=done)
 
     def _heal(self, name: str, outcome: str, now: float) -> None:
@@ -368,14 +398,3 @@ class Keeper:
 
     def _steps(self) -> tuple[Step, ...]:
         return steps(self.body, self.journal.owned())
-
-
-def _mended(done: Done) -> Done:
-    return replace(done, outcome="changed" if done.changes else "as declared", why="")
-
-
-def _is_to_start(planned: Planned) -> bool:
-    """Say whether all that a unit lacks is to be started."""
-    return planned.finding == "to change" and all(
-        isinstance(change, StartUnit) for change in planned.changes
-    )

@@ -50,6 +50,18 @@ class Ledger:
         self._write_or_refuse(partial(self._journal.accept, statement, now, turn))
         self.failures.clear()
 
+    def try_until(self, until: float) -> None:
+        """Remember until when what comes now is to be proved. JournalError: it is not."""
+        self._write_or_refuse(partial(self._journal.way_back.try_until, until))
+
+    def spare(self) -> None:
+        """Say that what was tried is proved."""
+        self._write(Arrear(lambda _: self._journal.way_back.spare()))
+
+    def go_back(self, why: str) -> None:
+        """Say that the node is held to what it was held to before, and not there yet."""
+        self._write(Arrear(lambda _: self._journal.way_back.go_back(why)))
+
     def own(self, resource: Resource) -> None:
         """Remember that a resource is ours. JournalError: it was not, and is not remembered."""
         if self._owned.get(resource.id) == resource:

@@ -88,6 +88,10 @@ class Places:
         return self.run / "hashes"
 
 
+USUAL: Final = Places(Path("/etc/saltern"), Path("/var/lib/saltern"), Path("/run/saltern"))
+"""Where it is on a machine that is a node."""
+
+
 def refuse_shared(places: Places) -> None:
     """SettingsError with all that others than this user can touch of the agent's own.
 

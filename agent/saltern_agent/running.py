@@ -17,7 +17,8 @@ from saltern_states.ports import HostError
 
 from saltern_agent.answers import Answers, plan_end
 from saltern_agent.applying import apply_end, refusal
-from saltern_agent.control import AskApply, AskPlan, Client, Control, Question
+from saltern_agent.confirm import Proof, could_cut_off
+from saltern_agent.control import AskApply, AskPlan, AskRevert, Client, Control, Question
 from saltern_agent.converge import Done
 from saltern_agent.durable import NotDurableError
 from saltern_agent.events import (
@@ -34,13 +35,16 @@ from saltern_agent.host.boot import RunMark
 from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
 from saltern_agent.host.notify import notify
+from saltern_agent.host.revert_timer import SystemdTimer, has_systemd
 from saltern_agent.journal import Drift, Journal, JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.link.joined import master_link
+from saltern_agent.link.proving import ProvingLink
 from saltern_agent.log import ERROR, WARNING, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.outbox import NoOutbox, Outbox, TableOutbox
 from saltern_agent.places import (
+    USUAL,
     Lock,
     Master,
     Places,
@@ -51,6 +55,8 @@ from saltern_agent.places import (
 )
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
+from saltern_agent.taking_back import revert_end
+from saltern_agent.trying import Confirming, NoTimer, Timer, nobody
 from saltern_agent.worker import Worker
 
 KNOWN_FAULTS = (ProtocolError, BodyError, JournalError, NotDurableError, SettingsError)
@@ -138,12 +144,12 @@ def _history(places: Places, most: int) -> tuple[Drift, ...]:
         journal.close()
 
 
-def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
+def work_here(places: Places, question: AskPlan | AskApply | AskRevert) -> Iterator[Line]:
     """Do in this process what the running agent would do; the lines come as they are told."""
     refuse_shared(places)
     identity, lock = read_identity(places), Lock(places)
     told: list[Line] = []
-    ways = ALONE if read_master(places) is None else MEANWHILE
+    ways = _alone() if read_master(places) is None else _meanwhile(places)
 
     def hear(line: Line) -> None:
         worker.post(lambda: told.append(line))
@@ -155,6 +161,8 @@ def work_here(places: Places, question: AskPlan | AskApply) -> Iterator[Line]:
         keeper.load()
         if isinstance(question, AskPlan):
             return plan_end(keeper, question.statement, CLOCKS.monotonic)
+        if isinstance(question, AskRevert):
+            return revert_end(keeper)
         return apply_end(keeper, question.statement, CLOCKS.monotonic)
 
     worker.submit(job, lambda end: told.append(_fault(end) if isinstance(end, Exception) else end))
@@ -184,9 +192,11 @@ class Ways:
     outbox: Outbox
     issue: Callable[[str, bytes], bytes]  # by resource
     unreached: Callable[[], str]
+    confirming: Confirming
 
 
-ALONE = Ways(NoOutbox(), no_master, never_joined)
+def _alone() -> Ways:
+    return Ways(NoOutbox(), no_master, never_joined, nobody())
 
 
 def _only_running(path: str, _request: bytes) -> bytes:
@@ -197,17 +207,45 @@ def _not_running() -> str:
     return "only the running agent speaks with the master; run: systemctl start saltern-agent"
 
 
-MEANWHILE = Ways(TableOutbox(lambda: None, clock=CLOCKS.wall), _only_running, _not_running)
-"""Of a node that has joined, while its agent does not run: what it is to tell waits for that."""
+def _meanwhile(places: Places) -> Ways:
+    """Make the ways of a node that has joined, while its agent does not run.
+
+    What it is to tell waits for that, and so does the proof of what it does.
+    """
+    log = standard_log(None)
+    confirming = Confirming(
+        could_cut_off,
+        _timer(places),
+        CLOCKS.monotonic,
+        lambda _: None,
+        lambda text: log.say(text, WARNING),
+        Proof(),
+    )
+    outbox = TableOutbox(lambda: None, clock=CLOCKS.wall)
+    return Ways(outbox, _only_running, _not_running, confirming)
 
 
 def _ways(agent: Agent, places: Places, identity: Identity, master: Master | None) -> Ways:
     """Make the ways of a running agent, and its link if it has joined a master."""
     if master is None:
-        return ALONE
-    link = master_link(places, identity, master, agent)
-    agent.link = link
-    return Ways(TableOutbox(link.changed, clock=CLOCKS.wall), link.issue, link.unreached)
+        return _alone()
+    talking, proof = master_link(places, identity, master, agent), Proof()
+    agent.link = link = ProvingLink(talking, agent, proof)
+    confirming = Confirming(
+        could_cut_off,
+        _timer(places),
+        CLOCKS.monotonic,
+        lambda window: agent.worker.post(lambda: link.opened(window)),
+        lambda text: agent.worker.post(lambda: agent.complain(text)),
+        proof,
+    )
+    outbox = TableOutbox(talking.changed, clock=CLOCKS.wall)
+    return Ways(outbox, link.issue, link.unreached, confirming)
+
+
+def _timer(places: Places) -> Timer:
+    """Give what runs `saltern-agent revert`, which finds what is kept in the usual places only."""
+    return SystemdTimer() if places == USUAL and has_systemd() else NoTimer()
 
 
 def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None], ways: Ways) -> Keeper:
@@ -225,6 +263,7 @@ def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None], wa
         clock=CLOCKS.wall,
         listener=Teller(hear),
         boot=RunMark(places.boot),
+        confirming=ways.confirming,
     )
     return keeper
 

@@ -53,6 +53,10 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
     status = line.status
     yield f"node       {status.node} of cluster {status.cluster}"
     yield f"state      {'working; before: ' if line.working else ''}{status.state}"
+    if status.confirm_by:
+        yield f"unproved   waiting for confirmation, {max(0.0, status.confirm_by - now):.0f} s left"
+    if status.taken_back:
+        yield f"newest     {status.taken_back}"
     if status.version is not None:
         yield (
             f"document   version {status.version}, epoch {status.epoch}, "

@@ -36,6 +36,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     hindrances: tuple[Hindrance, ...] = ()
     drift: tuple[Drift, ...] = ()  # open
     trouble: str = ""  # what the agent itself lacks: a journal that can be written
+    confirm_by: float = 0.0  # a lease has to come until then, or the document is taken back
+    taken_back: str = ""  # why another body is held than the newest document's
     restored: int = 0  # changes that the last boot asked for
     looks: int = 0
     looked: float = 0.0
@@ -70,7 +72,9 @@ def status_of(keeper: Keeper) -> Status:
             trouble=keeper.trouble or keeper.ledger.trouble,
         )
     root, policy = (keeper.trust.root, keeper.trust.policy) if keeper.trust else (None, None)
-    state = "drifted" if drift else "not converged" if bad else "converged"
+    held = "taken back" if keeper.back else "converged"
+    left, now = keeper.trying.left(), keeper.clock()
+    state = "drifted" if drift else "not converged" if bad else held
     return Status(
         cluster=document.cluster,
         node=document.node,
@@ -88,6 +92,8 @@ def status_of(keeper: Keeper) -> Status:
         hindrances=tuple(
             Hindrance(one.step.resource.id, one.outcome, printable(one.why)) for one in bad
         ),
+        confirm_by=now + left if left else 0.0,
+        taken_back=keeper.back,
         drift=drift,
         trouble=keeper.ledger.trouble,
     )

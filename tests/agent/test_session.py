@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from saltern_agent.link import words
-from saltern_agent.link.pace import AT_ONCE
-from saltern_agent.link.session import HEALTH_EVERY, SHUT_OUT
+from saltern_agent.link.pace import AT_ONCE, SHUT_OUT
+from saltern_agent.link.session import HEALTH_EVERY
 from saltern_agent.outbox import Batch
 from saltern_protocol import messages, testing
 from saltern_protocol.lease import LEASE_SECONDS, sign_lease

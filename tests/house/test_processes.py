@@ -20,6 +20,7 @@ START_PROGRAMS = {
     f"{AGENT}/host/debs.py": "dpkg-deb reads a package's name",
     f"{AGENT}/host/iptables.py": "iptables-save and -restore",
     f"{AGENT}/host/kernel.py": "modprobe",
+    f"{AGENT}/host/revert_timer.py": "systemd-run and systemctl, for one timer of its own",
     f"{AGENT}/host/systemd.py": "journalctl, for the end of a unit's journal",
     f"{AGENT}/host/transaction.py": "apt-get and dpkg, to their end",
     f"{MASTER}/commands.py": "the tools that packages and archives are made with",

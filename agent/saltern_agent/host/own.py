@@ -17,6 +17,8 @@ from typing import Final
 
 from saltern_protocol.ownership import Found, Wanted, faults, way_faults
 
+from saltern_agent.durable import sync
+
 OWN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 MAX_OWN: Final = 1 << 20
 
@@ -40,6 +42,18 @@ def read_own(path: Path) -> bytes:
     if len(content) > MAX_OWN:
         raise OSError(errno.EFBIG, f"it is larger than {MAX_OWN} bytes; put it back as it was")
     return content
+
+
+def sync_names(directory: Path) -> None:
+    """Have the names in a directory on its disk: SQLite passes over an error there.
+
+    OSError, NotDurableError.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(handle, directory)
+    finally:
+        os.close(handle)
 
 
 def shared(wanted: Iterable[Wanted]) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ class Requests:
         self._numbers = count(1)
         self._waiting: dict[int, SimpleQueue[Answer]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many have no answer."""
+        return len(self._waiting)
+
     def issue(self, ask: Ask, resource: str, csr: bytes, seconds: float = ANSWER_SECONDS) -> bytes:
         """Have a certificate issued for a resource; PEM. HostError says why there is none."""
         number, answers = next(self._numbers), SimpleQueue[Answer]()

@@ -138,6 +138,8 @@ def _outcome(look: Look, bad: list[Hindrance]) -> Outcome:
 def _bad(status: Status) -> list[Hindrance]:
     """What is not as declared: what the last apply left, and what has drifted since."""
     bad = [hindrance(one.resource, one.outcome, one.why) for one in status.hindrances]
+    if status.taken_back:
+        bad.insert(0, hindrance("document", "failed", status.taken_back))
     known = {one.resource for one in bad}
     for drift in status.drift:
         if drift.resource not in known:

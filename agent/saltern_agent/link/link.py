@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Doc, Health, Message, Plan, encode
+from saltern_protocol.messages import Doc, Health, Message, Plan, Report, encode
 from saltern_states.ports import HostError
 
 from saltern_agent.applying import Order
@@ -25,6 +25,7 @@ from saltern_agent.journal import JournalError
 from saltern_agent.link import words
 from saltern_agent.link.certificates import Requests
 from saltern_agent.link.pages import no_plan
+from saltern_agent.link.reporting import tells_of
 from saltern_agent.link.session import Session
 from saltern_agent.link.stock import Reading, Stock
 from saltern_agent.places import Master
@@ -104,6 +105,7 @@ class MasterLink:
         self._started = False
         self._requests = Requests(stock.post)
         self._trouble = ""
+        self._untold = 0  # the turn of a document whose result the master may not have yet
 
     def start(self) -> None:
         """Begin: the first connection follows as soon as the journal was read."""
@@ -163,6 +165,25 @@ class MasterLink:
             ignored=session.ignored,
             malformed=session.malformed,
         )
+
+    @property
+    def opened(self) -> int:
+        """How many connections were set out for, since the agent's start."""
+        return self._attempts
+
+    @property
+    def leased(self) -> int:
+        """The number of the connection over which a lease came and which still stands; 0: none."""
+        return self._attempts if self._session and self._session.state == "up" else 0
+
+    @property
+    def asking(self) -> bool:
+        """Whether a certificate was asked for, and has not come."""
+        return self._requests.waiting > 0
+
+    def anew(self) -> None:
+        """Leave the connection, and open another one at once."""
+        self._hear(words.Anew())
 
     def stop(self) -> None:
         """End the connection and the thread."""
@@ -225,7 +246,8 @@ class MasterLink:
             case words.Open() | words.Close():
                 self._connect(output)
             case words.Look():
-                self._deeds.look(output.turn, self._say)
+                if not output.turn or output.turn != self._untold:  # else its result is the answer
+                    self._deeds.look(output.turn, self._say)
             case words.Acked():
                 self._acked = output.seq
                 self._read()
@@ -286,6 +308,8 @@ class MasterLink:
         except MalformedError as error:  # ours: it must not end the agent, nor pass unseen
             self._deeds.complain(f"a fault of the agent's own, please report it: {error}")
             return
+        if isinstance(message, Report) and tells_of(message, self._untold):
+            self._untold = 0  # what is said from here on comes after it
         if not self._socket.send(data):
             self._hear(words.Lost("the master does not take what it is told"))
 

@@ -11,14 +11,24 @@ nodes come back at once. What it names is bounded here too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from saltern_protocol.errors import Reason
 from saltern_protocol.messages import MOST_SPREAD, Current, Poke
 
+LEASE_WAIT: Final = 60.0  # seconds
+ANSWER_WAIT: Final = 45.0
+AGAIN_WAIT: Final = 1.0
+NEWER_ROOT: Final = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
+"""What a lease is refused for that was signed under a root which this node has not seen yet."""
 ASKS: Final = (Poke, Current)
 AT_ONCE: Final = 100.0
 EACH_SECOND: Final = 1.0
+SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, "locked": 60.0}
+"""Why a key is refused until an operator acted, and seconds until the node tries again."""
+MOST_STAGGER: Final = 20.0  # of the minute in which a change has to be proved
 LONGEST_PAUSE: Final = 45.0  # so that after a partition all are back, and done, within a minute
 
 
@@ -26,6 +36,19 @@ def pause(jitter: float, failures: int, spread: int) -> float:
     """Give the seconds before the next connection. `jitter`: 0 to 1; `spread`: as it was named."""
     named = min(max(spread, 0), MOST_SPREAD)
     return jitter * max(min(LONGEST_PAUSE, 2.0 ** min(failures, 16)), named)
+
+
+def stagger(jitter: float, spread: int) -> float:
+    """Give the seconds before a connection that is opened anew on purpose, as all others' are.
+
+    None where the master counts on so few nodes that they may all come in a second.
+    """
+    return jitter * min(max(spread - 1, 0), MOST_STAGGER)
+
+
+def shut_out(reason: str, jitter: float) -> float:
+    """Give the seconds before the next connection of a key that was refused for such a reason."""
+    return SHUT_OUT[reason] + jitter * LONGEST_PAUSE
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saltern_protocol.messages import Report
+from saltern_protocol.messages import Applied, Report
 
 from saltern_agent.outbox import Batch
 
@@ -45,3 +45,8 @@ class Reporting:
     def forget(self) -> None:
         """The connection is gone: nothing is said yet."""
         self.first = self.last = 0
+
+
+def tells_of(report: Report, turn: int) -> bool:
+    """Say whether a Report has the result of a turn's document."""
+    return any(isinstance(one, Applied) and one.turn == turn for one in report.items)

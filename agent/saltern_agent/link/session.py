@@ -23,20 +23,12 @@ from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError, ProtocolError, Reason, RefusedError, printable
 from saltern_protocol.lease import RENEW_SECONDS
 
-from saltern_agent.link import words
+from saltern_agent.link import pace, words
 from saltern_agent.link.fetching import Fetching
-from saltern_agent.link.pace import ASKS, LONGEST_PAUSE, Pace, pause
 from saltern_agent.link.reporting import Reporting
 from saltern_agent.outbox import Batch
 
 HEALTH_EVERY = 15.0  # seconds
-LEASE_WAIT = 60.0
-ANSWER_WAIT = 45.0
-SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, "locked": 60.0}
-"""Why a key is refused until an operator acted, and seconds until the node tries again."""
-AGAIN_WAIT = 1.0
-NEWER_ROOT = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
-"""What a lease is refused for that was signed under a root which this node has not seen yet."""
 
 
 class Session:
@@ -61,7 +53,7 @@ class Session:
         self._jitter, self._nonce = jitter, nonce
         self._failures, self._retry_at = 0, 0.0
         self._health_at = self._renew_at = self._heard_at = 0.0
-        self._pace, self._spread = Pace(), 0  # seconds, as the last believed lease came with
+        self._pace, self._spread = pace.Pace(), 0  # seconds, as the last believed lease came with
         self._asked: tuple[bytes, float] | None = None  # the nonce that a lease is awaited for
         self._may_fetch = False  # a lease came on this connection
         self._taken: words.Offer | None = None  # what is being applied or planned
@@ -80,10 +72,10 @@ class Session:
         """Give when a Tick is due."""
         if self.state == "away":
             return self._retry_at
-        due = [at + ANSWER_WAIT for at in self._awaited.values()]
+        due = [at + pace.ANSWER_WAIT for at in self._awaited.values()]
         if self.state == "up":
-            return min(*due, self._health_at, self.lease_until, self._heard_at + ANSWER_WAIT)
-        return min((*due, self.since + LEASE_WAIT))
+            return min(*due, self._health_at, self.lease_until, self._heard_at + pace.ANSWER_WAIT)
+        return min((*due, self.since + pace.LEASE_WAIT))
 
     # What the node's side tells
 
@@ -93,14 +85,14 @@ class Session:
                 self._enter("opening", now)
                 self._out.append(words.Open())
             return
-        late = [what for what, at in self._awaited.items() if now >= at + ANSWER_WAIT]
+        late = [what for what, at in self._awaited.items() if now >= at + pace.ANSWER_WAIT]
         if late:
-            self._give_up(f"no answer for {ANSWER_WAIT:.0f} s: {', '.join(sorted(late))}", now)
+            self._give_up(f"no answer for {pace.ANSWER_WAIT:.0f} s: {', '.join(sorted(late))}", now)
         elif self.state != "up":
-            if now >= self.since + LEASE_WAIT:
-                self._give_up(f"no lease within {LEASE_WAIT:.0f} s", now)
-        elif now >= self._heard_at + ANSWER_WAIT:
-            self._give_up(f"nothing came for {ANSWER_WAIT:.0f} s", now)
+            if now >= self.since + pace.LEASE_WAIT:
+                self._give_up(f"no lease within {pace.LEASE_WAIT:.0f} s", now)
+        elif now >= self._heard_at + pace.ANSWER_WAIT:
+            self._give_up(f"nothing came for {pace.ANSWER_WAIT:.0f} s", now)
         elif now >= self.lease_until:
             self._give_up("the lease ran out", now)
         elif now >= self._health_at:
@@ -113,6 +105,11 @@ class Session:
     def _lost(self, given: words.Lost, now: float) -> None:
         if self.state != "away":
             self._give_up(given.why, now)
+
+    def _anew(self, _given: words.Anew, now: float) -> None:
+        """Leave this connection, which proves nothing of what was done since; open the next."""
+        self._give_up("a new connection proves that this node is still reached", now)
+        self._retry_at, self._failures = now + pace.stagger(self._jitter(), self._spread), 0
 
     def _stands(self, given: words.Stands, now: float) -> None:
         before, self._standing = self._standing, given.standing
@@ -193,7 +190,7 @@ class Session:
             self.ignored += 1
             return
         self._heard_at = now
-        if isinstance(message, ASKS) and not self._pace.bears(now):
+        if isinstance(message, pace.ASKS) and not self._pace.bears(now):
             self._give_up("the master asks too often", now)
             return
         MESSAGES[type(message)](self, message, now)
@@ -226,7 +223,7 @@ class Session:
         """A lease is not believed; where a newer root may be the cause, ask for what brings it."""
         self.ignored += 1
         self.why = str(error)
-        newer = isinstance(error, RefusedError) and error.reason in NEWER_ROOT
+        newer = isinstance(error, RefusedError) and error.reason in pace.NEWER_ROOT
         if newer and not self._may_fetch:
             self._may_fetch = True
             self._fetch(now)
@@ -288,16 +285,18 @@ class Session:
     def _hello_again(self, _message: messages.Again, now: float) -> None:
         if self.state != "up":
             self.ignored += 1  # our Hello is on its way
-        elif now < self.since + AGAIN_WAIT:
+        elif now < self.since + pace.AGAIN_WAIT:
             self._give_up("the master does not keep what it is told", now)
         else:
             self._greet(now)
 
     def _refused(self, message: messages.Refused, now: float) -> None:
         why = f"the master refuses ({printable(message.reason)}): {printable(message.why)}"
-        if message.reason in SHUT_OUT:
+        if message.reason in pace.SHUT_OUT:
             self._give_up(why, now)
-            self._retry_at = now + SHUT_OUT[message.reason] + self._jitter() * LONGEST_PAUSE
+            self._retry_at = (
+                now + pace.SHUT_OUT[message.reason] + self._jitter() * pace.LONGEST_PAUSE
+            )
         elif self.state == "greeting":
             self._give_up(why, now)
         elif self.fetching is not None and self.fetching.wants:
@@ -320,7 +319,7 @@ class Session:
         self.why = why
         self._forget(why)
         self._enter("away", now)
-        self._retry_at = now + pause(self._jitter(), self._failures, self._spread)
+        self._retry_at = now + pace.pause(self._jitter(), self._failures, self._spread)
         self._failures += 1
         self._out.append(words.Close())
 
@@ -384,6 +383,7 @@ INPUTS: Final[Mapping[type[Any], Hear]] = {
     words.Spoiled: Session._spoiled,
     words.Say: Session._say,
     words.Wanted: Session._wanted,
+    words.Anew: Session._anew,
 }
 MESSAGES: Final[Mapping[type[Any], Hear]] = {
     messages.Lease: Session._lease,

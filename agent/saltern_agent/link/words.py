@@ -180,6 +180,11 @@ class Wanted:
     csr: bytes  # DER
 
 
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What was done since may have cut this node off: open a new connection, now."""
+
+
 Input = (
     Tick
     | Opened
@@ -195,6 +200,7 @@ Input = (
     | Spoiled
     | Say
     | Wanted
+    | Anew
 )
 
 
