@@ -20,8 +20,9 @@ from saltern_master.api.master import Master
 from saltern_master.api.plans import PlanLineView
 from saltern_master.api.service import Result
 from saltern_master.core.core import Core
-from saltern_master.core.kube import no_api
+from saltern_master.core.kube import Reach, no_api
 from saltern_master.core.office import Office
+from saltern_master.core.pace import Pace
 from saltern_master.core.settings import Settings
 from saltern_master.core.turns import Limits
 from saltern_master.front.frames import (
@@ -357,6 +358,7 @@ def enrol_of(token: JoinToken, **fields: object) -> Enrol:
 
 
 PATIENT = Limits(grace=0.3, deadline=5.0)
+QUICK = Pace(look=0.02, away=0.3, plan=2.0)
 
 
 @asynccontextmanager
@@ -366,12 +368,13 @@ async def core_stand(
     limits: Limits = PATIENT,
     opened: Callable[[], Store] | None = None,
     clock: Callable[[], float] = now,
+    reach: Reach = no_api,
 ) -> AsyncIterator[Stand]:
     """Run a core until the block ends. The same home and Memory: the same core, started again."""
     store = opened() if opened is not None else MemoryStore(memory or Memory())
     log: list[str] = []
-    settings = Settings(addresses=("127.0.0.1",), limits=limits)
-    office = Office(home, store, settings, clock, secrets.token_bytes, no_api, log.append)
+    settings = Settings(addresses=("127.0.0.1",), limits=limits, pace=QUICK)
+    office = Office(home, store, settings, clock, secrets.token_bytes, reach, log.append)
     await office.begin()
     ours, theirs = socket.socketpair()
     front = Front(*await asyncio.open_connection(sock=theirs))

@@ -221,15 +221,13 @@ class Driver:
         revision = rollout.revision if done else self._rolling.applied.revision
         held = revisions.hold_revision(self._store, revision).value
         bodies = held.bodies if held is not None else {}
-        coming = set(wants(rollout).issue)
-        peers = self._known.peers
+        coming, peers = set(driven.unissued), self._known.peers
         other = tuple(
             name
             for name, body in bodies.items()
             if name in peers
-            and name not in coming
             and (document := peers[name].document) is not None
-            and document.body != body
+            and (not done if name in coming else document.body != body)
         )
         pinned = revisions.Pinned(at=now, rollout=driven.number, revision=revision, nodes=other)
         applied = (revisions.put_applied(revision),) if done else ()
