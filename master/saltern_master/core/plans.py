@@ -153,9 +153,13 @@ class Plans:
         yield planning.view_of(going.plan)
 
     async def apply_planned(self, file: bytes, expects: Mapping[str, Expected]) -> TurnView:
-        """Apply exactly what was planned, to these nodes; conflict where it is stale."""
+        """Apply exactly what was planned, to these nodes; conflict where it is stale.
+
+        An empty file: the one that was applied last.
+        """
         if not expects:
             raise ServiceError("invalid", "cannot apply a plan: it is for no node")
+        file = file or self._applied()
         file = file or self._applied()
         compiled = await self._rolling.compile(file)
         bodies = compiled.prepared.nodes
@@ -344,7 +348,7 @@ class Plans:
     def _applied(self) -> bytes:
         file = revision_file(self._store, self._rolling.applied.revision)
         if file is None:
-            text = "cannot plan what was applied last: nothing was yet; give a cluster file"
+            text = "cannot take what was applied last: nothing was yet; give a cluster file"
             raise ServiceError("conflict", text)
         return file
 
