@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from saltern_master.api.plans import NodePlan, PlanLineView, PlanResult, PlanView
-from saltern_master.cli.folding import fold, folded, unfolded
+from saltern_master.cli.folding import fold, folded, folded_faults, unfolded
 from saltern_master.cli.plan import status_of
 from saltern_master.cli.plan_tables import ADDS, mark_of, node_line, plan_lines, sum_line
 from saltern_master.cli.refusals import FileError
@@ -179,17 +179,26 @@ def test_what_kinds_call_making_is_told_as_such() -> None:
         (["w3", "w1", "w2", "w2"], "w[1-3]"),
         (["w", "w0", "w1", "w2"], "w, w[0-2]"),
         ([f"w{at}" for at in (*range(1, 41), 44)], "w[1-40], w44"),
-        (["w01", "w02", "w03"], "w01, w02, w03"),
+        (["w01", "w02", "w03"], "w[01-03]"),
+        (["w008", "w009", "w010", "w11", "w9", "w10"], "w[9-11], w[008-010]"),
+        (["w0", "w1", "w00", "w01", "w02"], "w0, w1, w[00-02]"),
         (["a1.z", "a2.z", "a3.z", "a3.y"], "a3.y, a[1-3].z"),
         (["w9", "w10", "w11", "cp1"], "cp1, w[9-11]"),
         (["w999999998", "w999999999", "w1000000000"], "w999999998, w999999999, w1000000000"),
+        (["w", "v"], "v, w"),
     ],
 )
 def test_names_that_count_on_are_a_range(names: list[str], told: str) -> None:
     assert folded(names) == told
 
 
-@given(st.sets(st.from_regex(r"\A[a-c]{0,2}[0-9]{0,2}(\.?[a-b])?\Z").filter(bool)))
+def test_what_is_said_of_many_nodes_is_said_once() -> None:
+    faults = ("w1: it moved: a", "w2: it moved: b", "w3: it moved: a", "w4: it moved: a")
+
+    assert folded_faults(faults) == ("w1, w3, w4: it moved: a", "w2: it moved: b")
+
+
+@given(st.sets(st.from_regex(r"\A[a-b]{0,2}[0-2]{0,3}(\.?[a-b])?\Z").filter(bool)))
 def test_no_name_is_lost_or_told_twice(names: set[str]) -> None:
     assert sorted(unfolded(folded(names))) == sorted(names)
 

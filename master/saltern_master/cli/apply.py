@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saltern_master.api.service import ServiceError
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output
 from saltern_master.cli.moments import span
@@ -49,6 +50,7 @@ def apply(
 
 def _planned(home: Path, data: bytes, file: Path) -> TurnView | None:
     """Begin to apply a saved plan; None: it is none."""
+    from saltern_master.cli.folding import folded_faults
     from saltern_master.cli.saved_plan import is_saved_plan, read_plan
 
     if not is_saved_plan(data):
@@ -60,4 +62,9 @@ def _planned(home: Path, data: bytes, file: Path) -> TurnView | None:
         say(f"{name} is not in {file}: {why}")
     say("asking the nodes whether it is still so")
     wanted = Planned(file=plan.cluster_file, expects=plan.expects)
-    return reach(home, PLANNED_SECONDS).apply_planned(wanted)
+    try:
+        return reach(home, PLANNED_SECONDS).apply_planned(wanted)
+    except ServiceError as error:
+        if error.code != "conflict":
+            raise
+        raise ServiceError(error.code, str(error), folded_faults(error.faults)) from error

@@ -13,7 +13,8 @@ MOST_LINES = 5
 
 def stale(faults: Mapping[str, str]) -> ServiceError:
     """Give the refusal of a plan that is no more what it was, for these nodes."""
-    names = ", ".join(sorted(faults))
+    (one, *others) = sorted(faults)
+    names = one if not others else f"{len(faults)} nodes"
     text = f"cannot apply this plan: it is stale for {names}; nothing was begun. Plan again"
     return ServiceError("conflict", text, tuple(faults[name] for name in sorted(faults)))
 
@@ -32,7 +33,12 @@ def moved(node: str, before: NodePlan | None, now: NodePlan) -> str:
     old = [one for one in before.lines if one not in now.lines]
     if not new and not old:
         return f"{node}: it would do the same to something else: what it found there has changed"
-    parts = (_part("it would now", new), _part("it would no more", old))
+    same = {_words(one) for one in new} & {_words(one) for one in old}
+    parts = (
+        _part("it would now", [one for one in new if _words(one) not in same]),
+        _part("it would no more", [one for one in old if _words(one) not in same]),
+        _part("with another before or after it would", [one for one in new if _words(one) in same]),
+    )
     return f"{node}: {'; '.join(filter(None, parts))}"
 
 
