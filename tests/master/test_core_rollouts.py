@@ -110,22 +110,24 @@ def test_a_canary_that_fails_stops_it_and_nobody_else_saw_it(home: Home) -> None
     run(home, law)
 
 
-def test_who_a_rollout_left_behind_is_not_dragged_when_another_leaves(home: Home) -> None:
+def test_who_a_rollout_left_behind_is_not_dragged_when_another_joins(home: Home) -> None:
     async def law(stand: Stand) -> None:
         names = (*THREE, "w4")
-        players = await ready(stand, *names)
+        players = await played(stand, *THREE)
+        await applied(stand, file_of(1, *names))
         players["w2"].says = lambda _: "silent"
         number = await rolled(stand, file_of(2, *names))
         await until(stand, lambda: {"w1", "w2"} <= given(stand, number))
         await steer(stand, number, "abort")
         held = documents(stand)
-        await stand.service.remove("w4", True)
-        await until(stand, lambda: documents(stand)["w3"] != held["w3"])  # its route to w4 goes
-        now = documents(stand)
-        assert (now["w1"], now["w2"]) == (held["w1"], held["w2"])
+        await played(stand, "w4")
+        await until(stand, lambda: "w4" in documents(stand))  # of the applied revision
 
-        await stand.service.apply(file_of(2, *THREE))
+        now = documents(stand)
+        assert {name: now[name] for name in THREE} == held
+        await stand.service.apply(file_of(1, *names))
         assert documents(stand)["w1"] != held["w1"]
+        assert documents(stand)["w3"] == held["w3"]
         assert (await stand.service.status()).alarms == ()
 
     run(home, law)
