@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from saltern_master.api.rollouts import RolloutView
 from saltern_master.api.service import ClusterView, DriftView, ServiceError
 from saltern_master.cli.listing import Output, write, write_line
 from saltern_master.cli.moments import clock, zone
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import refusals_told
 from saltern_master.cli.remote import HomePath, node_names, reach
+from saltern_master.cli.rollout_words import OVER, status_line
 from saltern_master.cli.tables import WELL, alarm_lines, cluster_lines, drift_line, drift_lines
+
+NEWEST: Final = 10  # rollouts to look at: queued ones are newer than the one that goes on
 
 
 def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
@@ -26,10 +31,19 @@ def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
         client = reach(home)
         found = client.status()
         alarms = alarm_lines(found.alarms, clock())
-        write(found, output, [*alarms, *cluster_lines(found, clock(), output)])
+        rolling = rolling_lines(client.rollouts(NEWEST), clock())
+        write(found, output, [*alarms, *rolling, *cluster_lines(found, clock(), output)])
         means = status_of(found)
         if means:
             raise typer.Exit(means)
+
+
+def rolling_lines(found: Iterable[RolloutView], now: float) -> list[str]:
+    """Give the rollout that goes on as a line; nothing where none does. Pure."""
+    lines = [
+        status_line(one, now) for one in found if one.phase not in OVER and one.phase != "queued"
+    ]
+    return [*lines, ""] if lines else []
 
 
 def status_of(view: ClusterView) -> int:
