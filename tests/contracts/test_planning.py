@@ -190,23 +190,6 @@ def test_what_was_planned_of_the_applied_file_needs_no_file(run: Run) -> None:
     run(law)
 
 
-def test_without_a_file_a_plan_of_the_applied_one_is_applied(run: Run) -> None:
-    async def law(stand: Stand) -> None:
-        await joined(stand, "w1")
-        expects = {"w1": Expected(body="0" * 64, digest="0" * 64)}
-        nothing = await refused(stand.service.apply_planned(b"", expects))
-        first = await stand.service.apply(SMALL.encode())
-        await stand.foresee("w1", MOTD)
-        await stand.report(first.turn, "w1", "changed")
-        plan = await planned(stand, "")
-        turn = await stand.service.apply_planned(b"", expected(plan["w1"]))
-
-        assert nothing.code == "conflict"
-        assert [one.node for one in turn.nodes] == ["w1"]
-
-    run(law)
-
-
 @pytest.mark.parametrize("file", [TWO, SMALL])
 def test_all_that_moved_is_told_at_once_and_nothing_is_begun(run: Run, file: str) -> None:
     async def law(stand: Stand) -> None:

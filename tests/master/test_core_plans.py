@@ -17,7 +17,7 @@ from saltern_master.signing.home import Home
 from saltern_protocol.documents import Document, PayloadType, decode_document
 from saltern_protocol.envelope import decode, verify
 from saltern_protocol.errors import RefusedError
-from saltern_protocol.messages import Current, Doc, Fetch, Lease, Poke, Proposal, from_master
+from saltern_protocol.messages import Current, Doc, Fetch, Lease, Plan, Poke, Proposal, from_master
 from saltern_states.body import read_body
 
 from tests.master.clusters import SMALL
@@ -61,6 +61,15 @@ async def whole(stand: Stand, number: int) -> dict[str, NodePlan]:
     return {one.node: one for one in last.nodes}
 
 
+def turn_of(stand: Stand, plan: int) -> int:
+    """Give the number that nodes are told."""
+    return stand.office.plans._before + plan
+
+
+def page(stand: Stand, plan: int, *lines: PlanLineView) -> Plan:
+    return page_of(turn_of(stand, plan), *lines)
+
+
 def document_of(proposal: Proposal) -> Document:
     return decode_document(decode(proposal.proposal).payload)
 
@@ -79,7 +88,7 @@ def test_a_proposal_is_for_this_node_and_no_document(home: Home) -> None:
         keys = stand.office.rolling.signer.root.roles.state
         body = (home.path / "blobs" / proposal.body.hex()).read_bytes()
         granted = set(stand.front.grants[w1.key])
-        w1.say(page_of(plan.plan, MOTD))
+        w1.say(page(stand, plan.plan, MOTD))
         told = await whole(stand, plan.plan)
 
         assert verify(proposal.proposal, PayloadType.PROPOSAL, keys.keys, keys.threshold)
@@ -87,7 +96,7 @@ def test_a_proposal_is_for_this_node_and_no_document(home: Home) -> None:
             verify(proposal.proposal, PayloadType.DOCUMENT, keys.keys, keys.threshold)
         assert (document.node, document.incarnation, document.version) == ("w1", w1.incarnation, 1)
         assert document.expires - document.issued == PROPOSAL_LIFE == 600
-        assert proposal.turn == plan.plan
+        assert proposal.turn == turn_of(stand, plan.plan)
         assert document.body == proposal.body == bytes.fromhex(told["w1"].body)
         assert granted == {proposal.body, *map(bytes.fromhex, read_body(body).blobs)}
         assert everything(stand) == before  # a plan is nowhere written down
@@ -101,9 +110,9 @@ def test_when_it_has_told_a_node_is_offered_nothing_more(home: Home) -> None:
         (w1,) = await stand.joined("w1")
         plan = await stand.service.plan(SMALL.encode(), "")
         await proposed(w1)
-        w1.say(page_of(plan.plan, MOTD))
+        w1.say(page(stand, plan.plan, MOTD))
         first = await whole(stand, plan.plan)
-        w1.say(page_of(plan.plan, OTHER), Fetch())
+        w1.say(page(stand, plan.plan, OTHER), Fetch())
 
         assert await w1.hear(Current) == Current(turn=0)
         assert stand.front.grants[w1.key] == ()
@@ -124,7 +133,7 @@ def test_a_newer_document_goes_first(home: Home) -> None:
         await w1.report(w1.applied(turn.turn, "changed"))
         proposal = await proposed(w1)  # it is called again once it has that
 
-        assert proposal.turn == plan.plan
+        assert proposal.turn == turn_of(stand, plan.plan)
         assert {proposal.body, bytes.fromhex(w1_body(stand))} <= granted
         assert document_of(proposal).version == 2
 
@@ -148,9 +157,9 @@ def test_who_has_refused_its_document_can_be_asked_for_another_plan(home: Home) 
         await w1.hear(Poke)
         await w1.report(w1.applied(turn.turn, "refused", version=1, reason="stale"))
         proposal = await proposed(w1)
-        w1.say(page_of(plan.plan, MOTD))
+        w1.say(page(stand, plan.plan, MOTD))
 
-        assert proposal.turn == plan.plan
+        assert proposal.turn == turn_of(stand, plan.plan)
         assert (await whole(stand, plan.plan))["w1"].result == "planned"
         w1.say(Fetch())  # and what it shall have is its document all the same
         assert (await w1.hear(Doc)).turn == 0
@@ -167,7 +176,7 @@ def test_a_look_that_a_turn_waits_for_is_asked_beside_a_plan(home: Home) -> None
         proposal = await proposed(w1)
         looks = await w1.hear(Current)
 
-        assert (proposal.turn, looks.turn) == (plan.plan, turn.turn)
+        assert (proposal.turn, looks.turn) == (turn_of(stand, plan.plan), turn.turn)
 
     run(home, law)
 
@@ -177,12 +186,12 @@ def test_a_node_that_comes_back_is_called_again_and_begins_anew(home: Home) -> N
         (w1,) = await stand.joined("w1")
         plan = await stand.service.plan(SMALL.encode(), "")
         first = await proposed(w1)
-        half = page_of(plan.plan, OTHER)
-        w1.say(type(half)(turn=plan.plan, page=0, last=False, lines=half.lines))
+        half = page(stand, plan.plan, OTHER)
+        w1.say(type(half)(turn=half.turn, page=0, last=False, lines=half.lines))
         w1.disconnect()
         await w1.connect()
         again = await proposed(w1)
-        w1.say(page_of(plan.plan, MOTD))
+        w1.say(page(stand, plan.plan, MOTD))
         told = await whole(stand, plan.plan)
 
         assert again == first
@@ -219,7 +228,7 @@ def test_who_fetches_is_waited_for(home: Home) -> None:
             w1.say(w1.health("fetching", nonce=b"n" * 16))
             await w1.hear(Lease)
         still = await stand.service.plan_so_far(plan.plan)
-        w1.say(page_of(plan.plan, MOTD))
+        w1.say(page(stand, plan.plan, MOTD))
 
         assert still.nodes[0].result == "waiting"
         assert (await whole(stand, plan.plan))["w1"].result == "planned"
@@ -232,9 +241,9 @@ def test_the_newest_plan_takes_a_node_from_an_older_one(home: Home) -> None:
         w1, w2 = await stand.joined("w1", "w2")
         older = await stand.service.plan(TWO.encode(), "")
         newer = await stand.service.plan((TWO + SYSCTLS).encode(), "name=w1")
-        w1.say(page_of(older.plan, OTHER))  # too late for that one
-        w1.say(page_of(newer.plan, MOTD))
-        w2.say(page_of(older.plan, MOTD))
+        w1.say(page(stand, older.plan, OTHER))  # too late for that one
+        w1.say(page(stand, newer.plan, MOTD))
+        w2.say(page(stand, older.plan, MOTD))
         first, second = await whole(stand, older.plan), await whole(stand, newer.plan)
 
         assert (first["w1"].result, first["w1"].why) == ("refused", "superseded by plan 2")
@@ -250,8 +259,8 @@ def test_pages_that_nobody_asked_for_are_dropped(home: Home) -> None:
         plan = await stand.service.plan(TWO.encode(), "name=w1")
         log = list(stand.log)
         for number in range(200):
-            w2.say(page_of(plan.plan, OTHER), page_of(number, OTHER))
-        w1.say(page_of(plan.plan, MOTD))
+            w2.say(page(stand, plan.plan, OTHER), page(stand, number, OTHER))
+        w1.say(page(stand, plan.plan, MOTD))
 
         assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
         assert stand.log == log
@@ -303,7 +312,7 @@ def test_so_many_plans_go_on_at_a_time(home: Home) -> None:
             await stand.service.plan(file.encode(), f"name={name}")
         with pytest.raises(ServiceError) as caught:
             await stand.service.plan(file.encode(), f"name={names[-1]}")
-        nodes[0].say(page_of(1, MOTD))
+        nodes[0].say(page(stand, 1, MOTD))
         await whole(stand, 1)
 
         assert caught.value.code == "conflict"
@@ -317,9 +326,9 @@ def test_each_end_is_told_once_to_each_who_follows(home: Home) -> None:
         w1, w2 = await stand.joined("w1", "w2")
         plan = await stand.service.plan(TWO.encode(), "")
         async with aclosing(stand.service.follow_plan(plan.plan)) as early:  # type: ignore[type-var]
-            w2.say(page_of(plan.plan, MOTD))
+            w2.say(page(stand, plan.plan, MOTD))
             first = await anext(early)
-            w1.say(page_of(plan.plan, MOTD))
+            w1.say(page(stand, plan.plan, MOTD))
             rest = [one async for one in early]
         late = [one async for one in stand.service.follow_plan(plan.plan)]
 
@@ -327,5 +336,46 @@ def test_each_end_is_told_once_to_each_who_follows(home: Home) -> None:
         assert first.node == "w2"
         assert [first, *rest] == late
         assert len(late) == 3
+
+    run(home, law)
+
+
+def test_what_was_planned_for_another_core_is_no_answer(home: Home) -> None:
+    turns: list[int] = []
+
+    async def ask(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        await stand.service.plan(SMALL.encode(), "")
+        turns.append((await proposed(w1)).turn)
+
+    async def ask_again(stand: Stand) -> None:
+        w1 = stand.nodes["w1"]
+        await w1.connect()
+        plan = await stand.service.plan((SMALL + SYSCTLS).encode(), "")
+        proposal = await proposed(w1)
+        w1.say(page_of(turns[0], OTHER), page_of(proposal.turn, MOTD))
+
+        assert plan.plan == 1  # as it was there
+        assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
+
+    run(home, ask, ask_again)
+
+
+def test_a_proposal_that_a_document_overtook_is_offered_again(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        plan = await stand.service.plan((SMALL + SYSCTLS).encode(), "")
+        first = await proposed(w1)
+        turn = await stand.service.apply(SMALL.encode())
+        await w1.hear(Poke)
+        await w1.fetch()
+        put_by = Plan(turn=first.turn, page=0, last=True, lines=(), reason="superseded", why="why")
+        w1.say(put_by)
+        await w1.report(w1.applied(turn.turn, "changed"))
+        again = await proposed(w1)
+        w1.say(page_of(again.turn, MOTD))
+
+        assert again == first
+        assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
 
     run(home, law)

@@ -119,7 +119,8 @@ def test_what_a_plan_shows_is_what_is_applied_and_what_drifted_since_is_refused(
             client.apply_planned(asked("two", plan[NAMES[1]]))
         (fault,) = caught.value.faults
         assert caught.value.code == "conflict"
-        assert fault.startswith(f"{NAMES[1]}: it would now ")
+        assert fault.startswith(f"{NAMES[1]}: ")
+        assert "hold daemon" in fault
         assert second.read_text() == "somebody's own\n"
 
         again = planned(client, "two")

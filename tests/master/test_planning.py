@@ -129,6 +129,14 @@ def test_a_node_that_will_not_plan_says_why() -> None:
     assert bare.nodes["w1"].why == "journal"
 
 
+def test_a_proposal_that_a_document_overtook_is_waited_for() -> None:
+    put_by = page(0, last=True, reason="superseded", why="a newer one came", digest=b"")
+    after = told(told(plan(), page(0, line())), put_by)
+
+    assert after.nodes == {}
+    assert after.asked["w1"].moved == at(1).steady
+
+
 @pytest.mark.parametrize(
     ("impacts", "greatest"),
     [

@@ -225,7 +225,7 @@ def _nothing_newer(peer: Peer, signer: Signer) -> Iterator[Message]:
     offered = peer.offered
     if offered is not None:
         yield Proposal(
-            turn=offered.plan,
+            turn=offered.turn,
             roots=signer.roots_after(peer.session.root),
             policy=signer.policy_envelope,
             proposal=offered.proposed.envelope,
@@ -238,7 +238,7 @@ def _nothing_newer(peer: Peer, signer: Signer) -> Iterator[Message]:
 def _plan(peer: Peer, page: Plan) -> Said:
     """Take a page of what it was asked for; any other is dropped."""
     offered = peer.offered
-    return Said(peer, page=page if offered is not None and offered.plan == page.turn else None)
+    return Said(peer, page=page if offered is not None and offered.turn == page.turn else None)
 
 
 def _looked(peer: Peer, looked: Looked) -> Said:

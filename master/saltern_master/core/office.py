@@ -76,7 +76,7 @@ class Office:
         preparing = Preparing(home, self.authorities, random)
         self.rolling = Bringing(home, store, self.known, self.desk, preparing, clock)
         self.plans = Plans(
-            self.rolling, store, self.known, self.line, library, settings.limits, clock
+            self.rolling, store, self.known, self.line, library, settings.limits, clock, random
         )
         self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)

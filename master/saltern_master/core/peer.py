@@ -33,6 +33,7 @@ class Offered:
     """What a node is asked to plan, and for which of core's plans."""
 
     plan: int
+    turn: int  # what a node is told in its place: a number of this core's own
     proposed: Proposed
 
 

@@ -30,6 +30,8 @@ MOST_OF_NODE: Final = 4 * 1024 * 1024
 LINE: Final = 64
 """Bytes that a line counts for beside its text."""
 HINDERED: Final = ("blocked", "unreadable")
+OVERTAKEN: Final = "superseded"
+"""Why a node puts a proposal by: a document came. When it has that it is asked again."""
 DIGEST_BYTES: Final = 32
 IMPACTS: Final[tuple[Impact, ...]] = get_args(Impact)
 NOT_HERE: Final = "it is not connected, so it cannot say what it would change"
@@ -80,6 +82,8 @@ def take(plan: Plan, node: str, page: Page, version: int, room: int, now: Moment
     asked = plan.asked.get(node)
     if asked is None or page.page not in (0, asked.page):
         return plan
+    if page.reason == OVERTAKEN:
+        return progressed(plan, node, now.steady)
     freed = asked.weight if page.page == 0 else 0
     if page.page == 0:
         asked = Asked(asked.body, asked.moved)

@@ -1,6 +1,8 @@
 """Plans that core asks nodes for: compiled and signed in a thread, told as they come.
 
 * Nothing of a plan is in the store: it lives as long as core, and is asked anew by who wants it.
+* A node is told another number than people are, which no core before has told: what it planned for
+  that one, and says after it has found this one, is not taken for an answer.
 * A node is asked for one plan at a time. The newest takes it from an older one, which says so.
 * A node that cannot be asked (it has not joined, is locked, is too old) is settled at once.
 * MOST_OPEN plans of people go on at a time; of those that ended KEPT are kept, the newest, and no
@@ -110,6 +112,7 @@ class Plans:
         library: Library,
         limits: Limits,
         clock: Callable[[], float],
+        random: Callable[[int], bytes],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rolling, self._store, self._known = rolling, store, known
@@ -118,6 +121,7 @@ class Plans:
         self._clock, self._monotonic = clock, monotonic
         self._plans: dict[int, Going] = {}
         self._number = 0
+        self._before = int.from_bytes(random(4)) << 20
         self._stirred = asyncio.Event()
 
     # What people ask
@@ -160,6 +164,7 @@ class Plans:
         if not expects:
             raise ServiceError("invalid", "cannot apply a plan: it is for no node")
         file = file or self._applied()
+        self._rolling.refuse_beside_rollout()
         file = file or self._applied()
         compiled = await self._rolling.compile(file)
         bodies = compiled.prepared.nodes
@@ -198,8 +203,9 @@ class Plans:
 
     def heard(self, name: str, page: Page) -> None:
         """Take a page of the plan that this node was asked for."""
-        going = self._plans.get(page.turn)
-        if going is not None and self._is_offered(name, page.turn):
+        number = page.turn - self._before
+        going = self._plans.get(number)
+        if going is not None and self._is_offered(name, number):
             version = self._known.peers[name].session.held
             room = MOST_TEXT - sum(one.plan.weight for one in self._open())
             self._become(going, planning.take(going.plan, name, page, version, room, self._now()))
@@ -262,7 +268,8 @@ class Plans:
             self._become(older, planning.refuse(older.plan, here, why, now.wall))
         for name, one in here.items():
             peer = self._known.peers[name]
-            self._known.put(replace(peer, offered=Offered(plan.number, one)))
+            offered = Offered(plan.number, self._before + plan.number, one)
+            self._known.put(replace(peer, offered=offered))
         asked = [self._known.peers[name] for name in here]
         self._line.send([*map(grant, asked), *poke(asked)])
         going = self._plans[plan.number] = Going(planning.begun(plan, now.wall))
