@@ -7,12 +7,15 @@ import os
 import pty
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 from saltern_master.api.plans import PlanLineView
+from saltern_master.api.service import NodeView
+from saltern_master.cli.target_names import completed
 
 from tests.master.api_stand import Master
 from tests.master.api_stand import master as running
@@ -212,6 +215,55 @@ def test_on_a_terminal_progress_lives_and_the_plan_has_colours(two: Master, tmp_
     assert "\x1b[31m- old\x1b[0m" in seen
     assert "of 2 nodes have told" in seen
     assert "\x1b[31mhello" not in seen
+
+
+@pytest.mark.parametrize(
+    ("begun", "offered"),
+    [
+        ("w", ["w1", "w2"]),
+        ("ro", ["role="]),
+        ("!zo", ["!zone="]),
+        ("w1,role=w", ["w1,role=worker"]),
+        ("zone=", ["zone=b"]),
+        ("label.zone=", ["label.zone=b"]),
+        ("la", ["label.os="]),
+        ("label.os=", ["label.os=x"]),
+        ("os=", []),
+        ("nothing=", []),
+    ],
+)
+def test_a_target_is_completed(begun: str, offered: list[str]) -> None:
+    nodes = [
+        NodeView(name="w1", node_class="worker", state="joined", fingerprint="", roles=("worker",)),
+        NodeView(
+            name="w2",
+            node_class="worker",
+            state="joined",
+            fingerprint="",
+            labels={"zone": "b", "os": "x"},
+        ),
+    ]
+
+    assert completed(begun, nodes) == offered
+
+
+def test_a_shell_completes_a_target(two: Master) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from saltern_master.cli import app; app(prog_name='saltern')"],
+        env={
+            **os.environ,
+            "SALTERN_HOME": str(two.home),
+            "_SALTERN_COMPLETE": "complete_bash",
+            "COMP_WORDS": "saltern plan --target w",
+            "COMP_CWORD": "3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.stdout.split() == ["w1", "w2"]
 
 
 def test_nodes_are_listed_by_a_target(two: Master, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import UsageError, refusals_told
 from saltern_master.cli.remote import HomePath, NodeName, reach
 from saltern_master.cli.tables import NO_NODES, node_lines, node_page, token_lines
+from saltern_master.cli.target_names import Target
 from saltern_master.cli.target_tables import NOBODY, explained_lines
 
 app = typer.Typer(no_args_is_help=True, help="The cluster's machines: tokens, approval, removal.")
@@ -63,9 +64,7 @@ def tokens(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None
 
 @app.command("list")
 def list_nodes(
-    target: Annotated[
-        str, typer.Option(help="Only these: role=worker,zone=a,kernel<6,name=w* …")
-    ] = "",
+    target: Target = "",
     explain: Annotated[
         bool, typer.Option("--explain", help="List all, each with why the target means it or not.")
     ] = False,

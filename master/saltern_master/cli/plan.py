@@ -32,6 +32,7 @@ from saltern_master.cli.plan_tables import Line, is_quiet, node_line, plan_lines
 from saltern_master.cli.refusals import read_bytes, refusals_told
 from saltern_master.cli.remote import HomePath, reach
 from saltern_master.cli.saved_plan import saved, to_bytes
+from saltern_master.cli.target_names import Target
 from saltern_master.cli.waiting import events_until
 from saltern_master.errors import MasterError
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from saltern_master.api.client import Client
 
 CHANGES = 2
-TARGET_HELP = "Only these nodes: role=worker,zone=a,kernel<6,name=w* …"
 Event = PlanNodeEvent | PlanEvent
 
 
@@ -77,7 +77,7 @@ def plan(
         Path | None,
         typer.Option("--file", "-f", metavar="FILE", help="Else the file that was applied last."),
     ] = None,
-    target: Annotated[str, typer.Option(help=TARGET_HELP)] = "",
+    target: Target = "",
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write it down, to apply exactly that: saltern apply."),
