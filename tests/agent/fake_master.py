@@ -65,6 +65,7 @@ class FakeMaster:
     silent: bool = False
     refuses: str = ""
     port: int = 0
+    address: str = "127.0.0.1"  # where it listens
     orders: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -181,7 +182,7 @@ class FakeMaster:
 
     def _bound(self) -> bool:
         try:
-            self._socket.bind(f"tcp://127.0.0.1:{self.port or '*'}")
+            self._socket.bind(f"tcp://{self.address}:{self.port or '*'}")
         except zmq.ZMQError as error:
             if error.errno != zmq.EADDRINUSE:
                 raise
