@@ -186,7 +186,7 @@ def _node_lines(view: RolloutView, now: float, room: int) -> list[Line]:
     shown = found if len(found) <= room else found[: room - 1]
     hidden = len(found) - len(shown)
     rows = [_cells(one, now) for one in shown]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
     lines = [_node_line(one, row, widths) for one, row in zip(shown, rows, strict=True)]
     more = f"  … and {hidden} more: saltern rollout show {view.rollout}"
     return [*lines, *([_plain(more)] if hidden else [])]

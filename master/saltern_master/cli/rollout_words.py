@@ -14,6 +14,7 @@ from saltern_master.cli.moments import iso
 OVER: Final = frozenset({"aborted", "done"})
 IN_HAND: Final = ("asking", "draining", "applying", "settling")
 ENDED: Final = ("done", "failed", "aside", "skipped")
+LONGEST: Final = 300
 STAGES: Final = ("done", *IN_HAND, "failed", "aside", "skipped", "waiting")
 """In the order in which they are told."""
 
@@ -128,9 +129,8 @@ def head_line(view: RolloutView, now: float, zone: tzinfo | None) -> str:
     """Say what became of the rollout, as one line of a log."""
     found = told_counts(counts(view)) or "no nodes"
     waits = f"; {wait_text(view)}" if wait_text(view) else ""
-    return printable(
-        f"{iso(now, zone)}  rollout {view.rollout}  {phase_text(view)}: {found}{waits}"
-    )
+    text = f"{iso(now, zone)}  rollout {view.rollout}  {phase_text(view)}: {found}{waits}"
+    return printable(_bounded(text))
 
 
 def wait_text(view: RolloutView) -> str:
@@ -140,7 +140,7 @@ def wait_text(view: RolloutView) -> str:
     if view.phase in ("paused", "stopped", "aborted"):
         back = "; it is taken back by itself" if goes_back(view) else ""
         return f"{view.phase}: {view.why or 'no reason given'}{back}"
-    return f"waits for: {view.waits_for}" if view.waits_for else ""
+    return f"waits: {view.waits_for}" if view.waits_for else ""
 
 
 def status_line(view: RolloutView, now: float) -> str:
@@ -150,4 +150,9 @@ def status_line(view: RolloutView, now: float) -> str:
     found = told_counts(counts(view)) or "no nodes"
     text = f"{title(view, now)}: {found}{waits}"
     more = f"; see: saltern rollout {command} {view.rollout}"
-    return printable(text if len(text) <= 300 else f"{text[:299]}…") + more
+    return printable(_bounded(text)) + more
+
+
+def _bounded(text: str) -> str:
+    """Give a line that is one, also where hundreds of nodes are waited for."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
