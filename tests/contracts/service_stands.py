@@ -7,7 +7,7 @@ through the same laws by one more entry in STANDS.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -55,6 +55,13 @@ class Stand(Protocol):
         """Let a node plan this from now on, whatever it is asked."""
         ...
 
+    async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
+        """Let nodes take what a rollout gives them, and say how it went (well, if not said).
+
+        Returns when the rollout asks for nothing more.
+        """
+        ...
+
     async def lock(self, node: str) -> None:
         """Let two machines speak with one node's key; returns when that is known."""
         ...
@@ -85,6 +92,9 @@ class FakeStand:
 
     async def foresee(self, node: str, *lines: PlanLineView) -> None:
         await self.fake.foresee(node, *lines)
+
+    async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
+        await self.fake.carry(rollout, says)
 
     async def lock(self, node: str) -> None:
         await self.fake.lock(node)

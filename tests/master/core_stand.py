@@ -11,7 +11,7 @@ import itertools
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -157,6 +157,8 @@ class Node:
     instance: bytes = b"i" * 16
     seq: int = 0
     drifts: int = 0
+    turn: int = 0  # of a document that it was given and has said nothing of
+    outcome: str = ""  # that it says of documents by itself; "": it says nothing
     drift: dict[str, int] = field(default_factory=dict)
 
     def say(self, *said: Message) -> None:
@@ -221,7 +223,19 @@ class Node:
             self.say(page_of(message.turn, *lines))
         elif isinstance(message, Doc) and not message.expects:
             self.take(message)
+            self.turn = message.turn
+            if self.outcome:
+                self.tell(self.outcome)
             self.say(self.health())
+
+    def tell(self, outcome: str) -> None:
+        """Say how the last document went, now and of all that come."""
+        self.outcome = outcome
+        if self.turn:
+            self.seq += 1
+            items = (self.applied(self.turn, outcome),)
+            self.say(Report(first=self.seq, items=items), self.health())
+            self.turn = 0
 
     async def report(self, *items: Item) -> Ack:
         first, self.seq = self.seq + 1, self.seq + len(items)
@@ -330,6 +344,14 @@ class Stand:
 
     async def foresee(self, node: str, *lines: PlanLineView) -> None:
         self.nodes[node].foresee(*lines)
+
+    async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
+        """Let all nodes say how documents go until a rollout asks for nothing more."""
+        for name, node in self.nodes.items():
+            node.tell(says.get(name, "changed"))
+        async with asyncio.timeout(SECONDS):
+            while (await self.service.rollout(rollout)).phase in {"queued", "running", "soaking"}:
+                await asyncio.sleep(0.01)
 
     async def heal(self, node: str, resource: str) -> None:
         one = self.nodes[node]

@@ -145,7 +145,15 @@ class FakeRollouts:
         """Give the greatest revision that a rollout has recorded."""
         return max((one.rollout.revision for one in self._kept.values()), default=0)
 
+    def done_revision(self) -> int:
+        """Give the greatest revision that a rollout has brought to its end."""
+        done = (one.rollout for one in self._kept.values() if one.rollout.phase == "done")
+        return max((one.revision for one in done), default=0)
+
     def _revision(self) -> int:
+        raise NotImplementedError
+
+    def _applied(self) -> int:
         raise NotImplementedError
 
     def _answers(self, number: int, says: Mapping[str, str]) -> list[Event]:
@@ -199,11 +207,11 @@ class FakeRollouts:
         return Subject(name=node.name, roles=node.roles, labels=node.labels, connected=not away)
 
     async def _begin_asked(self, number: int) -> None:
-        kept, before = self._kept[number], self._revision()
+        kept, before = self._kept[number], self._applied()
         self._file, candidates = self._read(kept.ask)
         rollout = begin(
             number,
-            before + 1,
+            self._revision() + 1,
             before,
             kept.ask.strategy,
             candidates,

@@ -57,7 +57,7 @@ class FakeService(FakePlans, FakeRollouts):
         name, version = self._cluster
         return ClusterView(
             cluster=name,
-            revision=self._revision(),
+            revision=self._applied(),
             version=version,
             nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
             alarms=tuple(self._alarms.values()),
@@ -299,6 +299,10 @@ class FakeService(FakePlans, FakeRollouts):
     def _revision(self) -> int:
         applied = max((turn.revision for turn in self._turns.values()), default=0)
         return max(applied, self.rolled_revision())
+
+    def _applied(self) -> int:
+        applied = max((turn.revision for turn in self._turns.values()), default=0)
+        return max(applied, self.done_revision())
 
     async def _put(self, node: NodeView, **fields: Any) -> NodeView:  # noqa: ANN401
         self._nodes[node.name] = msgspec.structs.replace(node, **fields)
