@@ -10,6 +10,7 @@ from collections.abc import Callable
 from cryptography import x509
 from saltern_protocol.messages import Cert, Csr, Enrol
 from saltern_states.body import Body, read_body
+from saltern_states.certificate import Certificate
 
 from saltern_master.api.service import ServiceError
 from saltern_master.core.desk import Welcome
@@ -30,6 +31,8 @@ from saltern_master.records.tokens import Token, every_token
 from saltern_master.store import ConflictError, Store, StoreError, Write
 
 TRIES = 5
+MOST_BODIES = 2000
+"""Bodies of which the certificates are kept in memory: some kilobytes each."""
 
 
 class Members:
@@ -44,7 +47,7 @@ class Members:
     ) -> None:
         self._store, self._library, self._random = store, library, random
         self._authorities = authorities
-        self._body: tuple[str, Body] = ("", Body(()))  # the one that was asked about last
+        self._certificates: dict[str, Body] = {}  # of bodies asked about, in that order
 
     def make_token(
         self,
@@ -113,7 +116,7 @@ class Members:
             why = "there is no document for this node, so there is no certificate in it"
             return Cert(request=csr.request, chain=b"", why=why), ()
         answer = issue_for(
-            self._body_of(peer.document.body),
+            self._certificates_of(peer.document.body),
             csr.resource,
             csr.csr,
             self._authorities,
@@ -127,10 +130,20 @@ class Members:
         held = hold_certificate(self._store, name, answer.issued.resource)
         return cert, certified(held, name, answer.issued)
 
-    def _body_of(self, sha256: str) -> Body:
-        if self._body[0] != sha256:
-            self._body = (sha256, read_body(self._library.path(sha256).read_bytes()))
-        return self._body[1]
+    def _certificates_of(self, sha256: str) -> Body:
+        """Give the part of a body that has its certificates.
+
+        A whole body takes a tenth of a second to read. Nodes that ask in turn, and all the time,
+        must not have it read anew each time.
+        """
+        found = self._certificates.pop(sha256, None)
+        if found is None:
+            whole = read_body(self._library.path(sha256).read_bytes()).resources
+            found = Body(tuple(one for one in whole if isinstance(one.spec, Certificate)))
+        self._certificates[sha256] = found
+        if len(self._certificates) > MOST_BODIES:
+            del self._certificates[next(iter(self._certificates))]
+        return found
 
     def _end(self, name: str, decide: Callable[[Standing], tuple[Node, tuple[Write, ...]]]) -> Node:
         for _ in range(TRIES):
