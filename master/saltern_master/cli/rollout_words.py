@@ -139,7 +139,8 @@ def wait_text(view: RolloutView) -> str:
         return ""
     if view.phase in ("paused", "stopped", "aborted"):
         back = "; it is taken back by itself" if goes_back(view) else ""
-        return f"{view.phase}: {view.why or 'no reason given'}{back}"
+        why = view.why if view.why.startswith(view.phase) else f"{view.phase}: {view.why}"
+        return f"{why}{back}"
     return f"waits: {view.waits_for}" if view.waits_for else ""
 
 
