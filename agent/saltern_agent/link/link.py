@@ -346,7 +346,7 @@ class MasterLink:
                 self._deeds.complain(f"the link: {statement}")
             self._work(refusal)
         elif isinstance(offer, Doc):
-            order = Order(offer.turn, offer.expects)
+            order, self._untold = Order(offer.turn, offer.expects), offer.turn
             self._deeds.take(order, statement, lambda reason: self._hear(words.Over(offer, reason)))
         else:
             self._deeds.consider(offer.turn, statement, lambda page: self._page(offer, page))
