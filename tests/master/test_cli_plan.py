@@ -176,6 +176,9 @@ def test_a_damaged_plan_is_refused_with_all_its_faults(two: Master, tmp_path: Pa
     [
         (("-f", "/no/such/file"), "saltern: cannot read /no/such/file"),
         (("--timeout", "soon"), "write such as 90s"),
+        (("--nonsense",), "No such option"),
+        (("--output", "wide"), "wide"),
+        (("too", "many"), "unexpected extra argument"),
         ((), "cannot plan: nothing was applied yet"),
         (("-f", "SIX"), "cannot take the cluster file: 6 faults"),
         (("-f", "TWO", "--target", "zoen=b,rolle=x"), "did you mean zone?"),

@@ -3,6 +3,7 @@
 Results go to standard output, progress, notes and errors to standard error.
 Exit statuses: 0 done; 1 it could not be done; 2 the command line or a file that a person
 wrote is wrong (every fault is told); 3 some node was not reached, or not all were done in time.
+plan alone: 0 nothing to change; 2 something is; 1 every error.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ COMMANDS = (
     Row("init", f"{HERE}.cluster", "init"),
     Row("master", f"{HERE}.master"),
     Row("node", f"{HERE}.node"),
-    Row("plan", f"{HERE}.plan", "plan"),
+    Row("plan", f"{HERE}.plan", "plan", wrong=1),  # 2: there is something to change
     Row("apply", f"{HERE}.apply", "apply"),
     Row("status", f"{HERE}.status", "status"),
     Row("drift", f"{HERE}.status", "drift"),

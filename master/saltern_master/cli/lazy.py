@@ -10,7 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -19,11 +19,12 @@ from typer.main import get_group
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A command's name, and the function or the group that it is."""
+    """A command's name, the function or the group that it is, and its status for wrong usage."""
 
     name: str
     module: str
     attribute: str = "app"
+    wrong: int = 2
 
 
 class Commands(MutableMapping[str, Any]):
@@ -55,7 +56,7 @@ def made(row: Row) -> Any:  # noqa: ANN401 - Typer's own command or group
     if isinstance(found, typer.Typer):
         holder.add_typer(_plain(found), name=row.name)
     else:
-        holder.command(row.name, cls=PlainCommand)(found)
+        holder.command(row.name, cls=ends_with(row.wrong))(found)
     return get_group(holder).commands[row.name]
 
 
@@ -65,6 +66,27 @@ class PlainCommand(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own context
         """Give the parts of the usage line: NAME for what is needed, [NAME] for what may be."""
         return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
+
+
+USAGE: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+"""All that is wrong usage; Typer has no name of its own for it."""
+
+
+def ends_with(status: int) -> type[PlainCommand]:
+    """Give the class of a command that ends with this status where it is not called rightly."""
+
+    class EndingCommand(PlainCommand):
+        """A command for which 2 may mean something else."""
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's own
+            """Read the arguments."""
+            try:
+                return super().parse_args(ctx, args)
+            except USAGE as error:
+                error.exit_code = status  # type: ignore[attr-defined] # Typer ends with it
+                raise
+
+    return EndingCommand
 
 
 _NO_BRACES = str.maketrans("", "", "{}")

@@ -4,6 +4,8 @@
 1   it could not be done; the text says why and what to do
 2   the command line, or a file that a person wrote, is wrong; every fault is told
 3   some node was not reached, or not all were done in time (apply, node remove, status)
+
+plan alone: 0 nothing to change; 2 something is; 1 every error, wrong input among it.
 """
 
 from __future__ import annotations
