@@ -23,6 +23,7 @@ from saltern_master.core.core import Core
 from saltern_master.core.kube import Reach, no_api
 from saltern_master.core.office import Office
 from saltern_master.core.pace import Pace
+from saltern_master.core.probes import Probing, probe
 from saltern_master.core.settings import Settings
 from saltern_master.core.turns import Limits
 from saltern_master.front.frames import (
@@ -391,12 +392,13 @@ async def core_stand(
     opened: Callable[[], Store] | None = None,
     clock: Callable[[], float] = now,
     reach: Reach = no_api,
+    probing: Probing = probe,
 ) -> AsyncIterator[Stand]:
     """Run a core until the block ends. The same home and Memory: the same core, started again."""
     store = opened() if opened is not None else MemoryStore(memory or Memory())
     log: list[str] = []
     settings = Settings(addresses=("127.0.0.1",), limits=limits, pace=QUICK)
-    office = Office(home, store, settings, clock, secrets.token_bytes, reach, log.append)
+    office = Office(home, store, settings, clock, secrets.token_bytes, reach, log.append, probing)
     await office.begin()
     ours, theirs = socket.socketpair()
     front = Front(*await asyncio.open_connection(sock=theirs))

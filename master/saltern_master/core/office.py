@@ -32,6 +32,7 @@ from saltern_master.core.patience import Patience
 from saltern_master.core.peer import Peer
 from saltern_master.core.plans import Plans
 from saltern_master.core.prepare import Preparing
+from saltern_master.core.probes import Probing, probe
 from saltern_master.core.renewing import Renewing
 from saltern_master.core.settings import Settings
 from saltern_master.core.signer import Signer
@@ -61,6 +62,7 @@ class Office:
         random: Callable[[int], bytes],
         reach: Reach,
         log: Log,
+        probing: Probing = probe,
     ) -> None:
         self.line = Line()
         self.store, self.settings, self.clock = store, settings, clock
@@ -89,6 +91,7 @@ class Office:
             lambda: self.desk.seen.listens,
             self.start,
             self._rolled,
+            probing,
             settings.pace,
             clock,
             log,

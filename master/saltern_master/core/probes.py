@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx
@@ -16,6 +17,9 @@ from saltern_protocol.errors import printable
 from saltern_master.rollouts.strategy import Probe
 
 LONGEST: Final = 200
+
+Probing = Callable[[str, Probe], Awaitable[str]]
+"""Say why a probe of an address failed; "": it is good."""
 
 
 async def probe(address: str, wanted: Probe) -> str:

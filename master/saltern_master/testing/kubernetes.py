@@ -29,6 +29,11 @@ class FakeKubernetes:
         """Have a kubelet register itself."""
         self.objects[name] = {"metadata": {"name": name}, "spec": dict(spec), "status": {}}
 
+    def say_ready(self, name: str, status: str = "True") -> None:
+        """Have a node's kubelet, or the server in its place, say whether it is Ready."""
+        condition = {"type": "Ready", "status": status}
+        self.objects[name]["status"] = {"conditions": [condition]}
+
     def add_pod(self, namespace: str, name: str, node: str, **metadata: object) -> None:
         """Bind a pod to a node."""
         head = {"namespace": namespace, "name": name, **metadata}

@@ -23,7 +23,7 @@ from saltern_master.core.front import Log
 from saltern_master.core.gates import Look
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
-from saltern_master.core.probes import probe
+from saltern_master.core.probes import Probing
 from saltern_master.core.turns import Turn
 from saltern_master.errors import MasterError
 from saltern_master.kube.api import KubernetesError
@@ -61,12 +61,14 @@ class Deeds:
         kubernetes: Kubernetes,
         hear: Hear,
         start: Start,
+        probing: Probing,
         pace: float,
         log: Log,
     ) -> None:
         self._store, self._book, self._known = store, book, known
         self._rolling, self._kubernetes = rolling, kubernetes
         self._hear, self._start, self._pace, self._log = hear, start, pace, log
+        self._probing = probing
         self._doing: dict[tuple[int, str], float] = {}  # when it may begin again, by loop time
         self._going: set[tuple[int, str]] = set()
         self._closed: set[str] = set()
@@ -171,10 +173,17 @@ class Deeds:
             why = self._agent(name) or gates.kubernetes(name, nodes[name].control_plane, look)
             if not why and probes and name in addresses:
                 async with limit:
-                    why = await _probed(addresses[name], probes)
+                    why = await self._probed(addresses[name], probes)
             self._hear(driven.number, Checked(name, not why, why))
 
         await asyncio.gather(*map(checked, names))
+
+    async def _probed(self, address: str, probes: Iterable[Probe]) -> str:
+        for one in probes:
+            why = await self._probing(address, one)
+            if why:
+                return why
+        return ""
 
     def _agent(self, name: str) -> str:
         return gates.agent(self._known.peers.get(name), name not in self._known.gone)
@@ -219,11 +228,3 @@ class Deeds:
             await self._kubernetes.open(node)
             self._closed.discard(name)
         return node is not None or not look.why or not self._kubernetes.is_there
-
-
-async def _probed(address: str, probes: Iterable[Probe]) -> str:
-    for one in probes:
-        why = await probe(address, one)
-        if why:
-            return why
-    return ""

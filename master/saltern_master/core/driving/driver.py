@@ -30,6 +30,7 @@ from saltern_master.core.kept_turns import read_turn
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
 from saltern_master.core.pace import Pace
+from saltern_master.core.probes import Probing
 from saltern_master.core.turns import Turn, is_open
 from saltern_master.errors import MasterError
 from saltern_master.records import revisions
@@ -58,6 +59,7 @@ class Driver:
         listening: Callable[[], bool],
         start: Callable[[Coroutine[Any, Any, None]], None],
         changed: Callable[[], None],
+        probing: Probing,
         pace: Pace,
         clock: Callable[[], float],
         log: Log,
@@ -67,7 +69,16 @@ class Driver:
         self._pace, self._clock, self._log = pace, clock, log
         self.book = Book(store, clock)
         self._deeds = Deeds(
-            store, self.book, known, rolling, kubernetes, self.hear, start, pace.look, log
+            store,
+            self.book,
+            known,
+            rolling,
+            kubernetes,
+            self.hear,
+            start,
+            probing,
+            pace.look,
+            log,
         )
         self._beginning = Beginning(
             store, self.book, known, rolling, kubernetes, impacts, self._ended, clock
