@@ -122,6 +122,26 @@ def test_only_those_who_are_meant_are_asked(run: Run) -> None:
     run(law)
 
 
+def test_a_node_is_shown_with_what_a_target_asks_of_the_file(run: Run) -> None:
+    labelled = SMALL.replace("10.9.0.21}", "10.9.0.21, labels: {zone: a}}")
+
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        await stand.foresee("w1", MOTD)
+        before = await stand.service.node("w1")
+        plan = await planned(stand, labelled, "zone=a,state=joined,connected")
+        turn = await stand.service.apply(labelled.encode())
+        await stand.report(turn.turn, "w1", "changed")
+        after = await stand.service.node("w1")
+
+        assert list(plan) == ["w1"]
+        assert (before.labels, before.roles) == ({}, ())
+        assert (after.labels, after.roles) == ({"zone": "a"}, ("worker",))
+        assert (await stand.service.node("w2")).labels == {}
+
+    run(law)
+
+
 def test_a_bad_file_is_told_with_all_its_faults(run: Run) -> None:
     async def law(stand: Stand) -> None:
         error = await refused(stand.service.plan(SIX_MISTAKES.encode(), ""))
