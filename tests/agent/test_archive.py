@@ -109,6 +109,32 @@ def test_what_grows_too_large_is_refused_before_it_is_written(ground: DiskGround
         unpack(ground, huge.tobuf() + b"\0" * 1024)
 
 
+def test_a_hard_link_counts_as_what_it_is_written_as(tmp_path: Path) -> None:
+    """A gigabyte of zeros, named twenty thousand times, is a small archive."""
+    first = member("zeros")
+    first.size = archive.MAX_BYTES // 2
+    with (tmp_path / "tar").open("wb") as file:  # with a hole in it
+        file.write(first.tobuf())
+        file.seek(first.size, os.SEEK_CUR)
+        file.write(b"".join(member(f"{n}", LNK, "zeros").tobuf() for n in range(2)))
+        file.write(b"\0" * 1024)
+
+    with tarfile.open(tmp_path / "tar") as tar, pytest.raises(HostError, match="bytes; split it"):
+        list(archive.parts(tar, "a" * 64))
+
+
+@pytest.mark.parametrize(
+    "size", [b"\x80" + b"\x7f" * 11, b"\xff" * 12], ids=["endless", "negative"]
+)
+def test_sizes_that_no_file_has_are_refused(ground: DiskGround, size: bytes) -> None:
+    header = bytearray(member("a").tobuf())
+    header[124:136], header[148:156] = size, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    after = packed(member("b"))
+    with pytest.raises(HostError, match="cannot unpack blob"):
+        unpack(ground, bytes(header) + after)
+
+
 def test_links_that_stay_inside_are_kept(ground: DiskGround) -> None:
     first = member("lib/a.so.1")
     links = [member("lib/a.so", SYM, "a.so.1"), member("bin/a", SYM, "../lib/a.so")]

@@ -192,12 +192,23 @@ def outside(data: bytes) -> bytes:
     return data.replace(b'"keys/link.key"', b'"../../../../k"', 1)
 
 
+def endless(data: bytes) -> bytes:
+    """A header that is whole, and says a size that no file has."""
+    at = data.index(b"home/store.db")
+    header = bytearray(data[at : at + 512])
+    header[124:136] = b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return data[:at] + bytes(header) + data[at + 512 :]
+
+
 DAMAGES: dict[Callable[[bytes], bytes], str] = {
     flipped: "store.db: its SHA-256 is not",
     cut: "cut short",
     swapped: "keys/link.key: the file ends in its place",
     renamed: "stands in its place",
     outside: "cannot read the manifest",
+    endless: "it is no backup, or it was cut short or damaged",
 }
 
 

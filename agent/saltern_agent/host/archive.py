@@ -6,7 +6,7 @@
 * A symlink may climb (`..`) only at its start and no higher than the tree's top. No
   member lies below a symlink, so the components that it climbs are real directories,
   and what it meets after that is under the same rule: no chain of links leads out.
-* At most MAX_MEMBERS members and MAX_BYTES of content.
+* At most MAX_MEMBERS members and MAX_BYTES of content; a hard link has that of its file once more.
 * Modes lose set-id, sticky and the write bits of group and others.
 """
 
@@ -27,6 +27,15 @@ from saltern_agent.host.hashes import MAX_HASHED
 MAX_MEMBERS: Final = 20_000
 MAX_BYTES: Final = MAX_HASHED  # a larger member could not be compared any more
 KEPT_MODE: Final = 0o755
+FAULTS: Final = (  # KeyError: a hard link to a name that is written otherwise; the last two: sizes
+    tarfile.TarError,
+    EOFError,
+    LZMAError,
+    zlib.error,
+    KeyError,
+    ValueError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ def open_archive(source: IO[bytes], blob: str) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(fileobj=source, mode="r:*") as tar:
             yield tar
-    except (tarfile.TarError, EOFError, LZMAError, zlib.error, UnicodeError) as error:
+    except FAULTS as error:
         raise HostError(
             f"cannot unpack blob {blob}: it is no whole tar archive ({error}); build it again"
         ) from error
@@ -54,9 +63,14 @@ def open_archive(source: IO[bytes], blob: str) -> Iterator[tarfile.TarFile]:
 def parts(tar: tarfile.TarFile, blob: str) -> Iterator[tuple[Part, IO[bytes] | None]]:
     """Give each part with its content, where it is a file; directories that are implied too."""
     seen: dict[str, Part] = {}
+    sizes: dict[str, int] = {}
     size = 0
     for count, member in enumerate(tar):
-        size += member.size
+        if member.size < 0:
+            raise _odd(blob, member, "has a size below nothing")
+        own = sizes.get(_plain(member.linkname), 0) if member.islnk() else member.size
+        sizes[_plain(member.name)] = own
+        size += own
         if count >= MAX_MEMBERS or size > MAX_BYTES:
             raise HostError(
                 f"cannot unpack blob {blob}: more than {MAX_MEMBERS} members or "
@@ -77,7 +91,7 @@ def parts(tar: tarfile.TarFile, blob: str) -> Iterator[tuple[Part, IO[bytes] | N
 
 
 def _part(member: tarfile.TarInfo, seen: dict[str, Part], blob: str) -> Part | None:
-    name = member.name.removeprefix("./").rstrip("/")
+    name = _plain(member.name)
     if name in ("", "."):
         return None  # the top itself: its mode is the resource's
     _check_name(member, name, seen, blob)
@@ -87,7 +101,7 @@ def _part(member: tarfile.TarInfo, seen: dict[str, Part], blob: str) -> Part | N
     if member.isreg():
         return Part(name, "file", mode)
     if member.islnk():
-        first = seen.get(member.linkname.removeprefix("./"))
+        first = seen.get(_plain(member.linkname))
         if first is None or first.type != "file":
             raise _odd(blob, member, "is a hard link to what is no earlier file")
         return Part(name, "file", first.mode)
@@ -95,6 +109,10 @@ def _part(member: tarfile.TarInfo, seen: dict[str, Part], blob: str) -> Part | N
         _check_target(member, name, blob)
         return Part(name, "symlink", 0, member.linkname)
     raise _odd(blob, member, "is no file, directory or link")
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./").rstrip("/")
 
 
 def _check_name(member: tarfile.TarInfo, name: str, seen: dict[str, Part], blob: str) -> None:

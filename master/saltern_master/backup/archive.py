@@ -176,7 +176,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             yield tar
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # a size beyond all files
         raise BackupError(
             f"cannot read {path}: {error}; it is no backup, or it was cut short or damaged: take "
             "another copy of it"
