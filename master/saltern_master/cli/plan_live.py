@@ -20,6 +20,8 @@ from saltern_master.cli.folding import folded
 from saltern_master.cli.plan_tables import node_line
 
 NEWEST = 5
+NAMED = 50
+"""Who is waited for is named where there are no more; a thousand are not sorted for every word."""
 
 
 class LivePlan:
@@ -36,7 +38,8 @@ class LivePlan:
         waiting = [one.node for one in plan.nodes if one.result == "waiting"]
         total, done = len(plan.nodes), len(plan.nodes) - len(waiting)
         head = f"{done} of {total} nodes have told"
-        wait = f"; waiting for {printable(folded(waiting))}" if waiting else ""
+        named = printable(folded(waiting)) if len(waiting) <= NAMED else f"{len(waiting)} more"
+        wait = f"; waiting for {named}" if waiting else ""
         self._live.update(
             Group(
                 *(self._line(one) for one in self._told),
