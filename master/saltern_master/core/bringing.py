@@ -151,10 +151,10 @@ class Bringing(Rolling):
         self, question: Question, signer: Signer, peers: Mapping[str, Peer]
     ) -> tuple[Prepared, Rollout]:
         """In a thread: compile, compare, write bodies."""
-        prepared = self._preparing.prepare(question, signer)
+        prepared = self._preparing.look_ahead(question, signer)
         plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
         for one in plan.new:
-            self._library.add_bytes(one.body)
+            self._library.ensure_bytes(one.body)
         return prepared, plan
 
     def _library_bodies(self, hashes: Iterable[str]) -> Bodies:

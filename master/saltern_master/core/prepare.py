@@ -2,7 +2,7 @@
 
 * It is the slow part of an apply, and pure but for reading the library: it runs in a thread, and
   what came of it is kept for the next apply. Nothing to do is found out without compiling, also
-  where another file was planned meanwhile: the last KEPT answers are kept.
+  where another file was planned meanwhile.
 * All faults are told at once: those of the file, then what is outside policy, then blobs that
   are not here.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
 
 import msgspec
 from saltern_protocol.sealed import Context
@@ -34,9 +33,6 @@ from saltern_master.pki.authorities import Authorities
 from saltern_master.pki.seals import give
 from saltern_master.pki.told import told
 from saltern_master.signing.home import Home
-
-KEPT: Final = 2
-"""Answers: of the file that is applied, and of one that is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +79,24 @@ class Prepared:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it, and of which questions it is the answer."""
+
+    questions: tuple[Question, ...]
+    prepared: Prepared
+
+
 class Preparing:
-    """Prepares, and keeps the last answers."""
+    """Prepares, and keeps two answers: of what was applied last, and of what was asked ahead."""
 
     def __init__(
         self, home: Home, authorities: Authorities, random: Callable[[int], bytes]
     ) -> None:
         self._library = Library(home.path)
         self._home, self._authorities, self._random = home, authorities, random
-        self._answers: tuple[tuple[tuple[Question, ...], Prepared], ...] = ()
+        self._applied: Answer | None = None
+        self._ahead: Answer | None = None
 
     def library_state(self) -> tuple[int, ...]:
         """Say which index this is: another one has another inode, length or time."""
@@ -103,15 +108,21 @@ class Preparing:
 
     def prepare(self, question: Question, signer: Signer) -> Prepared:
         """Give the answer; ServiceError "invalid" tells all that stands against it. Slow."""
-        kept = self._answers
-        answer = next((one for one in kept if question in one[0]), None)
-        if answer is None:
-            prepared = self._prepare(question, signer)
-            again = replace(question, allocation=prepared.allocation)  # ranges that stand stay
-            answer = ((question, again), prepared)
-        others = tuple(one for one in kept if one is not answer)
-        self._answers = (answer, *others)[:KEPT]
-        return answer[1]
+        self._applied = self._answer(question, signer)
+        return self._applied.prepared
+
+    def look_ahead(self, question: Question, signer: Signer) -> Prepared:
+        """Give the same for what may never be applied; what was keeps its answer."""
+        self._ahead = self._answer(question, signer)
+        return self._ahead.prepared
+
+    def _answer(self, question: Question, signer: Signer) -> Answer:
+        for kept in (self._applied, self._ahead):
+            if kept is not None and question in kept.questions:
+                return kept
+        prepared = self._prepare(question, signer)
+        again = replace(question, allocation=prepared.allocation)  # ranges that stand stay
+        return Answer((question, again), prepared)
 
     def _prepare(self, question: Question, signer: Signer) -> Prepared:
         machines = {one.name: one for one in question.machines}

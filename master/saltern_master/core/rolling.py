@@ -243,7 +243,7 @@ class Rolling:
     def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
         signed = []
         for one in new:
-            self._library.add_bytes(one.body)
+            self._library.ensure_bytes(one.body)
             signed.append(rollout.sign(one, signer, int(self._clock())))
         return tuple(signed)
 

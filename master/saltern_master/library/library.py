@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,11 @@ class Library:
     def add_bytes(self, data: bytes) -> str:
         """Store what is in memory, durably when it returns; give its SHA-256. BlobError."""
         return blobs.add_bytes(self._blobs, data)
+
+    def ensure_bytes(self, data: bytes) -> str:
+        """Store what is in memory if it is not here; as add_bytes, and nothing is written twice."""
+        name = hashlib.sha256(data).hexdigest()
+        return name if self.has(name) else self.add_bytes(data)
 
     def path(self, sha256: str) -> Path:
         """Where a blob is; MissingError when it is not here."""
