@@ -229,8 +229,17 @@ class FakeMaster:
             self._parts(message)
         elif (answer := self._answer_to(message)) is not None:
             self._send(answer)
-        if isinstance(message, messages.Hello) and self.published is not self.current:
+        if isinstance(message, messages.Hello) and self._waits():
             self._send(messages.Poke())
+
+    def _waits(self) -> bool:
+        """Tell whether the node has yet to say what came of what is there, as core does."""
+        there = self.published
+        if there is None or there is not self.current:
+            return there is not None
+        told = {one.turn for one in self.items() if isinstance(one, messages.Applied)}
+        told |= {one.turn for one in self.heard if isinstance(one, messages.Looked)}
+        return there.turn not in told
 
     def _answer_to(self, message: FromNode) -> Message | None:
         match message:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from saltern_agent.answers import StatusLine
 from saltern_agent.confirm import WINDOW, Trial, could_cut_off
 from saltern_agent.items import TAKEN_BACK
+from saltern_agent.link.deeds import looked
+from saltern_agent.loop import Look
+from saltern_agent.show import show_status
 from saltern_agent.status import status_of
 from saltern_protocol.errors import RefusedError
 from saltern_protocol.messages import Outcome
@@ -18,6 +23,7 @@ from saltern_states.sysctl import Sysctl
 from saltern_states.unit import Unit
 
 from tests.agent.confirm_node import BRIDGE, ConfirmNode, KilledError, file
+from tests.agent.test_root import command, made, running
 
 RISKY = {"bridge/1", "route/1", "chain/1", "pod-routes/1", "absent-link/1", "unit/1"}
 
@@ -204,6 +210,44 @@ def test_a_restart_in_the_window_goes_on_with_the_time_that_is_left(node: Confir
     assert window.until == 1000.0 + WINDOW
     node.lease()
     assert (content(node), node.phase, node.timer.running) == (b"new\n", "", False)
+
+
+def test_status_shows_what_waits_and_what_was_taken_back(node: ConfirmNode) -> None:
+    node.take(file("new\n"), BRIDGE)
+    now = node.keeper.clock()
+    line = StatusLine(status_of(node.keeper), pid=1, working=False)
+    assert "unproved   waiting for confirmation, 42 s left" in show_status(line, 0, now + 18)
+    node.now += WINDOW
+    node.keeper.end_trial()
+    line = StatusLine(status_of(node.keeper), pid=1, working=False)
+    shown = list(show_status(line, 0, now))
+    assert "state      taken back" in shown
+    assert any(row.startswith("newest     taken back: no lease came") for row in shown)
+
+
+def test_a_look_that_the_master_asks_for_says_that_it_was_taken_back(node: ConfirmNode) -> None:
+    node.take(file("new\n"), BRIDGE)
+    node.now += WINDOW
+    node.keeper.end_trial()
+    look = Look(status_of(node.keeper), True, 0, 0.1, 0.1, 1.0, {}, 0, False)
+    told = looked(7, look)
+    assert (told.turn, told.outcome, told.version) == (7, Outcome.FAILED, 1)
+    (hindrance,) = told.hindrances
+    assert hindrance.why.startswith("taken back: ")
+
+
+def test_revert_by_hand_where_nothing_waits(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(made(tmp_path), "revert"), capture_output=True, text=True, timeout=50
+    )
+    assert (done.returncode, done.stdout) == (0, "nothing waits for confirmation\n")
+
+
+def test_a_running_agent_is_asked(tmp_path: Path) -> None:
+    root = made(tmp_path)
+    with running(root):
+        done = subprocess.run(command(root, "revert"), capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (0, "nothing waits for confirmation\n")
 
 
 ENDS = ("lease", "silence", "dead", "boot")

@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Container
-from typing import Final
+from typing import Final, Protocol
 
 from saltern_agent.confirm import Proof, Window
 from saltern_agent.keeper import Keeper
-from saltern_agent.link.link import MasterLink
-from saltern_agent.loop import Agent
+from saltern_agent.loop import Agent, Link
 from saltern_agent.status import LinkStatus, Status, status_of
 from saltern_agent.taking_back import take_back
 
@@ -28,10 +27,41 @@ COMING: Final = 10.0
 """Seconds for which the keeper waits for a connection that is opened anew."""
 
 
+class Line(Link, Protocol):
+    """What it needs of the link that speaks (link.py)."""
+
+    @property
+    def opened(self) -> int:
+        """How many connections were set out for."""
+        ...
+
+    @property
+    def leased(self) -> int:
+        """The number of the connection over which a lease came and which still stands; 0: none."""
+        ...
+
+    @property
+    def asking(self) -> bool:
+        """Whether a certificate was asked for, and has not come."""
+        ...
+
+    def anew(self) -> None:
+        """Leave the connection, and open another one at once."""
+        ...
+
+    def issue(self, resource: str, csr: bytes) -> bytes:
+        """Have the master certify a key. HostError."""
+        ...
+
+    def unreached(self) -> str:
+        """Say why the master would be asked in vain; "" where not."""
+        ...
+
+
 class ProvingLink:
     """A link that proves. All but `issue` and `unreached` is for the loop's thread."""
 
-    def __init__(self, link: MasterLink, agent: Agent, proof: Proof) -> None:
+    def __init__(self, link: Line, agent: Agent, proof: Proof) -> None:
         self._link, self._agent, self._proof = link, agent, proof
         self._window: Window | None = None
         self._mark = 0  # the newest connection when the window was told; a later one proves
@@ -92,7 +122,7 @@ class ProvingLink:
         self._link.stop()
 
     def issue(self, resource: str, csr: bytes) -> bytes:
-        """Have the master certify a key, as of MasterLink; for the keeper's thread."""
+        """Have the master certify a key; for the keeper's thread. HostError."""
         self._there.wait(COMING)
         return self._link.issue(resource, csr)
 
