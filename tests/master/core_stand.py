@@ -7,7 +7,6 @@ One that foresees something answers pokes by itself: it takes documents, and say
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import socket
 import time
@@ -27,23 +26,10 @@ from saltern_master.core.probes import Probing, probe
 from saltern_master.core.settings import Settings
 from saltern_master.core.turns import Limits
 from saltern_master.front.frames import (
-    Admit,
-    Answer,
-    Expel,
     Frame,
-    Frames,
-    Grant,
     Heard,
-    Knock,
-    Peers,
-    Ready,
-    Setup,
     Silent,
-    Tell,
-    ToFront,
     Up,
-    to_bytes,
-    to_front,
 )
 from saltern_master.signing.home import Home
 from saltern_master.store import Memory, MemoryStore, Store
@@ -75,74 +61,17 @@ from saltern_protocol.messages import (
 from saltern_protocol.token import JoinToken
 from saltern_states.kinds import KINDS
 
+from tests.master.core_front import SECONDS, Front
 from tests.master.plan_pages import page_of
 
 KIND_NAMES = tuple(kind.name for kind in KINDS)
 FACTS = b'{"mtu": 1500, "iptablesBackend": "nft", "architecture": "x86_64"}'
-SECONDS = 10.0
 M = TypeVar("M", bound=Message)
 F = TypeVar("F", bound=Frame)
 
 
 def now() -> float:
     return time.clock_gettime(time.CLOCK_REALTIME)
-
-
-class Front:
-    """The front's end of the pair: what core said, by whom it is for."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.allowed: set[bytes] = set()
-        self.expelled: list[Expel] = []
-        self.grants: dict[bytes, tuple[bytes, ...]] = {}
-        self.setup: Setup | None = None
-        self.answering: dict[bytes, Callable[[bytes], None]] = {}
-        self._reader, self._writer = reader, writer
-        self._told: dict[bytes, asyncio.Queue[bytes]] = {}
-        self._answers: dict[bytes, asyncio.Queue[bytes]] = {}
-        self._routes = itertools.count(1)
-
-    def say(self, *frames: Frame) -> None:
-        self._writer.write(b"".join(map(to_bytes, frames)))
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def told(self, key: bytes) -> asyncio.Queue[bytes]:
-        return self._told.setdefault(key, asyncio.Queue())
-
-    async def knock(self, key: bytes, enrol: Enrol) -> messages.FromDoor:
-        route = next(self._routes).to_bytes(4, "big")
-        self._answers[route] = asyncio.Queue()
-        self.say(Knock(route=route, key=key, data=messages.encode(enrol)))
-        async with asyncio.timeout(SECONDS):
-            return messages.from_door(await self._answers[route].get())
-
-    async def listen(self) -> None:
-        frames = Frames()
-        while data := await self._reader.read(1 << 20):
-            for one in frames.feed(data):
-                self._take(to_front(one))
-
-    def _take(self, frame: ToFront) -> None:
-        match frame:
-            case Setup():
-                self.setup = frame
-            case Peers():
-                self.allowed = set(frame.keys)
-                self.say(Ready(link_port=6555, door_port=6556))
-            case Admit():
-                self.allowed.add(frame.key)
-            case Expel():
-                self.allowed.discard(frame.key)
-                self.expelled.append(frame)
-            case Grant():
-                self.grants[frame.key] = frame.blobs
-            case Tell():
-                self.told(frame.key).put_nowait(frame.data)
-                self.answering.get(frame.key, len)(frame.data)
-            case Answer():
-                self._answers[frame.route].put_nowait(frame.data)
 
 
 @dataclass(slots=True)
