@@ -29,7 +29,7 @@ class Pods:
 
     def echo(self, name: str, node: str) -> Json:
         """Run an echo on a node with a Service before it; gives the pod, Ready."""
-        self._create(pod(name, node, "saltern/echo:1", ()), service(name))
+        self.create(pod(name, node, "saltern/echo:1", ()), service(name))
         return self.cluster.wait(f"{name} to be Ready", lambda: self._ready(name))
 
     def deploy(self, name: str, node: str) -> None:
@@ -37,7 +37,7 @@ class Pods:
         others = [one for one in NAMES if one != node]
         self.cluster.kubectl("cordon", *others)
         try:
-            self._create(deployment(name))
+            self.create(deployment(name))
             (found,) = self.cluster.wait(f"{name} to be Ready", lambda: self.ready_of(name))
         finally:
             self.cluster.kubectl("uncordon", *others)
@@ -50,7 +50,7 @@ class Pods:
 
     def ask(self, name: str, node: str, to: str, port: int) -> tuple[str, str]:
         """Ask an echo from a pod on a node; gives the answer and the address of who asked."""
-        self._create(pod(name, node, "saltern/ask:1", (to, str(port))))
+        self.create(pod(name, node, "saltern/ask:1", (to, str(port))))
         self.cluster.wait(f"{name} to have asked", lambda: self._has_ended(name))
         address = self.get(name)["status"]["podIP"]
         return self.cluster.kubectl("logs", name), str(address)
@@ -82,7 +82,7 @@ class Pods:
         By force: a kubelet of 1.20 lets go of a pod only when it sweeps, once a minute.
         """
         at_once = ("--selector", "test=saltern", "--grace-period=0", "--force", "--wait=false")
-        self.cluster.kubectl("delete", "deployments,services", *at_once)
+        self.cluster.kubectl("delete", "deployments,services,poddisruptionbudgets", *at_once)
         self.cluster.wait("the test's pods to be gone", lambda: self._is_clear(at_once))
 
     def _is_clear(self, at_once: tuple[str, ...]) -> bool:
@@ -91,7 +91,8 @@ class Pods:
         gone = done.returncode == 0 and not done.stdout.strip()
         return gone and not any(self.cluster.containers(name) for name in ("w1", "w2"))
 
-    def _create(self, *things: Json) -> None:
+    def create(self, *things: Json) -> None:
+        """Create objects, once the default account is there."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(things)}
         path = self.cluster.fleet.cluster.with_name("pods.json")
         path.write_text(json.dumps(listed))

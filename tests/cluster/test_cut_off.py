@@ -24,7 +24,7 @@ def test_a_node_that_lost_its_way_is_back(cluster: Cluster) -> None:
     before = cluster.snapshot("w2")
     with cutting(cluster) as way:
         cluster.wait("w2 to be back on its way", lambda: way not in routes(cluster), BACK)
-        assert cluster.snapshot("w2") == before
+        cluster.wait("w2 to be as it was", lambda: cluster.snapshot("w2") == before)
 
 
 def test_also_when_its_agent_is_killed_meanwhile(cluster: Cluster) -> None:
