@@ -204,6 +204,21 @@ def test_two_never_fight_the_second_is_refused_or_queued(three: Master, file: st
     assert run(three, "status", "2").stdout.startswith("rollout 2: running, wave 1 of 2")
 
 
+def test_who_waits_in_the_queue_is_followed_into_his_turn(three: Master, file: str) -> None:
+    async def levers() -> None:
+        await three.fake.rolled(lambda: three.fake.is_queued(2))
+        await three.fake.carry(1, {})
+        await three.fake.carry(2, {})
+
+    begun(three, file, *AT_ONCE)
+    three.meanwhile(levers())
+    done = run(three, "start", "-f", file, "--queue", *AT_ONCE)
+
+    assert done.exit_code == 0
+    assert "rollout 2  done: 3 done" in done.stderr
+    assert "w3  wave 2, done" in done.stderr
+
+
 def test_it_is_paused_and_goes_on(three: Master, file: str) -> None:
     begun(three, file, *AT_ONCE)
     paused = run(three, "pause")

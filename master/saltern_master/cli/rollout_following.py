@@ -113,6 +113,8 @@ def _followed(
         if manner.output is Output.JSON:
             write_line(event)
         before, view = view, _after(view, event)
+        if before is not None and before.phase == "queued" != view.phase:
+            view = _asked_again(client, view)  # who has part in it is known by now
         screen.show(before, view)
         if _is_over(view) or (needs_somebody(view) and not manner.stays):
             return view

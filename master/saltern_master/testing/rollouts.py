@@ -135,6 +135,10 @@ class FakeRollouts:
         found = kept.rollout.nodes.get(node) if kept is not None else None
         return found.stage if found is not None else ""
 
+    def is_queued(self, number: int) -> bool:
+        """Say whether a rollout waits for another."""
+        return number in self._kept and self._kept[number].queued
+
     def refuse_while_rolling(self, what: str) -> None:
         """Refuse what may not be done while a rollout goes on."""
         on = self._on()
