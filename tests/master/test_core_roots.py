@@ -21,8 +21,8 @@ from saltern_protocol.terms import MAX_COUNT
 from saltern_protocol.testing import key
 
 from tests.master.clusters import SMALL
-from tests.master.core_laws import run
 from tests.master.core_front import SECONDS
+from tests.master.core_laws import run
 from tests.master.core_stand import Stand, now
 from tests.master.homes import NOW, made_home
 
