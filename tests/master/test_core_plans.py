@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from saltern_master.api.plans import NodePlan, PlanLineView, PlanView
 from saltern_master.api.service import ServiceError
-from saltern_master.core.plans import MOST_OPEN
+from saltern_master.core.plans import KEPT, MOST_OPEN
 from saltern_master.core.turns import Limits
 from saltern_master.records.documents import hold_document
 from saltern_master.signing.documents import PROPOSAL_LIFE
@@ -317,6 +317,20 @@ def test_so_many_plans_go_on_at_a_time(home: Home) -> None:
 
         assert caught.value.code == "conflict"
         assert (await stand.service.plan(file.encode(), f"name={names[-1]}")).plan == MOST_OPEN + 1
+
+    run(home, law)
+
+
+def test_the_newest_of_those_that_ended_are_kept(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        for _ in range(KEPT + 2):  # of a node that has not joined: each ends at once
+            await stand.service.plan(SMALL.encode(), "")
+        kept = [await stand.service.plan_so_far(number) for number in (3, KEPT + 2)]
+        with pytest.raises(ServiceError) as caught:
+            await stand.service.plan_so_far(2)
+
+        assert [one.nodes[0].result for one in kept] == ["refused", "refused"]
+        assert caught.value.code == "not-found"
 
     run(home, law)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +107,12 @@ def wait(what: str, condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def listens(path: Path) -> bool:
+    """Tell whether somebody takes connections there: a socket is seen before it listens."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def running(home: Home, ports: tuple[int, int] = (0, 0)) -> Iterator[Master]:
     log = home.path / "log"
@@ -114,7 +121,7 @@ def running(home: Home, ports: tuple[int, int] = (0, 0)) -> Iterator[Master]:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     master = Master(process, Client(home.path / "run" / "api.sock"), log)
     try:
-        wait("no API", (home.path / "run" / "api.sock").exists)
+        wait("no API", lambda: listens(home.path / "run" / "api.sock"))
         yield master
     finally:
         if process.poll() is None:
