@@ -60,6 +60,8 @@ class FakeRollouts:
         self._kept[number] = Kept(empty, ask, queued=True)
         if on is None:
             await self._begin_asked(number)
+        async with self._rolls:
+            self._rolls.notify_all()
         return whole_view(self._kept[number], self.now())
 
     async def rollouts(self, most: int) -> tuple[RolloutView, ...]:
