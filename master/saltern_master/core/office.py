@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -262,7 +263,8 @@ class Office:
 
     def locked(self, name: str) -> None:
         """Take notice that two machines speak with one node's key."""
-        self.look_for_alarms()
+        with suppress(StoreError):  # it is looked for again soon; what was heard is in the store
+            self.look_for_alarms()
 
     def works(self, name: str) -> None:
         """Take a sign that a node is at work on what it is asked to plan."""

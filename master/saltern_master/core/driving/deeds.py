@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from saltern_master.api.service import ServiceError
@@ -36,6 +36,7 @@ from saltern_master.rollouts.model import (
     Event,
     Quorum,
     Said,
+    Skip,
     Uncordoned,
 )
 from saltern_master.rollouts.strategy import Probe
@@ -141,8 +142,11 @@ class Deeds:
         bodies = held.bodies if held is not None else {}
         asked: dict[str, str] = {}
         for name in driven.unissued:
-            why = self._hindrance(name, bodies)
-            if why:
+            peer = self._known.peers.get(name)
+            if peer is None or peer.node.state == "removing":
+                self._hear(driven.number, Skip(name, "the master, since it is no node any more"))
+            elif peer.node.state != "joined" or name not in bodies:
+                why = f"it cannot be given its document: it is {peer.node.state}"
                 self._hear(driven.number, Said(name, "refused", why))
             else:
                 asked[name] = bodies[name]
@@ -153,15 +157,6 @@ class Deeds:
         for place, (name, node) in enumerate(self._book.open[number].rollout.nodes.items()):
             if name in turn.nodes:
                 yield put_node(number, name, KeptNode(node=node, place=place, turn=turn.number))
-
-    def _hindrance(self, name: str, bodies: Mapping[str, str]) -> str:
-        peer = self._known.peers.get(name)
-        if name not in bodies:
-            return "the revision has nothing for it"
-        if peer is None or peer.node.state != "joined":
-            state = peer.node.state if peer is not None else "no node any more"
-            return f"it cannot be given its document: it is {state}"
-        return ""
 
     async def _watch(self, driven: Driven, names: Iterable[str], cluster: Cluster | None) -> None:
         nodes = driven.rollout.nodes

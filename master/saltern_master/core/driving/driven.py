@@ -80,7 +80,8 @@ def writes(before: Driven | None, after: Driven) -> Iterator[Write]:
     turns = before.turns if before is not None else {}
     for place, (name, node) in enumerate(after.rollout.nodes.items()):
         turn = after.turns.get(name, 0)
-        if were.get(name) != node or turns.get(name, 0) != turn:
+        was = were.get(name)
+        if (was is not node and was != node) or turns.get(name, 0) != turn:
             yield put_node(after.number, name, KeptNode(node=node, place=place, turn=turn))
 
 
@@ -90,7 +91,8 @@ def moved_nodes(before: Driven | None, after: Driven) -> tuple[str, ...]:
     return tuple(
         name
         for name, node in after.rollout.nodes.items()
-        if name not in were or _shown(name, were[name]) != _shown(name, node)
+        if (was := were.get(name)) is not node
+        and (was is None or _shown(name, was) != _shown(name, node))
     )
 
 

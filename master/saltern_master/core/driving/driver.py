@@ -4,6 +4,7 @@
 * One rollout goes on at a time; another is refused, or waits. While one does, an apply is refused.
 * Who is not connected for AWAY seconds is gone. Where it is the front that is gone, nobody is: or a
   front that is started again would put every node aside.
+* Times are of a clock that nobody sets while core runs: setting it ends nobody's patience.
 * A revision is the applied one once its rollout is done. Whoever a rollout leaves at another one is
   pinned there.
 """
@@ -11,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Final
@@ -61,12 +63,14 @@ class Driver:
         changed: Callable[[], None],
         probing: Probing,
         pace: Pace,
-        clock: Callable[[], float],
+        wall: Callable[[], float],
         log: Log,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        clock = steady(wall, monotonic)
         self._store, self._known, self._rolling = store, known, rolling
         self._listening, self._start, self._changed = listening, start, changed
-        self._pace, self._clock, self._log = pace, clock, log
+        self._pace, self._clock, self._wall, self._log = pace, clock, wall, log
         self.book = Book(store, clock)
         self._deeds = Deeds(
             store,
@@ -87,7 +91,7 @@ class Driver:
         self._heard: list[tuple[int, Event]] = []
         self._due: dict[int, float] = {}
         self._seen = 0.0  # since when the front listens; 0: it does not
-        self._held, self._again = False, 0.0
+        self._held, self._again = 0, 0.0  # which is about to begin; when to try again
         self._awake = asyncio.Event()
 
     # What runs as long as core does
@@ -164,7 +168,8 @@ class Driver:
             events.setdefault(number, []).append(event)
         now, going = self._clock(), self.book.going
         if going is not None:
-            events.setdefault(going.number, []).extend(self._absences(going.rollout, now))
+            absences = self._absences(going.rollout, self._wall())
+            events.setdefault(going.number, []).extend(absences)
         for number, driven in self.book.open.items():
             if not driven.head.queued and now >= self._due.get(number, 0.0):
                 events.setdefault(number, []).append(Tick())
@@ -247,8 +252,7 @@ class Driver:
     def _reserve(self) -> None:
         """Let nobody else give documents to many while a rollout goes on."""
         going, before = self.book.going, self._rolling.rollout
-        number = going.number if going is not None else 0
-        self._rolling.rollout = number or (self.book.next_number if self._held else 0)
+        self._rolling.rollout = going.number if going is not None else self._held
         if before != self._rolling.rollout:
             self._changed()
 
@@ -280,11 +284,13 @@ class Driver:
         if self._held or self._clock() < self._again:
             return
         going = self.book.going
-        if going is not None and wants(going.rollout).undo:
-            self._held = True
+        if going is not None:
+            if not wants(going.rollout).undo or self.book.is_given_up(going.number):
+                return
+            self._held = going.number
             self._start(self._take_back(going))
-        elif going is None and self.book.queued:
-            self._held = True
+        elif self.book.queued:
+            self._held = self.book.queued[0].number
             self._start(self._begin_queued(self.book.queued[0]))
 
     async def _take_back(self, old: Driven) -> None:
@@ -329,7 +335,7 @@ class Driver:
         return after
 
     def _release(self) -> None:
-        self._held = False
+        self._held = 0
         self._reserve()
         self._awake.set()
 
@@ -339,3 +345,9 @@ class Driver:
         self._log(f"rollout {driven.number} begins: revision {driven.rollout.revision}")
         self._took(driven, bool(driven.head.ended))
         return driven
+
+
+def steady(wall: Callable[[], float], monotonic: Callable[[], float]) -> Callable[[], float]:
+    """Give a clock that says what the wall's said, and goes on as the monotonic one does."""
+    began = wall() - monotonic()
+    return lambda: began + monotonic()

@@ -48,7 +48,7 @@ class Driving(Driver):
         if ask.strategy.on_spent == "undo" and not self._rolling.applied.revision:
             text = "cannot begin a rollout that is undone by itself: nothing was applied before it"
             raise ServiceError("invalid", text)
-        self._held = True
+        self._held = self.book.next_number
         self._reserve()
         try:
             driven = await self._begin(ask, file, None)
