@@ -93,7 +93,16 @@ class Teller:
 def run_agent(places: Places) -> int:
     """Hold the node until a signal comes."""
     refuse_shared(places)
-    identity, lock, master = read_identity(places), Lock(places), read_master(places)
+    identity, lock = read_identity(places), Lock(places)
+    try:
+        return _hold(places, identity, lock)
+    except SettingsError:
+        lock.release()  # this agent rests now; what broke its settings may be taken back meanwhile
+        raise
+
+
+def _hold(places: Places, identity: Identity, lock: Lock) -> int:
+    master = read_master(places)
     log = standard_log(os.environ.get("INVOCATION_ID"))
     turns = Turns()
 
@@ -146,10 +155,13 @@ def _history(places: Places, most: int) -> tuple[Drift, ...]:
 
 def work_here(places: Places, question: AskPlan | AskApply | AskRevert) -> Iterator[Line]:
     """Do in this process what the running agent would do; the lines come as they are told."""
-    refuse_shared(places)
+    if isinstance(question, AskRevert):  # it may be our own settings that are to be taken back
+        ways = _meanwhile(places)
+    else:
+        refuse_shared(places)
+        ways = _alone() if read_master(places) is None else _meanwhile(places)
     identity, lock = read_identity(places), Lock(places)
     told: list[Line] = []
-    ways = _alone() if read_master(places) is None else _meanwhile(places)
 
     def hear(line: Line) -> None:
         worker.post(lambda: told.append(line))

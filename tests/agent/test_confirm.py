@@ -243,6 +243,15 @@ def test_revert_by_hand_where_nothing_waits(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "nothing waits for confirmation\n")
 
 
+def test_revert_needs_no_settings_that_a_document_may_have_broken(tmp_path: Path) -> None:
+    root = made(tmp_path)
+    (root / "etc/saltern/master").write_bytes(b"no master")
+    (root / "etc/saltern/master").chmod(0o666)
+    for words, code in ((("plan",), 1), (("revert",), 0)):
+        done = subprocess.run(command(root, *words), capture_output=True, text=True, timeout=50)
+        assert done.returncode == code, done.stderr
+
+
 def test_a_running_agent_is_asked(tmp_path: Path) -> None:
     root = made(tmp_path)
     with running(root):
