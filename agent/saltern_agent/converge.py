@@ -1,8 +1,13 @@
-"""Converge: plan a step, apply it, plan it again; what is left over is a failure.
+"""Converge: plan all steps, then do what the plan said of each, and nothing else.
 
-* There is one path: a plan is this without apply.
+* A pass begins with a plan (plan.py). Each step is looked at once more when its turn comes, and is
+  done where what there is to do is, line by line, what the plan said. Else it is left: what was
+  hindered in the plan stays hindered, and what turned out otherwise waits for the next pass.
+* Where something was changed, all is planned once more. What there is to do then is done in a pass
+  of its own, told as beyond the plan (Done.beyond): what turned out otherwise, or what a later step
+  undid. There are at most PASSES; what is still not as declared then has failed.
 * A failed or blocked resource stops what comes after it, and nothing else.
-* The node that moved between plan and apply is looked at again, at most RETRIES times.
+* A node that moved while a step was done is looked at again, at most RETRIES times.
 * What may never reach the disk ends it: nothing of that is called converged (durable.py).
 * The journal knows that a resource is ours before the node does: a crash in between leaves
   something to take back, never something forgotten.
@@ -10,8 +15,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from saltern_states.body import Resource
@@ -21,10 +26,13 @@ from saltern_states.ports import Host, HostError, MovedError
 
 from saltern_agent.durable import NotDurableError
 from saltern_agent.host.reasons import no_room
-from saltern_agent.plan import fault, look, waits_for_hindered
+from saltern_agent.plan import Planned, fault, look, plan, waits_for_hindered
 from saltern_agent.steps import Step
 
 RETRIES = 3
+PASSES = 3
+
+BEYOND = "the plan could not foresee it, so it was planned anew once the rest was done"
 
 Outcome = Literal["as declared", "changed", "failed", "blocked"]
 
@@ -39,6 +47,9 @@ class Done:
     why: str = ""  # of failed and blocked: one line
     detail: str = ""  # what a program said of it, for a log
     no_room: bool = False  # it failed since a disk took nothing: full, or read-only
+    beyond: tuple[Change, ...] = ()  # those of `changes` that the plan of the whole did not say
+    untried: bool = False  # it was left as it is: a further pass may come to it
+    otherwise: bool = False  # of those: what there is to do is not what was planned
 
     @property
     def bad(self) -> bool:
@@ -114,66 +125,197 @@ def converge(
     newer: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Bring the node to what the steps say. `newer` is asked between two resources."""
-    bad: dict[str, Done] = {}
-    done: list[Done] = []
-    for step in steps:
-        if newer():
-            return Result(tuple(done), interrupted=True)
-        waits = waits_for_hindered(step, bad)
-        one = (
-            Done(step, "blocked", why=waits.why) if waits else converge_one(host, step, owns, told)
-        )
-        if one.bad:
-            bad[step.resource.id] = one
-        done.append(one)
-        told.done(one)
-    return Result(tuple(done))
+    found: dict[str, Done] = {}
+    finished, todo = True, tuple(steps)
+    for number in range(PASSES + 1):
+        failed = {
+            one.step.resource.id: one for one in found.values() if one.bad and not one.untried
+        }
+        planned = plan(host, todo, hindered=failed).steps
+        found |= {
+            one.step.key: _now_hindered(one, found) for one in planned if found and one.hindered
+        }
+        if number == PASSES:
+            found |= {one.step.key: _undone(one, found[one.step.key]) for one in _open(planned)}
+            break
+        going = Pass(host, owns, told, newer, failed, beyond=number > 0)
+        finished = going.through(planned if number == 0 else _open(planned), found)
+        found |= going.done
+        todo = tuple(one.step for one in found.values() if _comes_again(one))
+        if not finished or not going.made:
+            break
+    for key in [one.step.key for one in found.values() if one.untried]:
+        found[key] = _given_up(found[key])
+        told.done(found[key])
+    done = tuple(found[step.key] for step in steps if step.key in found)
+    return Result(done, interrupted=not finished)
+
+
+def _open(planned: Sequence[Planned]) -> tuple[Planned, ...]:
+    """Give what a pass beyond the first has to do."""
+    return tuple(one for one in planned if one.finding == "to change")
+
+
+def _comes_again(done: Done) -> bool:
+    """Say whether a further pass looks at a step: what is held may be undone by a later one."""
+    return done.untried or (done.step.verb == "hold" and not done.bad)
+
+
+def _now_hindered(planned: Planned, found: Mapping[str, Done]) -> Done:
+    """Say of a step that it is hindered, also where it was well before."""
+    before, now = found[planned.step.key], _left(planned, ())
+    return before if before.bad else replace(now, changes=before.changes, beyond=before.beyond)
+
+
+def _undone(planned: Planned, before: Done) -> Done:
+    """Say of a step that after all passes it is not as declared: something of them undoes it."""
+    what = "; ".join(str(change) for change in planned.changes)
+    why = f"after {PASSES} passes there is still, or again: {what}"
+    return replace(before, outcome="blocked", why=why, untried=True, otherwise=True)
 
 
 def converge_one(host: Host, step: Step, owns: Owns, told: Told = SILENCE) -> Done:
-    """Plan, apply, plan again: one step."""
-    if step.verb == "forget":
-        owns.disown(step.resource.id)
-        return Done(step, "as declared")
-    if step.verb == "hold":
-        owns.own(step.resource)
-    made: list[Change] = []
-    for _ in range(RETRIES):
-        planned = look(host, step)
+    """Converge one step alone."""
+    return converge(host, (step,), owns, told).done[0]
+
+
+@dataclass(slots=True)
+class Pass:
+    """One way through steps that were planned: nothing is done that the plan does not say."""
+
+    host: Host
+    owns: Owns
+    told: Told
+    newer: Callable[[], bool]
+    failed: Mapping[str, Done]  # by earlier passes, by the ids of their resources
+    beyond: bool  # the plan is not the first of this converge
+    done: dict[str, Done] = field(default_factory=dict)
+    made: int = 0  # changes
+
+    def through(self, planned: Sequence[Planned], before: Mapping[str, Done]) -> bool:
+        """Go through all of it; False: something newer came, and the rest was not begun.
+
+        `before`: what earlier passes came to. What is blocked may yet come, and is told at the end.
+        """
+        bad = dict(self.failed)
+        for one in planned:
+            if self.newer():
+                return False
+            waits = waits_for_hindered(one.step, bad)
+            done = _left(waits, ()) if waits else self._step(one)
+            done = _together(before.get(one.step.key), done) if self.beyond else done
+            if done.bad:
+                bad[one.step.resource.id] = done
+            self.done[one.step.key] = done
+            if not done.untried:
+                self.told.done(done)
+        return True
+
+    def _step(self, planned: Planned) -> Done:
+        """Do what was planned of one step."""
+        step = planned.step
+        if step.verb == "forget":
+            self.owns.disown(step.resource.id)
+            return Done(step, "as declared")
+        if step.verb == "hold":
+            self.owns.own(step.resource)
         if planned.hindered:
-            outcome: Outcome = "blocked" if planned.finding == "blocked" else "failed"
-            return Done(step, outcome, tuple(made), planned.why)
-        if planned.finding == "as declared":
-            return _well(step, owns, tuple(made))
+            return _left(planned, ())
+        if planned.finding == "as declared" and not self.made:
+            return _well(step, self.owns, ())  # nothing was done since it was looked at
+        return self._try(planned)
+
+    def _try(self, planned: Planned) -> Done:
+        """Make the changes that were planned, looked at once more before and after."""
+        step, made = planned.step, list[Change]()
+        for _ in range(RETRIES + 1):
+            now = look(self.host, step)
+            if now.finding == "as declared":
+                return _well(step, self.owns, tuple(made))
+            if now.hindered or not as_planned(now, planned, len(made)):
+                return _otherwise(planned, now, tuple(made))
+            failed = self._make(step, now.changes, made)
+            if failed is not None:
+                return failed
+        return Done(step, "failed", tuple(made), f"it moved {RETRIES} times while it was done")
+
+    def _make(self, step: Step, changes: tuple[Change, ...], made: list[Change]) -> Done | None:
+        """Make changes, as far as the node is as it was; give how it failed, if it did."""
         try:
-            _apply(host, step, planned.changes, made, told)
+            self._apply(step, changes, made)
         except MovedError:
-            continue
+            return None
         except HostError as error:
-            return Done(step, "failed", tuple(made), str(error), error.detail, no_room(error))
+            why, full = str(error), no_room(error)
+            return Done(step, "failed", tuple(made), why, error.detail, full)
         except NotDurableError:
             raise
         except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
             return Done(step, "failed", tuple(made), fault(error))
-    return _end(host, step, owns, tuple(made))
+        return None
+
+    def _apply(self, step: Step, changes: tuple[Change, ...], made: list[Change]) -> None:
+        kind = kind_of(step.resource.spec)
+        for change in changes:
+            self.told.making(step, change)
+            self.made += 1  # before: what failed may have changed something
+            kind.apply(self.host, change)
+            made.append(change)
 
 
-def _apply(
-    host: Host, step: Step, changes: tuple[Change, ...], made: list[Change], told: Told
-) -> None:
-    kind = kind_of(step.resource.spec)
-    for change in changes:
-        told.making(step, change)
-        kind.apply(host, change)
-        made.append(change)
+def as_planned(now: Planned, planned: Planned, made: int) -> bool:
+    """Say whether what there is to do now is what was planned, less what was made of it.
+
+    Where the plan supposed something, or something came before of which more may come than can
+    be foreseen, part of it may be as declared by then. More than was planned it never is.
+    """
+    left, found = said(planned.changes[made:]), said(now.changes)
+    if not (planned.supposing or planned.loose):
+        return found == left
+    rest = iter(said(planned.changes))
+    return all(any(one == other for other in rest) for one in found)
 
 
-def _end(host: Host, step: Step, owns: Owns, made: tuple[Change, ...]) -> Done:
-    left = look(host, step)
-    if left.finding != "as declared":
-        what = left.why or "; ".join(str(change) for change in left.changes)
-        return Done(step, "failed", made, f"after all changes there is still: {what}")
-    return _well(step, owns, made)
+def said(changes: Sequence[Change]) -> tuple[tuple[str, str], ...]:
+    """Give what changes do: what two plans have in common that say one thing."""
+    return tuple((change.deed, change.impact.value) for change in changes)
+
+
+def _left(found: Planned, made: tuple[Change, ...]) -> Done:
+    """Leave a step that is hindered."""
+    outcome: Outcome = "blocked" if found.finding == "blocked" else "failed"
+    return Done(found.step, outcome, made, found.why, untried=True)
+
+
+def _otherwise(planned: Planned, now: Planned, made: tuple[Change, ...]) -> Done:
+    """Leave a step that turned out hindered, or to need something else than was planned."""
+    if now.finding == "unreadable":
+        return Done(now.step, "failed", made, now.why)
+    if now.hindered:
+        return _left(now, made)
+    what = "; ".join(str(change) for change in now.changes)
+    all_made = made and len(made) == len(planned.changes)
+    why = "after all changes there is still" if all_made else "not as planned, there is now"
+    return Done(now.step, "blocked", made, f"{why}: {what}", untried=True, otherwise=True)
+
+
+def _given_up(done: Done) -> Done:
+    """Give what a step came to that no further pass comes to."""
+    return replace(done, outcome="failed" if done.otherwise else done.outcome, untried=False)
+
+
+def _together(before: Done | None, done: Done) -> Done:
+    """Join what a pass beyond the plan came to with what was made before."""
+    made = before.changes if before else ()
+    earlier = before.beyond if before else ()
+    why = done.why or (BEYOND if done.changes else "")
+    return replace(
+        done,
+        changes=(*made, *done.changes),
+        beyond=(*earlier, *done.changes),
+        why=why,
+        outcome="changed" if made and done.outcome == "as declared" else done.outcome,
+    )
 
 
 def _well(step: Step, owns: Owns, made: tuple[Change, ...]) -> Done:

@@ -9,14 +9,14 @@ hindered resource is hindered itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from saltern_states.contract import Blocked, Change, Impact
-from saltern_states.kinds import AnyKind, kind_of
+from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError
 
-from saltern_agent.foreseen import ForeseenHost, NotForeseenError
+from saltern_agent.foreseen import ForeseenHost
 from saltern_agent.steps import Step
 
 Finding = Literal["as declared", "to change", "blocked", "unreadable"]
@@ -29,13 +29,19 @@ class Planned:
     step: Step
     finding: Finding
     changes: tuple[Change, ...] = ()
-    why: str = ""  # of blocked and unreadable
+    why: str = ""  # of blocked and unreadable; of "to change": what has to come true for it
+    loose: bool = False  # what is done before may bring part of it along: a package, a module
 
     @property
     def impact(self) -> Impact:
         """The greatest impact of its changes."""
         order = list(Impact)
         return max((change.impact for change in self.changes), key=order.index, default=Impact.NONE)
+
+    @property
+    def supposing(self) -> bool:
+        """Whether it rests on what nobody foresees: it is done as planned, or not at all."""
+        return self.finding == "to change" and bool(self.why)
 
     @property
     def hindered(self) -> bool:
@@ -61,27 +67,39 @@ class Plan:
 
 
 def plan(
-    host: Host, steps: tuple[Step, ...], told: Callable[[Planned], None] = lambda _planned: None
+    host: Host,
+    steps: tuple[Step, ...],
+    told: Callable[[Planned], None] = lambda _planned: None,
+    hindered: Mapping[str, object] | None = None,
 ) -> Plan:
-    """Give what would be done on this node; `told` hears of each step as it is planned."""
+    """Give what would be done on this node; `told` hears of each step as it is planned.
+
+    `hindered`: ids of resources that are known to be so already.
+    """
     after = {step.resource.id: step.resource.after for step in steps if step.verb == "hold"}
     coming: dict[str, tuple[Change, ...]] = {}
-    hindered: dict[str, Planned] = {}
+    supposed: set[str] = set()
+    opened = False
+    stopped = dict(hindered or {})
     found: list[Planned] = []
     foreseen = cast(Host, ForeseenHost(host))
     for step in steps:
-        first = waits_for_hindered(step, hindered)
-        if first is not None:
-            planned = first
-        else:
-            earlier = transitive(after, step.resource.id) if step.verb == "hold" else ()
+        planned = waits_for_hindered(step, stopped)
+        if planned is None:
+            held = coming and step.verb == "hold"
+            earlier = transitive(after, step.resource.id) if held else ()
             before = tuple(change for one in earlier for change in coming.get(one, ()))
             planned = look(foreseen, step, before)
+            planned = _provided(planned, next((one for one in earlier if one in supposed), ""))
         unknown = unforeseen(foreseen, step, planned.changes)
         if planned.hindered:
-            hindered[step.resource.id] = planned
-        elif step.verb == "hold":
+            stopped[step.resource.id] = planned
+        elif step.verb == "hold" and unknown:
             coming[step.resource.id] = unknown
+        if planned.supposing:
+            supposed.add(step.resource.id)
+        planned = replace(planned, loose=opened) if opened else planned
+        opened = opened or bool(unknown)
         found.append(planned)
         told(planned)
     return Plan(tuple(found))
@@ -92,9 +110,11 @@ def unforeseen(host: Host, step: Step, changes: tuple[Change, ...]) -> tuple[Cha
     kind = kind_of(step.resource.spec)
     unknown: list[Change] = []
     for change in changes:
+        if change.opens:
+            unknown.append(change)
         try:
             kind.apply(host, change)
-        except (NotForeseenError, HostError):
+        except Exception:  # noqa: BLE001  # that its effects are unknown is all that follows
             unknown.append(change)
     return tuple(unknown)
 
@@ -110,7 +130,8 @@ def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
     try:
         observe = kind.observe if step.verb == "remove" else kind.observe_for_diff
         have = observe(host, want)
-        changes = _compare(kind, step, have, before)
+        now = kind.remove(want, have) if step.verb == "remove" else kind.diff(want, have)
+        changes = kind.foresee(want, have, before) if before else now
     except HostError as error:
         return Planned(step, "unreadable", why=str(error))
     except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
@@ -118,16 +139,21 @@ def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
     blocked = [change.why for change in changes if isinstance(change, Blocked)]
     if blocked:
         return Planned(step, "blocked", why="; ".join(blocked))
-    return Planned(step, "to change" if changes else "as declared", changes=changes)
+    supposed = _supposed(now) if changes != now else ""
+    return Planned(step, "to change" if changes else "as declared", changes, supposed)
 
 
-def _compare(
-    kind: AnyKind, step: Step, have: object, before: tuple[Change, ...]
-) -> tuple[Change, ...]:
-    want = step.resource.spec
-    if step.verb == "remove":
-        return kind.remove(want, have)
-    return kind.foresee(want, have, before) if before else kind.diff(want, have)
+def _provided(planned: Planned, first: str) -> Planned:
+    """Say that what comes after a resource that may turn out hindered may do so too."""
+    if not first or planned.finding != "to change" or planned.why:
+        return planned
+    return replace(planned, why=f"provided that {first}, which comes before, can be done")
+
+
+def _supposed(now: tuple[Change, ...]) -> str:
+    """Say what hinders something now, and is supposed to be lifted by what comes before."""
+    lacking = "; ".join(change.why for change in now if isinstance(change, Blocked))
+    return f"provided that what comes before mends this: {lacking or 'nobody foresees all of it'}"
 
 
 def fault(error: Exception) -> str:

@@ -14,7 +14,15 @@ from typing import Literal
 
 from saltern_protocol.policy import Claim
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
+from saltern_states.changes import (
+    FileChange,
+    RemovePath,
+    SetAccess,
+    apply_file,
+    in_the_way,
+    no_account,
+    no_directory,
+)
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -74,6 +82,11 @@ class Unpack(Change, frozen=True, kw_only=True, tag="unpack"):
     def __str__(self) -> str:
         access = f"{self.mode:04o} {self.owner}:{self.group}"
         return f"unpack artifact {self.blob[:12]} to {self.path} ({access})"
+
+    @property
+    def opens(self) -> bool:
+        """What the archive holds is known once it is unpacked."""
+        return True
 
     @property
     def detail(self) -> str:
@@ -221,16 +234,12 @@ def _diff_tree(want: Artifact, have: Observed) -> tuple[ArtifactChange | Blocked
 
 def _hindered(want: Artifact, have: Observed, change: WriteBlob | Unpack) -> Blocked | None:
     """Say what keeps a content from being written."""
-    parent = Path(want.path).parent
-    if have.unknown:
-        return Blocked(f"{want.path}: this node has no {' and no '.join(have.unknown)}", (change,))
-    if have.entry is None and have.parent is None:
-        return Blocked(f"there is no directory {parent}", (change,))
-    if have.entry is None and have.parent is not None and have.parent.type != "directory":
-        return Blocked(f"{parent} is no directory ({have.parent.type})", (change,))
+    found: Blocked | None = None
     if not have.has_blob:
-        return Blocked(f"artifact {want.sha256} is not on this node yet", (change,))
-    return None
+        found = Blocked(f"artifact {want.sha256} is not on this node yet", (change,))
+    if have.entry is None:
+        found = no_directory(Path(want.path), have.parent, (found or change,)) or found
+    return no_account(want.path, have.unknown, (found or change,)) if have.unknown else found
 
 
 def _diff_access(
@@ -244,9 +253,7 @@ def _diff_access(
         path=Path(want.path), was=entry, mode=mode, owner=want.owner, group=want.group
     )
     if have.unknown:
-        return (
-            Blocked(f"{want.path}: this node has no {' and no '.join(have.unknown)}", (change,)),
-        )
+        return (no_account(want.path, have.unknown, (change,)),)
     return (change,)
 
 

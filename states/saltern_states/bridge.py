@@ -84,6 +84,11 @@ class MakeBridge(Change, frozen=True, kw_only=True, tag="make-bridge"):
         mtu = f", MTU {self.mtu}" if self.mtu else ""
         return f"make the bridge {self.name} with {self.address}{mtu}{_said(self.promiscuous)}, up"
 
+    @property
+    def opens(self) -> bool:
+        """The kernel has parameters for each link."""
+        return True
+
 
 class SetMtu(Change, frozen=True, kw_only=True, tag="set-mtu"):
     """Set the MTU, in bytes."""

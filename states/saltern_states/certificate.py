@@ -21,7 +21,15 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from saltern_protocol.policy import Claim
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
+from saltern_states.changes import (
+    FileChange,
+    RemovePath,
+    SetAccess,
+    apply_file,
+    in_the_way,
+    no_account,
+    no_directory,
+)
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -170,8 +178,9 @@ def diff(want: Certificate, have: Observed) -> tuple[CertificateChange | Blocked
     """Compare key and certificate with the Spec, each other, the authority and the clock."""
     changes = (*_key(want, have), *_certificate(want, have))
     asks = any(isinstance(change, RequestCertificate) for change in changes)
-    why = (_hindrance(want, have) or (asks and have.unreached)) if changes else ""
-    return (Blocked(why, changes),) if why else changes
+    if changes and asks and have.unreached:
+        return _hindered(want, have, (Blocked(have.unreached, changes),))
+    return _hindered(want, have, changes) if changes else ()
 
 
 def remove(want: Certificate, have: Observed) -> tuple[CertificateChange | Blocked, ...]:
@@ -267,21 +276,23 @@ def _asks(want: Certificate, have: Observed) -> str:
     return ""
 
 
-def _hindrance(want: Certificate, have: Observed) -> str:
-    """Say what keeps the files from being written; "" where nothing does."""
-    if have.unknown:
-        return f"{want.key}: this node has no {' and no '.join(have.unknown)}"
+def _hindered(
+    want: Certificate, have: Observed, changes: tuple[CertificateChange | Blocked, ...]
+) -> tuple[CertificateChange | Blocked, ...]:
+    """Give the changes, or what keeps the files from being written."""
     for name, entry, parent in (
         (want.key, have.key, have.key_parent),
         (want.path, have.certificate, have.parent),
     ):
         if entry is not None and entry.type != "file":
-            return in_the_way(name, entry)
-        if entry is None and parent is None:
-            return f"there is no directory {Path(name).parent}"
-        if entry is None and parent is not None and parent.type != "directory":
-            return f"{Path(name).parent} is no directory ({parent.type})"
-    return ""
+            return (Blocked(in_the_way(name, entry), changes),)
+        missing = no_directory(Path(name), parent, changes) if entry is None else None
+        changes = (missing,) if missing and not _says(changes, missing.why) else changes
+    return (no_account(want.key, have.unknown, changes),) if have.unknown else changes
+
+
+def _says(changes: tuple[CertificateChange | Blocked, ...], why: str) -> bool:
+    return any(isinstance(change, Blocked) and change.why == why for change in changes)
 
 
 EXAMPLE_AUTHORITY = """\

@@ -26,6 +26,7 @@ from saltern_protocol.policy import Claim
 from saltern_states import iptables_rule, iptables_text
 from saltern_states.changes import unified
 from saltern_states.contract import (
+    BY_PACKAGE,
     Blocked,
     Change,
     Kind,
@@ -152,7 +153,7 @@ def diff(want: Chain, have: Observed) -> tuple[ChainChange | Blocked, ...]:
     )
     if not have.installed:
         why = f"there is no iptables with the back end {want.backend}; install the package iptables"
-        return (Blocked(why, (write,)),)
+        return (Blocked(why, (write,), BY_PACKAGE),)
     return (write,)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from saltern_states.contract import Blocked, Change
+from saltern_states.contract import BY_PACKAGE, BY_SERVICE, Blocked, Change
 from saltern_states.ports import Entry, Host
 
 MAX_SHOWN_BYTES = 64 * 1024
@@ -144,13 +144,27 @@ def diff_file(  # a file is these five things
     )
     if have.entry is not None and have.entry.type != "file":
         return (Blocked(in_the_way(place, have.entry), (write,)),)
-    if have.unknown:
-        return (Blocked(f"{place}: this node has no {' and no '.join(have.unknown)}", (write,)),)
     if have.entry is None:
-        return _create(place, have, write)
-    if not same:
-        return (write,)
-    return (SetAccess(path=place, was=have.entry, mode=mode, owner=owner, group=group),)
+        found = _create(place, have, write)
+    elif not same:
+        found = (write,)
+    else:
+        found = (SetAccess(path=place, was=have.entry, mode=mode, owner=owner, group=group),)
+    return (no_account(place, have.unknown, found),) if have.unknown else found
+
+
+def no_account(path: Path | str, unknown: tuple[str, ...], then: tuple[Change, ...]) -> Blocked:
+    """Say which accounts the node does not know; `then`: what is done once it does."""
+    return Blocked(f"{path}: this node has no {' and no '.join(unknown)}", then, BY_PACKAGE)
+
+
+def no_directory(path: Path, parent: Entry | None, then: tuple[Change, ...]) -> Blocked | None:
+    """Say that what a path shall stand in is not there, or is no directory; None: it is."""
+    if parent is None:
+        return Blocked(f"there is no directory {path.parent}", then, BY_SERVICE)
+    if parent.type != "directory":
+        return Blocked(f"{path.parent} is no directory ({parent.type})", then)
+    return None
 
 
 def _access_is(have: SmallFile, mode: int, owner: str, group: str) -> bool:
@@ -213,8 +227,4 @@ def unified(name: str, before: bytes, after: bytes) -> str:
 
 
 def _create(path: Path, have: SmallFile, write: WriteFile) -> tuple[FileChange | Blocked, ...]:
-    if have.parent is None:
-        return (Blocked(f"there is no directory {path.parent}", (write,)),)
-    if have.parent.type != "directory":
-        return (Blocked(f"{path.parent} is no directory ({have.parent.type})", (write,)),)
-    return (write,)
+    return (no_directory(path, have.parent, (write,)) or write,)

@@ -78,16 +78,34 @@ class Change(msgspec.Struct, frozen=True, tag_field="change"):
         """Before and after, as a unified diff for text; empty where `str()` says all."""
         return ""
 
+    @property
+    def deed(self) -> str:
+        """What it does, whatever was found before it: two changes of one deed do the same."""
+        return str(self)
+
+    @property
+    def opens(self) -> bool:
+        """Whether more may come of it than anybody can foresee."""
+        return False
+
+
+BY_PACKAGE = ("install-packages",)
+BY_SERVICE = (*BY_PACKAGE, "start-unit", "restart-unit")
+BY_KERNEL = (*BY_SERVICE, "load-module", "make-bridge")
+"""What may bring an account or a program; a directory or a link; a kernel parameter."""
+
 
 class Blocked(Change, frozen=True, tag="blocked"):
     """It cannot be done as things are.
 
-    `then` is what would be done once the hindrance is gone: a plan shows it in place of
-    the hindrance when a resource that comes before is itself about to change.
+    `then` is what would be done once the hindrance is gone: a plan shows it in place of the
+    hindrance where a resource that comes before is about to make a change that may lift it, and
+    nobody foresees whether it does. `by` names such changes, by their tags.
     """
 
     why: str
     then: tuple[Any, ...] = ()
+    by: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"blocked: {self.why}"
@@ -154,12 +172,15 @@ def _all(_spec: Any, _name: str) -> bool:  # noqa: ANN401  # any kind's Spec
     return True
 
 
-def mended(changes: tuple[C | Blocked, ...]) -> tuple[C | Blocked, ...]:
-    """Give the changes, and in place of each hindrance what will be done once it is gone."""
+def mended(changes: tuple[C | Blocked, ...], before: tuple[Change, ...]) -> tuple[C | Blocked, ...]:
+    """Give the changes, and what will be done in place of each hindrance that `before` may lift."""
+    made = {change.__struct_config__.tag for change in before}
     found: list[C | Blocked] = []
     for change in changes:
-        mendable = isinstance(change, Blocked) and change.then
-        found.extend(mended(mendable) if mendable else (change,))
+        if isinstance(change, Blocked) and made.intersection(change.by):
+            found.extend(mended(change.then, before))
+        else:
+            found.append(change)
     return tuple(found)
 
 
@@ -252,8 +273,8 @@ class Kind(Generic[S, O, C]):
     def foresee(self, want: S, have: O, before: tuple[Change, ...]) -> tuple[C | Blocked, ...]:
         """Give what diff() will say once `before` has been done: pure, so a plan can ask.
 
-        Unless the kind knows better (`ahead`), what hinders it now will have been mended.
+        Unless the kind knows better (`ahead`), what `before` may mend will have been mended.
         """
         if self.ahead is not None:
             return self.ahead(want, have, before)
-        return mended(self.diff(want, have))
+        return mended(self.diff(want, have), before)

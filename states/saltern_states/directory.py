@@ -22,6 +22,8 @@ from saltern_states.changes import (
     SmallFile,
     apply_file,
     in_the_way,
+    no_account,
+    no_directory,
     observe_file,
 )
 from saltern_states.contract import (
@@ -133,15 +135,18 @@ def diff(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | 
     return tuple(changes)
 
 
-def _not_there(want: Directory, have: SmallFile) -> tuple[MakeDirectory | Blocked, ...]:
+def _not_there(
+    want: Directory, have: SmallFile
+) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
     path, entry = Path(want.path), have.entry
     make = MakeDirectory(path=path, mode=int(want.mode, 8), owner=want.owner, group=want.group)
     if entry is not None and entry.type != "directory":
         return (Blocked(in_the_way(path, entry, "directory"), (make,)),)
-    if have.unknown:
-        unknown = " and no ".join(have.unknown)
-        return (Blocked(f"{path}: this node has no {unknown}", (make,)),)
-    return (_blocked_by_parent(path, have.parent, make) or make,)
+    if entry is not None:  # only its owner is not known yet
+        access = SetAccess(path=path, was=entry, mode=make.mode, owner=want.owner, group=want.group)
+        return (no_account(path, have.unknown, (access,)),)
+    found = no_directory(path, have.parent, (make,)) or make
+    return (no_account(path, have.unknown, (found,)) if have.unknown else found,)
 
 
 def remove(want: Directory, have: Observed) -> tuple[MakeDirectory | FileChange | Blocked, ...]:
@@ -201,14 +206,6 @@ def _without(path: Path, stray: Stray) -> RemovePath | Blocked:
             f"{path} is a directory that shall not be there, and not empty; take it away"
         )
     return RemovePath(path=path, was=stray.entry, before=stray.content)
-
-
-def _blocked_by_parent(path: Path, parent: Entry | None, make: MakeDirectory) -> Blocked | None:
-    if parent is None:
-        return Blocked(f"there is no directory {path.parent}", (make,))
-    if parent.type != "directory":
-        return Blocked(f"{path.parent} is no directory ({parent.type})", (make,))
-    return None
 
 
 KIND: Kind[Directory, Observed, MakeDirectory | FileChange] = Kind(

@@ -14,6 +14,7 @@ from msgspec import Meta
 from saltern_protocol.policy import Claim
 
 from saltern_states.contract import (
+    BY_SERVICE,
     Blocked,
     Change,
     Kind,
@@ -50,7 +51,12 @@ class LoadImage(Change, frozen=True, kw_only=True, tag="load-image"):
 
     def __str__(self) -> str:
         before = f" (was {self.was[:19]})" if self.was else ""
-        return f"load image {self.name} sha256:{self.config[:12]}{before}"
+        return f"{self.deed}{before}"
+
+    @property
+    def deed(self) -> str:
+        """Load it, whatever the name stood for."""
+        return f"load image {self.name} sha256:{self.config[:12]}"
 
 
 class RemoveImage(Change, frozen=True, kw_only=True, tag="remove-image"):
@@ -97,11 +103,12 @@ def diff(want: Image, have: Observed) -> tuple[ImageChange | Blocked, ...]:
     if have.answers and have.digest == f"sha256:{want.config}":
         return ()
     load = LoadImage(name=want.name, was=have.digest, config=want.config, archive=want.archive)
-    if not have.answers:
-        return (Blocked(f"{DOCKER} is {have.docker}", (load,)),)
+    found: LoadImage | Blocked = load
     if not have.archive_here:
-        return (Blocked(f"the archive of {want.name} is not on this node yet", (load,)),)
-    return (load,)
+        found = Blocked(f"the archive of {want.name} is not on this node yet", (load,))
+    if not have.answers:
+        return (Blocked(f"{DOCKER} is {have.docker}", (found,), BY_SERVICE),)
+    return (found,)
 
 
 def remove(want: Image, have: Observed) -> tuple[ImageChange | Blocked, ...]:

@@ -63,6 +63,14 @@ def join(name: str, lines: Iterable[str]) -> str:
     return "\n".join((f"*{name}", *lines, "COMMIT", ""))
 
 
+def named(text: str) -> str:
+    """Name the one table that a text for iptables-restore is of; ValueError where it is not one."""
+    lines = text.splitlines()
+    if len(lines) < 2 or not lines[0].startswith("*") or lines[-1] != "COMMIT":
+        raise ValueError("the text is not one table with its COMMIT")
+    return lines[0][1:]
+
+
 def parse(name: str, text: str) -> Table:
     """Read one table out of what iptables-save printed; empty where the text has it not."""
     table = empty(name)

@@ -46,6 +46,11 @@ class LoadModule(Change, frozen=True, kw_only=True, tag="load-module"):
     def __str__(self) -> str:
         return f"load kernel module {self.name}"
 
+    @property
+    def opens(self) -> bool:
+        """Parameters may come with it."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

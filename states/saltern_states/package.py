@@ -78,6 +78,11 @@ class InstallPackages(Change, frozen=True, kw_only=True, tag="install-packages")
         """Whether one of them replaces an older version."""
         return any(package.was for package in self.packages)
 
+    @property
+    def opens(self) -> bool:
+        """Files, accounts and units come with it."""
+        return True
+
     def __str__(self) -> str:
         return f"install {', '.join(str(package) for package in self.packages)}"
 

@@ -246,6 +246,10 @@ class Links(Protocol):
         """
         ...
 
+    def ends_of(self, bridge: str) -> tuple[str, ...]:
+        """Give the names of those that would be loose ends without this bridge. Sorted."""
+        ...
+
     def attach(self, bridge: str, port: str) -> None:
         """Make a link a port of a bridge."""
         ...

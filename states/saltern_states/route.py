@@ -16,7 +16,7 @@ from msgspec import Meta
 from saltern_protocol.policy import Claim
 
 from saltern_states.bridge import Address4
-from saltern_states.contract import Blocked, Kind, Spec, Watch, WatchLink, WatchRoute
+from saltern_states.contract import BY_KERNEL, Blocked, Kind, Spec, Watch, WatchLink, WatchRoute
 from saltern_states.ports import Host, Link, RouteEntry
 from saltern_states.route_changes import (
     RouteChange,
@@ -72,8 +72,12 @@ def observe(host: Host, want: Route) -> Observed:
 def diff(want: Route, have: Observed) -> tuple[RouteChange | Blocked, ...]:
     """Add or replace; say who is in the way."""
     changes = diff_routes(entry(want), have.routes)
-    why = _hindrance(want, have) if makes(changes) else ""
-    return (Blocked(why, changes),) if why else changes
+    if not makes(changes):
+        return changes
+    if why := in_the_way(entry(want), have.routes):
+        return (Blocked(why, changes),)
+    why = _uncarried(want, have)
+    return (Blocked(why, changes, BY_KERNEL),) if why else changes
 
 
 def remove(want: Route, have: Observed) -> tuple[RouteChange | Blocked, ...]:
@@ -97,10 +101,8 @@ def entry(want: Route) -> RouteEntry:
     return RouteEntry(want.destination, want.via, want.device, want.metric, PROTOCOL, want.type)
 
 
-def _hindrance(want: Route, have: Observed) -> str:
-    """Say what keeps the route from being made; "" where nothing does."""
-    if why := in_the_way(entry(want), have.routes):
-        return why
+def _uncarried(want: Route, have: Observed) -> str:
+    """Say why the device cannot carry the route; "" where it can."""
     if want.device and have.device is None:
         return f"there is no link {want.device} to carry the route to {want.destination}"
     if have.device is not None and not have.device.up:

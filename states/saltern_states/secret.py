@@ -18,7 +18,15 @@ from typing import Literal
 from saltern_protocol.policy import Claim
 from saltern_protocol.terms import Count, Name
 
-from saltern_states.changes import FileChange, RemovePath, SetAccess, apply_file, in_the_way
+from saltern_states.changes import (
+    FileChange,
+    RemovePath,
+    SetAccess,
+    apply_file,
+    in_the_way,
+    no_account,
+    no_directory,
+)
 from saltern_states.contract import (
     AbsolutePath,
     AccountName,
@@ -104,8 +112,8 @@ def diff(want: Secret, have: Observed) -> tuple[SecretChange | Blocked, ...]:
         owner=want.owner,
         group=want.group,
     )
-    if why := _hindrance(want, have):
-        return (Blocked(why, (write,)),)
+    if hindered := _hindrance(want, have, write):
+        return (hindered,)
     if entry is None or entry.sha256 != have.sha256:
         return (write,)
     if (entry.mode, entry.owner, entry.group) != (mode, *have.called):
@@ -144,18 +152,17 @@ def apply(host: Host, change: SecretChange) -> None:
         apply_file(host, change)
 
 
-def _hindrance(want: Secret, have: Observed) -> str:
-    """Say what keeps the content from being compared or written; "" where nothing does."""
+def _hindrance(want: Secret, have: Observed, write: WriteSecret) -> Blocked | None:
+    """Say what keeps the content from being compared or written; None where nothing does."""
     path = Path(want.path)
     if have.entry is not None and have.entry.type != "file":
-        return in_the_way(path, have.entry)
-    if have.unknown:
-        return f"{path}: this node has no {' and no '.join(have.unknown)}"
-    if have.entry is None and have.parent is None:
-        return f"there is no directory {path.parent}"
-    if have.entry is None and have.parent is not None and have.parent.type != "directory":
-        return f"{path.parent} is no directory ({have.parent.type})"
-    return "" if have.sha256 else f"blob {want.blob} is not on this node"
+        return Blocked(in_the_way(path, have.entry), (write,))
+    found: Blocked | None = None
+    if not have.sha256:
+        found = Blocked(f"blob {want.blob} is not on this node", (write,))
+    if have.entry is None:
+        found = no_directory(path, have.parent, (found or write,)) or found
+    return no_account(path, have.unknown, (found or write,)) if have.unknown else found
 
 
 KIND: Kind[Secret, Observed, SecretChange] = Kind(

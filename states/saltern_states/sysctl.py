@@ -23,7 +23,16 @@ from saltern_states.changes import (
     observe_file,
     remove_file,
 )
-from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchTimer
+from saltern_states.contract import (
+    BY_KERNEL,
+    Blocked,
+    Change,
+    Kind,
+    Spec,
+    Watch,
+    WatchPath,
+    WatchTimer,
+)
 from saltern_states.ports import Host
 
 LOOK_SECONDS = 5.0
@@ -46,7 +55,12 @@ class SetSysctl(Change, frozen=True, kw_only=True, tag="set-sysctl"):
 
     def __str__(self) -> str:
         before = "" if self.was is None else f" (was {' '.join(self.was.split())})"
-        return f"set {self.key} = {self.value}{before}"
+        return f"{self.deed}{before}"
+
+    @property
+    def deed(self) -> str:
+        """Set it, whatever it was."""
+        return f"set {self.key} = {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ def diff(want: Sysctl, have: Observed) -> tuple[SetSysctl | FileChange | Blocked
     saved = _diff_saved(want, have.saved)
     if have.live is None:
         why = f"no {want.key} in this kernel; is its module loaded?"
-        return (Blocked(why, (live, *saved)),)
+        return (Blocked(why, (live, *saved), BY_KERNEL),)
     return saved if have.live.split() == want.value.split() else (live, *saved)
 
 

@@ -32,6 +32,7 @@ from saltern_states.changes import (
     remove_file,
 )
 from saltern_states.contract import (
+    BY_PACKAGE,
     AbsolutePath,
     Blocked,
     Change,
@@ -40,6 +41,7 @@ from saltern_states.contract import (
     Watch,
     WatchPath,
     WatchUnit,
+    mended,
 )
 from saltern_states.package import InstallPackages
 from saltern_states.ports import Entry, Host, UnitState
@@ -54,6 +56,9 @@ from saltern_states.started import (
     reload_path,
 )
 from saltern_states.unit_changes import (
+    AT_REST,
+    ENABLED,
+    NOT_YET_ENABLED,
     RUNNING,
     DisableUnit,
     EnableUnit,
@@ -67,14 +72,9 @@ from saltern_states.unit_changes import (
     UnmaskUnit,
     apply_unit,
     flat,
+    is_old_copy,
     path_of,
 )
-
-AT_REST = ("inactive", "failed")
-ENABLED = ("enabled", "enabled-runtime")
-NOT_YET_ENABLED = ("disabled", "enabled-runtime", "linked", "linked-runtime", "")
-"""What enabling changes. The others (static, alias, generated …) are started by what needs them."""
-
 
 TO_COME = "to come"
 """The hash of a content that is yet to be written, and that nobody knows: it is like no other."""
@@ -173,8 +173,10 @@ def observe(host: Host, want: Unit) -> Observed:
 def diff(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
     """Give what is lacking, or what hinders it."""
     changes = lacking(want, have)
+    if why := misplaced(want, have, changes):
+        return (Blocked(why, changes),)
     why = hindrance(want, have, changes)
-    return (Blocked(why, changes),) if why else changes
+    return (Blocked(why, changes, BY_PACKAGE),) if why else changes
 
 
 def lacking(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
@@ -190,13 +192,18 @@ def lacking(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
     )
 
 
-def hindrance(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
-    """Say what keeps the changes from being made; "" where nothing does."""
+def misplaced(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
+    """Say what stands where the drop-in shall be; "" where nothing does."""
     folder, entry = have.folder, have.drop_in.entry
     if changes and folder is not None and folder.type != "directory":
         return f"{drop_in_path(want.unit).parent} is a {folder.type}, not a directory"
     if changes and entry is not None and entry.type != "file":
         return f"{drop_in_path(want.unit)} is a {entry.type}, not a file; take it away first"
+    return ""
+
+
+def hindrance(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
+    """Say what keeps the changes from being made; "" where nothing does."""
     if needed(want) and not have.masked:
         if not have.state.enabled:  # whatever systemd still holds of it
             return f"there is no unit {want.unit}"
@@ -218,11 +225,6 @@ def not_ready(want: Unit, have: Observed) -> str:
 def needed(want: Unit) -> bool:
     """Say whether there is anything that it shall do."""
     return want.enabled or want.running
-
-
-def is_old_copy(state: UnitState) -> bool:
-    """Say whether systemd's copy of the unit is older than its files, or lacks them."""
-    return state.needs_reload or (state.load == "not-found" and state.enabled != "")
 
 
 def declared_drop_in(want: Unit) -> bytes:
@@ -333,8 +335,8 @@ def ahead(
     unit is taken to replace it.
     """
     written = {str(path_of(change)) for change in before if not isinstance(change, SetAccess)}
-    own = (f"/etc/systemd/system/{want.unit}", f"/etc/systemd/system/{want.unit}.d/")
-    new = any(path == own[0] or path.startswith(own[1]) for path in written)
+    own = f"/etc/systemd/system/{want.unit}"
+    new = any(path == own or path.startswith(f"{own}.d/") for path in written)
     reload = new and have.state.load != "not-found"  # what systemd never read, it reads afresh
     replaced = want.binary is not None and (
         any(Path(path) in (Path(want.binary), *Path(want.binary).parents) for path in written)
@@ -342,11 +344,8 @@ def ahead(
     )
     # A unit that is not there yet comes with a package, and Debian's packages enable their
     # services as they are installed (deb-systemd-helper, Debian policy 9.3.3).
-    packaged = (
-        have.state.load == "not-found"
-        and not new
-        and any(isinstance(change, InstallPackages) for change in before)
-    )
+    installs = any(isinstance(change, InstallPackages) for change in before)
+    packaged = have.state.load == "not-found" and not new and installs
     then = replace(
         have,
         state=replace(
@@ -360,7 +359,7 @@ def ahead(
             for file, found in zip(want.files, have.on_disk, strict=True)
         ),
     )
-    return flat(diff(want, then))
+    return mended(diff(want, then), before)
 
 
 def claims(want: Unit) -> tuple[Claim, ...]:

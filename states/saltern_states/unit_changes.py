@@ -12,9 +12,13 @@ from pathlib import Path
 
 from saltern_states.changes import RemovePath, SetAccess, WriteFile, apply_file
 from saltern_states.contract import Blocked, Change, Impact
-from saltern_states.ports import Host, HostError, MovedError
+from saltern_states.ports import Host, HostError, MovedError, UnitState
 
 RUNNING = ("active", "reloading", "refreshing")
+AT_REST = ("inactive", "failed")
+ENABLED = ("enabled", "enabled-runtime")
+NOT_YET_ENABLED = ("disabled", "enabled-runtime", "linked", "linked-runtime", "")
+"""What enabling changes. The others (static, alias, generated …) are started by what needs them."""
 
 
 class MakeDropInDirectory(Change, frozen=True, kw_only=True, tag="make-drop-in-directory"):
@@ -69,7 +73,12 @@ class StartUnit(Change, frozen=True, kw_only=True, tag="start-unit"):
     was: str
 
     def __str__(self) -> str:
-        return f"start {self.unit} (was {self.was})"
+        return f"{self.deed} (was {self.was})"
+
+    @property
+    def deed(self) -> str:
+        """Start it, whatever it was."""
+        return f"start {self.unit}"
 
 
 class StopUnit(Change, frozen=True, kw_only=True, tag="stop-unit"):
@@ -100,7 +109,12 @@ class RestartUnit(Change, frozen=True, kw_only=True, tag="restart-unit"):
         return Impact.RESTART
 
     def __str__(self) -> str:
-        return f"restart {self.unit}: {'; '.join(self.why)}"
+        return f"{self.deed}: {'; '.join(self.why)}"
+
+    @property
+    def deed(self) -> str:
+        """Restart it, whatever for."""
+        return f"restart {self.unit}"
 
 
 class ReloadUnit(Change, frozen=True, kw_only=True, tag="reload-unit"):
@@ -116,7 +130,12 @@ class ReloadUnit(Change, frozen=True, kw_only=True, tag="reload-unit"):
         return Impact.RELOAD
 
     def __str__(self) -> str:
-        return f"reload {self.unit}: {'; '.join(self.why)}"
+        return f"{self.deed}: {'; '.join(self.why)}"
+
+    @property
+    def deed(self) -> str:
+        """Reload it, whatever for."""
+        return f"reload {self.unit}"
 
 
 UnitChange = (
@@ -174,6 +193,11 @@ def _begin(host: Host, change: StartUnit | RestartUnit | ReloadUnit) -> None:
         host.units.reload(change.unit)
     else:
         raise HostError(f"cannot reload {change.unit}: it has no reload of its own; restart it")
+
+
+def is_old_copy(state: UnitState) -> bool:
+    """Say whether systemd's copy of the unit is older than its files, or lacks them."""
+    return state.needs_reload or (state.load == "not-found" and state.enabled != "")
 
 
 def path_of(change: Change) -> Path | None:

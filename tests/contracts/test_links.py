@@ -246,8 +246,11 @@ def test_a_veth_that_lost_its_bridge_is_a_loose_end(bridged: Links) -> None:
     put_veth(bridged, "veth0123456")
     assert bridged.loose_ends() == ("veth0123456",)
 
+    assert bridged.ends_of("cbr0") == ()
+
     bridged.attach("cbr0", "veth0123456")
     assert bridged.loose_ends() == ()
+    assert bridged.ends_of("cbr0") == ("veth0123456",)
 
     bridged.delete("cbr0")
     assert bridged.loose_ends() == ("veth0123456",)

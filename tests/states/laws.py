@@ -38,5 +38,5 @@ def lines(changes: tuple[Change, ...]) -> list[str]:
     for change in changes:
         told.append(str(change))
         if isinstance(change, Blocked):
-            told += [f"  then {each}" for each in change.then]
+            told += [f"  then {each}" for each in lines(change.then)]
     return told

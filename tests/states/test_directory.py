@@ -178,7 +178,7 @@ def test_an_account_that_is_not_there_yet_hinders() -> None:
 
     assert lines(KIND.plan(node(there), want)) == [
         f"blocked: {PATH}: this node has no user etcd",
-        f"  then make directory {PATH} (0755 etcd:root)",
+        f"  then set {PATH} to 0755 etcd:root (was 0700 root:root)",
     ]
 
 

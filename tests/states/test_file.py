@@ -75,7 +75,11 @@ def node() -> FakeHost:
         ),
         pytest.param(
             lambda host: host.files.groups.pop("docker"),
-            [f"blocked: {PATH}: this node has no group docker", f"  then {CREATE}"],
+            [
+                f"blocked: {PATH}: this node has no group docker",
+                "  then blocked: there is no directory /etc/docker",
+                f"  then   then {CREATE}",
+            ],
             id="no such group yet",
         ),
     ],

@@ -223,17 +223,6 @@ def test_a_plan_foresees_what_comes_before(before: WriteFile, told: list[str]) -
     assert lines(KIND.foresee(WANT, have, (before,))) == told
 
 
-def test_a_plan_shows_what_will_be_done_with_a_unit_that_is_still_to_come() -> None:
-    host = FakeHost()
-    have = KIND.observe(host, WANT)
-
-    told = lines(KIND.foresee(WANT, have, (write(f"/etc/systemd/system/{UNIT}"),)))
-
-    assert told[2:] == [DAEMON_RELOAD, f"enable {UNIT}", f"start {UNIT} (was inactive)"]
-    host = bare()
-    assert told == lines(KIND.plan(host, WANT))
-
-
 def test_a_packages_own_scripts_enable_the_unit_that_it_brings() -> None:
     host = FakeHost()
     brought = InstallPackages(packages=(Coming("kubelet", None, "1"),))

@@ -105,13 +105,21 @@ class NetlinkLinks:
 
     def loose_ends(self) -> tuple[str, ...]:
         """Give the veth links that are up, port of no bridge and without IPv4 address."""
+        with _telling("look for links that are port of nothing"):
+            return self._ends(0)
+
+    def ends_of(self, bridge: str) -> tuple[str, ...]:
+        """Give those that would be loose ends without this bridge."""
+        with _telling(f"look for the ports of {bridge}"):
+            return self._ends(_index_of(bridge))
+
+    def _ends(self, master: int) -> tuple[str, ...]:
         message = self._codec.link()
         info = {"attrs": [("IFLA_INFO_KIND", "veth")]}
         message["attrs"] = [("IFLA_EXT_MASK", SKIP_STATISTICS), ("IFLA_LINKINFO", info)]
-        with _telling("look for links that are port of nothing"):
-            answers = self._socket.ask(GET_LINK, DUMP, codec.body(message))
-            free = [answer for answer in answers if not _has_master(answer)]
-            taken = self._with_addresses() if free else frozenset[int]()
+        answers = self._socket.ask(GET_LINK, DUMP, codec.body(message))
+        free = [answer for answer in answers if _master(answer) == master]
+        taken = self._with_addresses() if free else frozenset[int]()
         links = (_link(answer, ()) for answer in free if _index(answer) not in taken)
         return tuple(sorted(link.name for link in links if link.kind == "veth" and link.up))
 
@@ -283,8 +291,10 @@ def _link(answer: Answer, addresses: tuple[str, ...]) -> Link:
     return Link(name, kind, bool(flags & UP), mtu, bool(flags & PROMISCUOUS), addresses)
 
 
-def _has_master(answer: Answer) -> bool:
-    return any(number == MASTER for number, _ in attributes(answer.body, LINK_HEADER_BYTES))
+def _master(answer: Answer) -> int:
+    """Give the index of the link that it is a port of; 0: of none."""
+    found = dict(attributes(answer.body, LINK_HEADER_BYTES)).get(MASTER)
+    return int.from_bytes(found, sys.byteorder) if found else 0
 
 
 def _address(body: bytes) -> str:

@@ -71,9 +71,11 @@ class FakeLinks:
 
     def loose_ends(self) -> tuple[str, ...]:
         """Give the veth links that are up, port of no bridge and without IPv4 address."""
-        ends = (link for link in self.table.values() if link.kind == "veth" and link.up)
-        loose = (link.name for link in ends if not link.addresses)
-        return tuple(sorted(name for name in loose if name not in self.ports))
+        return self._ends("")
+
+    def ends_of(self, bridge: str) -> tuple[str, ...]:
+        """Give those that would be loose ends without this bridge."""
+        return self._ends(bridge)
 
     def attach(self, bridge: str, port: str) -> None:
         """Make a link a port of a bridge."""
@@ -141,6 +143,11 @@ class FakeLinks:
         if route not in self.added:
             raise MovedError(f"cannot delete {name_of(route)}: it is not there")
         self.added.remove(route)
+
+    def _ends(self, bridge: str) -> tuple[str, ...]:
+        ends = (link for link in self.table.values() if link.kind == "veth" and link.up)
+        bare = (link.name for link in ends if not link.addresses)
+        return tuple(sorted(name for name in bare if self.ports.get(name, "") == bridge))
 
     def _link(self, name: str, verb: str) -> Link:
         link = self.table.get(name)

@@ -1,20 +1,13 @@
 """iptables in memory: tables as text, and iptables-restore --noflush on them.
 
-* A chain that the input declares is emptied, or made; what it does not declare stays.
-* A built-in chain that is declared gets the policy and keeps its rules, as in iptables 1.8.
-* One input is one table and one transaction: a line that is refused leaves all as it was.
+What a restore makes of a table says iptables_work.
 """
 
 from __future__ import annotations
 
-from saltern_states import iptables_rule, iptables_text
+from saltern_states import iptables_text
+from saltern_states.iptables_work import restored
 from saltern_states.ports import Backend, HostError
-
-TARGETS = frozenset(
-    {"ACCEPT", "DROP", "RETURN", "REJECT", "LOG", "MARK", "CONNMARK", "CT", "TCPMSS"}
-    | {"MASQUERADE", "SNAT", "DNAT", "REDIRECT"}
-)
-"""The targets that this iptables knows, beside the chains."""
 
 
 class FakeRules:
@@ -34,89 +27,13 @@ class FakeRules:
         """Apply one table's text with --noflush, all or nothing."""
         if backend not in self.installed:
             raise HostError(f"cannot restore: there is no iptables-{backend}-restore")
-        lines = text.splitlines()
-        if len(lines) < 2 or not lines[0].startswith("*") or lines[-1] != "COMMIT":
-            raise HostError("cannot restore: the text is not one table with its COMMIT")
-        work = _Work(self._table(backend, lines[0][1:]))
-        for number, line in enumerate(lines[1:-1], 2):
-            try:
-                work.do(line)
-            except ValueError as error:
-                raise HostError(f"cannot restore line {number} ({line}): {error}") from error
-        self.tables[backend, lines[0][1:]] = work.table()
+        try:
+            name = iptables_text.named(text)
+            self.tables[backend, name] = restored(self._table(backend, name), text)
+        except ValueError as error:
+            raise HostError(f"cannot restore {error}") from error
 
     def _table(self, backend: Backend, name: str) -> iptables_text.Table:
         if name not in iptables_text.BUILT_IN:
             raise HostError(f"cannot look at the table {name}: there is none of that name")
         return self.tables.get((backend, name)) or iptables_text.empty(name)
-
-
-class _Work:
-    """A table while one input is applied to it."""
-
-    def __init__(self, table: iptables_text.Table) -> None:
-        self.name = table.name
-        self.policies = dict(table.policies)
-        self.rules = {chain: list(table.rules.get(chain, ())) for chain in self.policies}
-
-    def table(self) -> iptables_text.Table:
-        for chain in self.policies:
-            for rule in self.rules[chain]:
-                self._check_target(iptables_rule.target(rule))
-        rules = {chain: tuple(of) for chain, of in self.rules.items() if of}
-        return iptables_text.Table(self.name, dict(self.policies), rules)
-
-    def do(self, line: str) -> None:
-        if line.startswith(":"):
-            chain, policy, *_ = line[1:].split(" ")
-            self._declare(chain, policy)
-            return
-        command, chain, rest = (*line.split(" ", 2), "", "")[:3]
-        if chain not in self.policies:
-            raise ValueError(f"no chain {chain}")
-        if command == "-A":
-            self.rules[chain].append(self._rule(rest))
-        elif command == "-I":
-            number, rule = _number(rest)
-            self.rules[chain].insert(number - 1, self._rule(rule))
-        elif command == "-D":
-            self.rules[chain].remove(self._rule(rest))
-        elif command == "-F":
-            self.rules[chain].clear()
-        elif command == "-X":
-            self._delete(chain)
-        else:
-            raise ValueError(f"unknown option {command}")
-
-    def _declare(self, chain: str, policy: str) -> None:
-        built_in = chain in iptables_text.BUILT_IN[self.name]
-        self.policies[chain] = policy
-        if not built_in:
-            self.rules[chain] = []
-
-    def _delete(self, chain: str) -> None:
-        callers = [
-            c for c, rules in self.rules.items() for r in rules if iptables_rule.target(r) == chain
-        ]
-        if chain in iptables_text.BUILT_IN[self.name] or self.rules[chain] or callers:
-            raise ValueError(
-                f"chain {chain} is built in, not empty, or called: Device or resource busy"
-            )
-        del self.policies[chain], self.rules[chain]
-
-    def _rule(self, text: str) -> str:
-        iptables_rule.check(text)
-        rule = iptables_rule.canonical(text)
-        if iptables_rule.lacks_protocol(text):
-            raise ValueError("unknown option: it belongs to a protocol, and none is given")
-        self._check_target(iptables_rule.target(rule))
-        return rule
-
-    def _check_target(self, target: str) -> None:
-        if target and target not in TARGETS and target not in self.policies:
-            raise ValueError(f"Couldn't load target {target}")
-
-
-def _number(rest: str) -> tuple[int, str]:
-    head, _, rule = rest.partition(" ")
-    return (int(head), rule) if head.isdigit() else (1, rest)
