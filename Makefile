@@ -13,7 +13,7 @@ LABS := 2
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away faults faults-all demo bench bench-agent bench-crowd bench-cluster bench-rollout docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away test-plans faults faults-all demo bench bench-agent bench-crowd bench-cluster bench-rollout docs lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-cluster: lab-setup ## three real nodes, a master, and the Kubernetes that c
 
 test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
 	SALTERN_AWAY=$${SALTERN_AWAY:-600} $(BIN)/pytest -q -p no:randomly -m cluster tests/cluster/test_master_away.py
+
+test-plans: setup ## what the plan said is what apply did: twenty thousand bodies and nodes, in memory
+	SALTERN_EXAMPLES=$${SALTERN_EXAMPLES:-20000} $(BIN)/pytest -q -p no:randomly tests/agent/test_plan_law.py
 
 faults: lab-setup ## faults tried on purpose, a line each, in the short form
 	$(BIN)/python -m tests.faults

@@ -179,7 +179,7 @@ def snapshot(node: Node) -> Snapshot:
                 found[f"chain {backend} {table} {chain}"] = (one.policies[chain], rules)
     for name, loaded in node.units.loaded.items():
         runs = (loaded.active, loaded.invocation, loaded.main_pid)
-        if runs != ("inactive", "", 0):
+        if loaded.active != "inactive":
             found[f"unit {name}"] = runs
     found |= {f"enabled {name}": True for name in node.units.enabled}
     found |= {f"masked {name}": True for name in node.units.masked}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -34,7 +34,7 @@ class Step:
     later: tuple[str, ...] = ()  # names (* for any) that others move in consequence
 
 
-Case = Callable[[Held], tuple[Step, ...]]
+Case = Callable[[Held], Iterable[Step]]
 
 
 def own(

@@ -1,8 +1,9 @@
 """What plan says is what apply does, and nothing else: kind by kind, on the real node.
 
-Each case (cases.py) leads from the base document through others and back. A snapshot is taken
-after each plan and before its apply, so what lies between two is what one apply did: it must be
-what was planned. That planning changed nothing follows, for it lies in there as well.
+Each case (cases.py, and cases_mixed.py for several kinds at once) leads from the base document
+through others and back. A snapshot is taken after each plan and before its apply, so what lies
+between two is what one apply did: it must be what was planned. That planning changed nothing
+follows, for it lies in there as well.
 
 Kernel modules and swap are the machine's, not the node's: they have no case here.
 """
@@ -14,13 +15,14 @@ from fnmatch import fnmatchcase
 import pytest
 
 from tests.lab.cases import CASES, Case, Step
+from tests.lab.cases_mixed import MIXED
 from tests.lab.held import Held, changes, hindrances, wait_until
 from tests.lab.snapshot import Snapshot, difference
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*CASES, *MIXED], ids=lambda case: case.__name__)
 def test_what_plan_says_is_what_apply_does(held: Held, case: Case) -> None:
     done: Step | None = None
     before: Snapshot = {}
