@@ -1,10 +1,21 @@
 """Node objects follow the cluster file; drain ends what must leave and leaves what stays."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
-from saltern_master.kube.api import KubernetesError
-from saltern_master.kube.deeds import DrainError, Patience, drain, forget, keep_nodes
+from saltern_master.kube.api import KubernetesError, Object
+from saltern_master.kube.deeds import (
+    CORDONED,
+    DrainError,
+    Patience,
+    cordon,
+    drain,
+    empty,
+    forget,
+    keep_nodes,
+    uncordon,
+)
 from saltern_master.kube.drain import leaving
 from saltern_master.kube.wishes import OURS, TAINT, Wish, compare, is_ready
 from saltern_master.testing.kubernetes import FakeKubernetes
@@ -122,3 +133,36 @@ def test_a_server_that_is_away_is_told() -> None:
     assert asyncio.run(api.ready()) == "nobody listens there"
     with pytest.raises(KubernetesError, match="nobody listens there"):
         keep(api, W1)
+
+
+def test_what_we_closed_we_open_and_nothing_else() -> None:
+    api = FakeKubernetes()
+    api.add_node("w1", podCIDR="10.10.1.0/24")
+    api.add_node("w2", unschedulable=True)
+
+    async def all_of(deed: Callable[[FakeKubernetes, Object], Awaitable[None]]) -> list[bool]:
+        for _ in range(2):  # each may be done again
+            for node in await api.nodes():
+                await deed(api, node)
+        return [bool(one["spec"].get("unschedulable")) for one in await api.nodes()]
+
+    assert asyncio.run(all_of(cordon)) == [True, True]
+    assert api.objects["w1"]["metadata"]["annotations"] == {CORDONED: "yes"}
+    assert "annotations" not in api.objects["w2"]["metadata"]
+    assert asyncio.run(all_of(uncordon)) == [False, True]
+    assert api.objects["w1"]["spec"] == {"podCIDR": "10.10.1.0/24"}
+
+
+def test_a_node_is_emptied_bit_by_bit_and_each_time_says_what_is_left() -> None:
+    api = FakeKubernetes()
+    api.add_node("w1")
+    owner = [{"kind": "ReplicaSet", "controller": True}]
+    for name in ("db", "web"):
+        api.add_pod("default", name, "w1", ownerReferences=owner)
+    api.add_pod("kube-system", "etcd", "w1", annotations={"kubernetes.io/config.mirror": "x"})
+    api.budgets["default", "db"] = 1
+    first, second, third = (asyncio.run(empty(api, "w1")) for _ in range(3))
+    assert [text.partition(":")[0] for text in first] == ["default/db waits", "default/web leaves"]
+    assert second == ("default/db leaves",)
+    assert third == ()
+    assert list(api.pods) == [("kube-system", "etcd")]

@@ -39,6 +39,7 @@ from saltern_master.records.codec import holds
 from saltern_master.records.documents import Issued
 from saltern_master.records.nodes import every_node
 from saltern_master.records.revisions import newest_revision
+from saltern_master.records.rollouts import needed_bodies
 from saltern_master.signing.authority import newest_root
 from saltern_master.signing.home import Home
 from saltern_master.signing.key_file import sync_directory
@@ -158,6 +159,7 @@ def _copy_store(home: Home, target: Path) -> Copied:
         rows = (NodeRow(name=n.name, state=n.state, version=n.version) for n in every_node(store))
         issued = holds(store, "documents/", Issued)
         bodies = frozenset(one.value.body for one in issued if one.value is not None)
+        bodies |= needed_bodies(store)
         return Copied(part, form, newest_revision(store), tuple(rows), bodies)
     finally:
         store.close()

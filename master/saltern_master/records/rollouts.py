@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from saltern_master.records.codec import Record, every, hold, holds, newest_number, numbered, put
 from saltern_master.records.codec import read as read_record
+from saltern_master.records.revisions import hold_revision
 from saltern_master.rollouts.model import OVER, Node, Rollout
 from saltern_master.rollouts.telling import failures
 from saltern_master.store import Delete, Put, Store, Write
@@ -119,6 +120,17 @@ def read_nodes(store: Store, number: int) -> Mapping[str, KeptNode]:
         if held.value is not None
     }
     return dict(sorted(found.items(), key=lambda one: one[1].place))
+
+
+def needed_bodies(store: Store) -> frozenset[str]:
+    """Name the bodies that open rollouts give, or go back to."""
+    numbers = {
+        number
+        for head in open_heads(store)
+        for number in (head.rollout.revision, head.rollout.before)
+    }
+    held = (hold_revision(store, number).value for number in sorted(numbers))
+    return frozenset(body for one in held if one is not None for body in one.bodies.values())
 
 
 def outlived(store: Store, newest: int) -> Iterator[Write]:
