@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -76,3 +77,38 @@ def test_a_change_goes_out_and_a_bad_one_is_stopped_by_its_canary_and_taken_back
             (2, "aborted", 3),
             (1, "done", 0),
         ]
+
+
+@pytest.mark.timeout(150)
+def test_who_follows_is_told_of_the_masters_death_and_follows_on(tmp_path: Path) -> None:
+    home, root = made_home(tmp_path), tmp_path / NAMES[0]
+    with running(home) as master, agent(master.client, NAMES[0], root) as held:
+        wait("it is here", lambda: any(one.connected for one in master.client.status().nodes))
+        ended(master.client, master.client.apply(cluster_file("one").encode()))
+        path = written(tmp_path / "two", "two")
+        words = ("rollout", "start", "-f", path, "--hold", "1h", "--home", str(home.path))
+        with subprocess.Popen(
+            [*SALTERN, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as following:
+            assert following.stderr is not None
+            told = following.stderr
+            heard(told, "b1  wave 1, settling")
+            assert held.read_text() == "two\n"
+            master.process.kill()
+            master.process.wait(20)
+            heard(told, "the master does not answer; the rollout goes on when it is back")
+            with running(home) as again:
+                assert again.client.rollout(1).phase == "running"
+                assert saltern(home.path, "rollout", "pause").returncode == 0
+                heard(told, "paused by ")
+                assert following.wait(30) == 3
+
+
+def heard(told: IO[str], text: str) -> None:
+    """Read lines until one has this text."""
+    seen = []
+    for line in told:
+        seen.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"{text} is not in {seen}")
