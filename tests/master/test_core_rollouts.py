@@ -303,6 +303,9 @@ def test_a_target_leaves_the_others_where_they_are_until_all_are_brought(home: H
         assert list(stages(view)) == ["w2"]
         (alarm,) = (await stand.service.status()).alarms
         assert alarm.kind == "mixed-revisions"
+        again = await phase(stand, await rolled(stand, file_of(2, *THREE), target="w2"), "done")
+        assert (again.total, again.revision) == (0, 2)
+        assert read_pinned(stand.store) is not None
         rest = await phase(stand, await rolled(stand, file_of(2, *THREE)), "done")
 
         assert list(stages(rest)) == ["w1", "w3"]

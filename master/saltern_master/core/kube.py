@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from saltern_master.cluster.model import Cluster
@@ -33,6 +34,7 @@ from saltern_master.kube.wishes import Wish
 PAUSE: Final = 15.0
 SOON: Final = 1.0
 DAY: Final = 24 * 3600.0
+SPARE: Final = 20
 NOBODY: Final = "the cluster has no API server yet that this master may ask"
 
 Reach = Callable[[Cluster], KubernetesApi | None]
@@ -41,6 +43,15 @@ Reach = Callable[[Cluster], KubernetesApi | None]
 
 def no_api(_cluster: Cluster) -> None:
     """Say that there is none: a cluster without a control plane of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Node objects, by whom they were given, and until when they need not be asked for again."""
+
+    api: KubernetesApi
+    nodes: Mapping[str, Object]
+    until: float  # by the loop's clock
 
 
 class Kubernetes:
@@ -54,6 +65,7 @@ class Kubernetes:
         self._cluster: Cluster | None = None
         self._found = -math.inf  # when the way was found, by the loop's clock
         self._wanted = asyncio.Event()
+        self._looked: _Looked | None = None
 
     def want(self, cluster: Cluster | None, allocation: Allocation) -> None:
         """Let Node objects be as this cluster file has them."""
@@ -106,19 +118,33 @@ class Kubernetes:
         self._found = asyncio.get_running_loop().time()
 
     async def look(self, pods_of: Iterable[str] = ()) -> Look:
-        """Give all Node objects, and the pods of some; nothing, and why, where nobody answers."""
+        """Give all Node objects, and the pods of some; nothing, and why, where nobody answers.
+
+        A thousand of them cost both sides much: they are asked for again when SPARE times as long
+        went by as the answer took, or when one was changed here.
+        """
         api = self._api
         if api is None:
             return Look(why=NOBODY)
         try:
-            why = await api.ready()
-            if why:
-                return Look(why=why)
-            nodes = {one["metadata"]["name"]: one for one in await api.nodes()}
+            nodes = await self._nodes(api)
             pods = {name: await api.pods_on(name) for name in pods_of if name in nodes}
         except KubernetesError as error:
+            self._looked = None
             return Look(why=str(error))
         return Look(nodes, pods)
+
+    async def _nodes(self, api: KubernetesApi) -> Mapping[str, Object]:
+        clock, known = asyncio.get_running_loop().time, self._looked
+        began = clock()
+        if known is not None and known.api is api and began < known.until:
+            return known.nodes
+        why = await api.ready()
+        if why:
+            raise KubernetesError(why)
+        nodes = {one["metadata"]["name"]: one for one in await api.nodes()}
+        self._looked = _Looked(api, nodes, clock() + SPARE * (clock() - began))
+        return nodes
 
     @property
     def is_there(self) -> bool:
@@ -129,13 +155,16 @@ class Kubernetes:
         """Close a node and evict its pods, once; say what keeps those left. KubernetesError."""
         if self._api is None:
             return ()
-        await cordon(self._api, node)
+        if not (node.get("spec") or {}).get("unschedulable"):
+            await cordon(self._api, node)
+            self._looked = None
         return await empty(self._api, node["metadata"]["name"])
 
     async def open(self, node: Object) -> None:
         """Let a node take pods again, if we closed it. KubernetesError."""
         if self._api is not None:
             await uncordon(self._api, node)
+            self._looked = None
 
     async def drain(self, node: str) -> None:
         """Empty a node of pods, as far as there is a Kubernetes; KubernetesError."""

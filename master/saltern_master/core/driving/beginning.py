@@ -36,7 +36,7 @@ NOTHING: Final = "nothing to change: every node has it already"
 
 Impacts = Callable[[Mapping[str, Wanted]], Awaitable[Mapping[str, Impact]]]
 """What a body means on each node, as the node itself says; who is not in it: unknown."""
-Ended = Callable[[Driven], tuple[Write, ...]]
+Ended = Callable[[Driven, Mapping[str, str] | None], tuple[Write, ...]]
 
 
 class Beginning:
@@ -80,7 +80,9 @@ class Beginning:
         driven = self._first_step(new_driven(rollout, ask.by, notes, ask.target), now)
         more = (*compiled.writes, put_applied(before.revision))
         if driven.head.ended:
-            more = (*compiled.writes, *self._ended(driven))
+            nodes = compiled.prepared.nodes
+            given = {name: one.hash for name, one in nodes.items()}
+            more = (*compiled.writes, *self._ended(driven, given))
         if queued is not None:
             more = (*more, drop_file(number))
         self._book.write(driven, more=more)
@@ -119,7 +121,7 @@ class Beginning:
         old = self._book.open[old.number]
         undone = old.moved(steps(old.rollout, (UndoBegun(),), now), now)
         undone = undone.with_head(undone_by=number)
-        more = self._ended(driven) if driven.head.ended else self._ended(undone)
+        more = self._ended(driven if driven.head.ended else undone, None)
         self._book.write(undone, driven, more=more)
         return driven, cluster
 

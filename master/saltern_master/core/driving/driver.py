@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -230,13 +230,16 @@ class Driver:
         self._reserve()
         self._awake.set()
 
-    def _ended(self, driven: Driven) -> tuple[Write, ...]:
-        """Give what is written when a rollout is over: what is applied, and who has another."""
+    def _ended(self, driven: Driven, given: Mapping[str, str] | None = None) -> tuple[Write, ...]:
+        """Give what is written when a rollout is over: what is applied, and who has another.
+
+        `given`: the bodies of its revision where that is not in the store yet.
+        """
         rollout, now = driven.rollout, self._clock()
         done = rollout.phase == "done"
         revision = rollout.revision if done else self._rolling.applied.revision
         held = revisions.hold_revision(self._store, revision).value
-        bodies = held.bodies if held is not None else {}
+        bodies = given or (held.bodies if held is not None else {})
         coming, peers = set(driven.unissued), self._known.peers
         other = tuple(
             name

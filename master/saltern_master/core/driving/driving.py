@@ -91,12 +91,11 @@ class Driving(Driver):
         if driven.head.queued and steering.action == "abort":
             why = f"aborted by {steering.by or 'somebody'}"
             return view_of(self._end_queued(driven, why), now)
+        self._take_all()  # what happened before comes first
+        driven, now = self.book.read(driven.number), self._clock()
         refuse_steering(driven, steering, self._others())
-        with_others = [one for which, one in self._heard if which == driven.number]
-        self._heard = [one for one in self._heard if one[0] != driven.number]
-        rollout = steps(driven.rollout, (*with_others, event_of(steering)), now)
-        if steps(driven.rollout, with_others, now) == rollout:
-            self._heard += [(driven.number, one) for one in with_others]
+        rollout = steps(driven.rollout, (event_of(steering),), now)
+        if rollout is driven.rollout:
             text = f"cannot {steering.action} rollout {driven.number}: it is {driven.rollout.phase}"
             raise ServiceError("conflict", text)
         return view_of(self._become(driven, rollout, now), now)
