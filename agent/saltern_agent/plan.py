@@ -126,7 +126,7 @@ def look(host: Host, step: Step, before: tuple[Change, ...] = ()) -> Planned:
     """
     if step.verb == "forget":
         return Planned(step, "as declared")
-    kind, want = kind_of(step.resource.spec), step.resource.spec
+    kind, want = kind_of(step.resource.spec), step.want
     try:
         observe = kind.observe if step.verb == "remove" else kind.observe_for_diff
         have = observe(host, want)

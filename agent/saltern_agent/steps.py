@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from saltern_states.body import Body, Resource, taken_by
+from saltern_states.contract import Spec
+from saltern_states.kinds import kind_of
 from saltern_states.order import in_order
 
 Verb = Literal["hold", "remove", "forget"]
@@ -26,6 +28,17 @@ class Step:
 
     verb: Verb
     resource: Resource
+    was: Resource | None = None  # of one to hold: what the node held under its id before
+
+    @property
+    def want(self) -> Spec:
+        """What is asked for here: what the node held before can have a part in it."""
+        want = self.resource.spec
+        succeed = kind_of(want).succeed
+        if succeed is None or self.was is None or type(self.was.spec) is not type(want):
+            return want
+        wanted: Spec = succeed(want, self.was.spec)
+        return wanted
 
     @property
     def key(self) -> str:
@@ -43,7 +56,7 @@ def steps(body: Body, owned: Mapping[str, Resource]) -> tuple[Step, ...]:
         verb = _verb(before, wanted.get(name), taken)
         if verb is not None:
             gone.append(Step(verb, before))
-    return (*gone, *(Step("hold", resource) for resource in body.resources))
+    return (*gone, *(Step("hold", one, owned.get(one.id)) for one in body.resources))
 
 
 def _verb(before: Resource, now: Resource | None, taken: Mapping[str, str]) -> Verb | None:

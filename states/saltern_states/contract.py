@@ -235,6 +235,9 @@ class Kind(Generic[S, O, C]):
     ahead: Callable[[S, O, tuple[Change, ...]], tuple[C | Blocked, ...]] | None = None
     """diff() as it will be once other changes have been made; None: as `foresee` says."""
 
+    succeed: Callable[[S, S], S] | None = None
+    """What is asked for on a node that held the second; None: nothing of that matters."""
+
     @property
     def name(self) -> str:
         """The kind and its version, as the body says it: "file/1"."""

@@ -27,7 +27,6 @@ from saltern_states.changes import (
     RemovePath,
     SetAccess,
     SmallFile,
-    diff_file,
     observe_file,
     remove_file,
 )
@@ -62,7 +61,6 @@ from saltern_states.unit_changes import (
     RUNNING,
     DisableUnit,
     EnableUnit,
-    MakeDropInDirectory,
     ReloadDaemon,
     ReloadUnit,
     RestartUnit,
@@ -73,7 +71,9 @@ from saltern_states.unit_changes import (
     apply_unit,
     flat,
     is_old_copy,
+    misplaced,
     path_of,
+    put_drop_in,
 )
 
 TO_COME = "to come"
@@ -99,6 +99,8 @@ class Unit(Spec, frozen=True, kw_only=True, tag="unit/1"):
     """A unit. It is converged when the process that runs now was started with `files` as declared.
 
     `binary`: the file that its main process shall run, compared by /proc/MAINPID/exe.
+    `ends_work`: what it runs for others ends with its process, as containers do with a docker that
+    has no live-restore; so a restart asks for the node to be drained first.
     """
 
     unit: Annotated[
@@ -108,6 +110,7 @@ class Unit(Spec, frozen=True, kw_only=True, tag="unit/1"):
     running: bool = True
     files: tuple[LivesBy, ...] = ()
     binary: AbsolutePath | None = None
+    ends_work: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could never be checked."""
@@ -173,7 +176,7 @@ def observe(host: Host, want: Unit) -> Observed:
 def diff(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
     """Give what is lacking, or what hinders it."""
     changes = lacking(want, have)
-    if why := misplaced(want, have, changes):
+    if changes and (why := misplaced(drop_in_path(want.unit), have.drop_in, have.folder)):
         return (Blocked(why, changes),)
     why = hindrance(want, have, changes)
     return (Blocked(why, changes, BY_PACKAGE),) if why else changes
@@ -190,16 +193,6 @@ def lacking(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
         *activity(want, have),
         *disabling(want, have),
     )
-
-
-def misplaced(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
-    """Say what stands where the drop-in shall be; "" where nothing does."""
-    folder, entry = have.folder, have.drop_in.entry
-    if changes and folder is not None and folder.type != "directory":
-        return f"{drop_in_path(want.unit).parent} is a {folder.type}, not a directory"
-    if changes and entry is not None and entry.type != "file":
-        return f"{drop_in_path(want.unit)} is a {entry.type}, not a file; take it away first"
-    return ""
 
 
 def hindrance(want: Unit, have: Observed, changes: tuple[UnitChange, ...]) -> str:
@@ -238,14 +231,8 @@ def declared_drop_in(want: Unit) -> bytes:
 
 def drop_in_changes(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
     """Write the drop-in, with its directory; or take away one that is called for no more."""
-    path, text = drop_in_path(want.unit), declared_drop_in(want)
-    if not text:
-        return flat(remove_file(path, have.drop_in))
-    if have.folder is not None:
-        return flat(diff_file(path, have.drop_in, text))
-    will_be = Entry(type="directory", mode=0o755, owner="root", group="root")
-    written = diff_file(path, replace(have.drop_in, parent=will_be), text)
-    return (MakeDropInDirectory(path=path.parent), *flat(written))
+    text = declared_drop_in(want)
+    return put_drop_in(drop_in_path(want.unit), text, have.drop_in, have.folder)
 
 
 def enabling(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
@@ -268,15 +255,26 @@ def activity(want: Unit, have: Observed) -> tuple[UnitChange, ...]:
     """Stop, start, restart or reload: at most one."""
     state = have.state
     if not want.running:
-        return () if state.active in AT_REST else (StopUnit(unit=want.unit, was=state.active),)
+        return () if state.active in AT_REST else (_stop(want, have),)
     if not have.running:
         return (StartUnit(unit=want.unit, was=state.active),)
     restart, reload = reasons(want, have)
     if restart:
-        return (RestartUnit(unit=want.unit, invocation=state.invocation, why=(*restart, *reload)),)
+        begun, why = state.invocation, (*restart, *reload)
+        ends = want.ends_work
+        return (RestartUnit(unit=want.unit, invocation=begun, why=why, ends_work=ends),)
     if reload:
         return (ReloadUnit(unit=want.unit, invocation=state.invocation, why=reload),)
     return ()
+
+
+def _stop(want: Unit, have: Observed) -> StopUnit:
+    return StopUnit(unit=want.unit, was=have.state.active, ends_work=want.ends_work)
+
+
+def succeed(want: Unit, was: Unit) -> Unit:
+    """Let what runs end as it was begun: its work ends with it if it did when it was started."""
+    return msgspec.structs.replace(want, ends_work=want.ends_work or was.ends_work)
 
 
 def reasons(want: Unit, have: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -316,7 +314,7 @@ def remove(want: Unit, have: Observed) -> tuple[UnitChange | Blocked, ...]:
     gone = flat(remove_file(path, have.drop_in))
     folder = have.folder if gone and have.siblings == (DROP_IN,) else None
     return (
-        *((StopUnit(unit=want.unit, was=state.active),) if stop else ()),
+        *((_stop(want, have),) if stop else ()),
         *((DisableUnit(unit=want.unit),) if disable else ()),
         *gone,
         *((RemovePath(path=path.parent, was=folder),) if folder else ()),
@@ -391,6 +389,7 @@ KIND: Kind[Unit, Observed, UnitChange] = Kind(
     watch=watch,
     apply=apply_unit,
     ahead=ahead,
+    succeed=succeed,
     example=Unit(
         unit="docker.service",
         files=(LivesBy(path="/etc/docker/daemon.json", sha256="0" * 64, on_change="reload"),),

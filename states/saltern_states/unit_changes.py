@@ -8,11 +8,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from saltern_states.changes import RemovePath, SetAccess, WriteFile, apply_file
+from saltern_states.changes import (
+    RemovePath,
+    SetAccess,
+    SmallFile,
+    WriteFile,
+    apply_file,
+    diff_file,
+    remove_file,
+)
 from saltern_states.contract import Blocked, Change, Impact
-from saltern_states.ports import Host, HostError, MovedError, UnitState
+from saltern_states.ports import Entry, Host, HostError, MovedError, UnitState
 
 RUNNING = ("active", "reloading", "refreshing")
 AT_REST = ("inactive", "failed")
@@ -86,11 +95,12 @@ class StopUnit(Change, frozen=True, kw_only=True, tag="stop-unit"):
 
     unit: str
     was: str
+    ends_work: bool = False
 
     @property
     def impact(self) -> Impact:
-        """Its work ends."""
-        return Impact.RESTART
+        """Its process ends, and what it runs for others may."""
+        return Impact.DRAIN if self.ends_work else Impact.RESTART
 
     def __str__(self) -> str:
         return f"stop {self.unit} (was {self.was})"
@@ -102,11 +112,12 @@ class RestartUnit(Change, frozen=True, kw_only=True, tag="restart-unit"):
     unit: str
     invocation: str
     why: tuple[str, ...]
+    ends_work: bool = False
 
     @property
     def impact(self) -> Impact:
-        """Its process is another one afterwards."""
-        return Impact.RESTART
+        """Its process is another one afterwards, and what it ran for others may have ended."""
+        return Impact.DRAIN if self.ends_work else Impact.RESTART
 
     def __str__(self) -> str:
         return f"{self.deed}: {'; '.join(self.why)}"
@@ -213,3 +224,25 @@ def flat(changes: tuple[UnitChange | Blocked, ...]) -> tuple[UnitChange, ...]:
         for change in changes
         for each in (change.then if isinstance(change, Blocked) else (change,))
     )
+
+
+def put_drop_in(
+    path: Path, text: bytes, there: SmallFile, folder: Entry | None
+) -> tuple[UnitChange, ...]:
+    """Write a drop-in, with its directory; or take away one that is called for no more (b"")."""
+    if not text:
+        return flat(remove_file(path, there))
+    if folder is not None:
+        return flat(diff_file(path, there, text))
+    will_be = Entry(type="directory", mode=0o755, owner="root", group="root")
+    written = diff_file(path, replace(there, parent=will_be), text)
+    return (MakeDropInDirectory(path=path.parent), *flat(written))
+
+
+def misplaced(path: Path, there: SmallFile, folder: Entry | None) -> str:
+    """Say what stands where a drop-in shall be; "" where nothing does."""
+    if folder is not None and folder.type != "directory":
+        return f"{path.parent} is a {folder.type}, not a directory"
+    if there.entry is not None and there.entry.type != "file":
+        return f"{path} is a {there.entry.type}, not a file; take it away first"
+    return ""

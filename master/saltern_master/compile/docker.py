@@ -47,6 +47,7 @@ def docker(given: NodeInput, after: tuple[str, ...]) -> tuple[Resource, ...]:
         unit="docker.service",
         files=(lives_by(daemon), lives_by(limits)),
         binary="/usr/sbin/dockerd",
+        ends_work=not given.docker.live_restore,
     )
     before = (debian.id, overlay.id, *(one.id for one in files), *after)
     # The files come first, so that they are ours and not the package's own first ideas of them.
