@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from saltern_master.api.plans import Impact, PlanLineView
-from saltern_master.api.rollouts import RolloutAsk, RolloutView
+from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
 from saltern_master.front.frames import Silent, Up
 from saltern_master.rollouts.strategy import Strategy
 from saltern_protocol import messages
@@ -21,6 +21,7 @@ from tests.master.core_stand import Node, Stand
 from tests.master.plan_pages import page_of
 
 HEAD = SMALL[: SMALL.index("- {name: w1")]
+THREE = ("w1", "w2", "w3")
 FAST = Strategy(
     canary="1", waves=("100%",), soak=0, hold=0, patience=20, absence=20, drain=20, budget="0"
 )
@@ -160,3 +161,17 @@ async def phase(stand: Stand, number: int, *wanted: str) -> RolloutView:
 
 def stages(view: RolloutView) -> dict[str, str]:
     return {one.node: one.stage for one in view.nodes}
+
+
+async def ready(stand: Stand, *names: str) -> dict[str, Player]:
+    """Let nodes join and have their first document."""
+    players = await played(stand, *names)
+    await applied(stand, file_of(1, *names))
+    for one in players.values():
+        one.got.clear()
+    return players
+
+
+async def steer(stand: Stand, number: int, action: str, node: str = "") -> RolloutView:
+    steering = Steering(action=action, node=node, by="bob")  # type: ignore[arg-type]
+    return await stand.service.steer_rollout(number, steering)

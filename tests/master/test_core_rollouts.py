@@ -7,47 +7,33 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
+from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView
 from saltern_master.api.service import ServiceError
-from saltern_master.front.frames import Ready
-from saltern_master.records.revisions import applied_revision, dropped, read_pinned
+from saltern_master.records.revisions import applied_revision, read_pinned
 from saltern_master.signing.home import Home
 
 from tests.master.core_laws import run
-from tests.master.core_stand import QUICK, Stand
+from tests.master.core_stand import Stand
 from tests.master.homes import made_home
 from tests.master.playing import (
     FAST,
+    THREE,
     Player,
     applied,
     file_of,
     phase,
     played,
+    ready,
     rolled,
     stages,
+    steer,
     until,
 )
-
-THREE = ("w1", "w2", "w3")
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return made_home(tmp_path)
-
-
-async def ready(stand: Stand, *names: str) -> dict[str, Player]:
-    """Let nodes join and have their first document."""
-    players = await played(stand, *names)
-    await applied(stand, file_of(1, *names))
-    for one in players.values():
-        one.got.clear()
-    return players
-
-
-async def steer(stand: Stand, number: int, action: str, node: str = "") -> RolloutView:
-    steering = Steering(action=action, node=node, by="bob")  # type: ignore[arg-type]
-    return await stand.service.steer_rollout(number, steering)
 
 
 async def refused(stand: Stand, number: int, action: str) -> str:
@@ -328,58 +314,5 @@ def test_an_agent_that_is_not_well_keeps_the_next_wave_waiting(home: Home) -> No
         players["w1"].health = "converged"
         players["w1"].node.say(players["w1"].node.health())
         await phase(stand, number, "done")
-
-    run(home, law)
-
-
-def test_who_leaves_in_the_meantime_is_passed_over(home: Home) -> None:
-    async def law(stand: Stand) -> None:
-        players = await ready(stand, *THREE)
-        players["w1"].says = lambda _: "silent"
-        number = await rolled(stand, file_of(2, *THREE))
-        await until(stand, lambda: bool(players["w1"].got))
-        await stand.service.remove("w2", True)
-        players["w1"].tell(max(stand.office.known.turns), "changed")
-        done = await phase(stand, number, "done")
-
-        assert stages(done) == {"w1": "done", "w2": "skipped", "w3": "done"}
-        assert "no node any more" in done.nodes[1].why
-
-    run(home, law)
-
-
-def test_a_front_that_is_started_again_puts_nobody_aside(home: Home) -> None:
-    async def law(stand: Stand) -> None:
-        players = await ready(stand, *THREE)
-        players["w1"].says = lambda _: "silent"
-        number = await rolled(stand, file_of(2, *THREE))
-        await until(stand, lambda: bool(players["w1"].got))
-        turn = max(stand.office.known.turns)
-        stand.office.lost()
-        began = stand.now()
-        await until(stand, lambda: stand.now() - began > 2 * QUICK.away)
-        assert not any(one.away for one in (await stand.service.rollout(number)).nodes)
-
-        stand.front.say(Ready(link_port=6555, door_port=6556))
-        for one in players.values():
-            one.connect()
-        players["w1"].tell(turn, "changed")
-        done = await phase(stand, number, "done")
-        assert stages(done) == dict.fromkeys(THREE, "done")
-
-    run(home, law)
-
-
-def test_what_cannot_be_taken_back_is_said_and_can_be_ended(home: Home) -> None:
-    async def law(stand: Stand) -> None:
-        players = await ready(stand, *THREE)
-        players["w1"].says = lambda _: "failed"
-        number = await rolled(stand, file_of(2, *THREE), replace(FAST, on_spent="stop"))
-        await phase(stand, number, "stopped")
-        stand.store.commit(*dropped((1,)))
-        await steer(stand, number, "undo")
-        await until(stand, lambda: any("is kept no longer" in one for one in stand.log))
-        assert len([one for one in stand.log if "taken back" in one]) == 1
-        assert (await stand.service.apply(file_of(3, *THREE))).revision == 3
 
     run(home, law)

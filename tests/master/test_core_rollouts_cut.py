@@ -24,6 +24,8 @@ from tests.master.core_stand import Stand, core_stand
 from tests.master.homes import made_home
 from tests.master.playing import FAST, Player, applied, file_of, phase, played, rolled, until
 
+pytestmark = pytest.mark.timeout(300)  # thirty commits, and a core for each
+
 NODES = ("w1", "w2", "w3")
 MOST = 60
 

@@ -177,16 +177,15 @@ class Driver:
             try:
                 self._step(number, events[number])
             except StoreError:
+                self._due.pop(number, None)
                 self._heard = [one for one in heard if one[0] in events] + self._heard
                 raise
             del events[number]
 
     def _absences(self, rollout: Rollout, now: float) -> Iterable[Event]:
-        if not self._listening():
-            self._seen = 0.0
-        else:
-            self._seen = self._seen or now
-        blind = not self._seen or now - self._seen < self._pace.away
+        steadily = self._clock()
+        self._seen = (self._seen or steadily) if self._listening() else 0.0
+        blind = not self._seen or steadily - self._seen < self._pace.away
         for name, node in rollout.nodes.items():
             since = self._known.gone.get(name)
             if since is None and node.gone_since and name in self._known.peers:
