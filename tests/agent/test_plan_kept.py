@@ -187,6 +187,13 @@ CASES = {
             r("u", Unit(unit=OWN, binary="/srv/t/bin/y"), "f"),
         ),
     ),
+    "who needs what the node refused, and does not say so": Kept(
+        (
+            r("r", Route(destination="10.3.0.0/24", via="10.1.0.9", device="eth0")),
+            r("f", File(path=OWN_FILE, text=SERVICE), "r"),
+            r("u", Unit(unit=OWN)),
+        ),
+    ),
     "a secret restarts who lives by it, also where nobody said after": Kept(
         (
             r("s", Secret(path="/srv/f", secret="tokens", generation=2, blob=SECRETS[1])),
