@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import signal
@@ -20,15 +19,13 @@ from saltern_agent.host.beneath import Root
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.hashes import SETTLED_NS, Hashes
-from saltern_agent.host.temporary import remove_tree
 from saltern_states.ports import Entry, HostError
 
-from tests.agent.deep import make_deep
+from tests.agent.leases import lease_held
 from tests.contracts.grounds import GROUP, OWNER, DiskGround, archive
 
 ROUNDS = 50
 RACES = 1000
-LEASE_SECONDS = 20.0  # the kernel waits 45 for who has a lease
 SECRET = b"outside and not to be touched"
 
 
@@ -283,27 +280,6 @@ def test_a_hash_is_believed_only_when_the_change_time_has_settled(tmp_path: Path
         assert hashes.known(found) == (digest if known else None)
 
 
-@contextlib.contextmanager
-def lease_held(path: Path) -> Iterator[None]:
-    """Another process has a lease on the file and does not give it back when it is asked to."""
-    told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
-        fcntl.fcntl(os.open(path, os.O_RDWR), fcntl.F_SETLEASE, fcntl.F_WRLCK)
-        os.write(tell, b"x")
-        signal.pause()
-        os._exit(0)
-    try:
-        os.read(told, 1)
-        yield
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(told)
-        os.close(tell)
-
-
 @pytest.mark.parametrize("question", ["look", "read"])
 def test_a_lease_of_its_owner_stalls_nobody(ground: DiskGround, question: str) -> None:
     ground.put_file("/etc/a", b"a")
@@ -373,49 +349,3 @@ def test_a_member_and_a_blob_that_are_too_large_are_not_what_they_were(ground: D
     os.truncate(blob_file, 2 << 40)
     assert not ground.blobs.has(blob)
     assert time.monotonic() - begun < 5
-
-
-def test_what_is_deep_is_seen_and_taken_away(ground: DiskGround) -> None:
-    ground.put_directory("/opt")
-    path = Path("/opt/cni")
-    ground.trees.unpack(path, None, ground.put_blob(archive({"a": b"a"})), 0o755, OWNER, GROUP)
-    make_deep(ground.real("/opt/cni/deep"))
-    make_deep(ground.real("/opt/.saltern-0123456789abcdef"))
-
-    assert ground.files.sweep([Path("/opt")]) == (Path("/opt/.saltern-0123456789abcdef"),)
-    tree = ground.trees.look(path)
-    assert tree is not None
-    assert tree.differs == ("stray deep",)
-    ground.trees.remove(path, tree)
-    assert os.listdir(ground.real("/opt")) == []
-
-
-def test_a_sweep_neither_fails_nor_waits_for_what_somebody_put_in_its_way(
-    ground: DiskGround, tmp_path: Path
-) -> None:
-    ground.put_directory("/etc")
-    ground.put_file("/etc/.saltern-0123456789abcdef", b"")
-    ground.put_file("/etc/.saltern-fedcba9876543210", b"left")
-    ground.put_symlink("/linked", "../outside")
-    began = time.monotonic()
-    with lease_held(ground.real("/etc/.saltern-0123456789abcdef")):
-        swept = ground.files.sweep([Path("/linked"), Path("/etc")])
-    assert time.monotonic() - began < LEASE_SECONDS
-    assert swept == (Path("/etc/.saltern-fedcba9876543210"),)
-    assert (tmp_path / "outside").read_bytes() == SECRET
-
-
-def test_a_tree_is_removed_with_its_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "file").write_bytes(SECRET)
-    (tmp_path / "tree" / "below").mkdir(parents=True)
-    (tmp_path / "tree" / "below" / "link").symlink_to(tmp_path / "kept")
-    (tmp_path / "tree" / "link").symlink_to("../kept")
-    os.mkfifo(tmp_path / "tree" / "below" / "pipe")
-    directory = os.open(tmp_path, os.O_RDONLY)
-    remove_tree(directory, "tree")
-    with pytest.raises(OSError, match=r"Not a directory"):
-        remove_tree(directory, "kept/file")
-    os.close(directory)
-    assert os.listdir(tmp_path) == ["kept"]
-    assert (tmp_path / "kept" / "file").read_bytes() == SECRET
