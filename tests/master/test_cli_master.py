@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ruamel.yaml import YAML
 from saltern_master.api.service import Result
 from saltern_master.cli import app
+from saltern_master.signing.home import Home
 from typer.testing import CliRunner
 from typer.testing import Result as Ran
 
@@ -77,6 +78,22 @@ def test_a_token_alone_is_on_standard_output(master: Master) -> None:
     assert made.stdout == "fake-w1-0\n"
     assert "saltern-agent join TOKEN" in made.stderr
     assert (listed["node"], listed["expires"]) == ("w1", 1_800_000_000.0 + 7200)
+
+
+def test_a_token_goes_into_a_new_file_that_its_owner_alone_reads(
+    master: Master, tmp_path: Path
+) -> None:
+    file = tmp_path / "w1.token"
+    made = run(master, "node", "token", "w1", "--write", str(file))
+    again = run(master, "node", "token", "w1", "--write", str(file))
+
+    assert (made.exit_code, made.stdout, file.read_text()) == (0, "", "fake-w1-0\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "saltern-agent join - < w1.token" in made.stderr
+    assert (again.exit_code, file.read_text()) == (2, "fake-w1-0\n")
+    assert f"cannot write {file}: it is there already" in again.stderr
+    assert len(json.loads(run(master, "node", "tokens", "--output", "json").stdout)) == 1
+    assert sorted(one.name for one in tmp_path.glob("*token*")) == ["w1.token"]
 
 
 def test_a_machine_is_approved_by_its_fingerprint(master: Master) -> None:
@@ -311,11 +328,18 @@ def test_somebodys_other_clusters_are_not_overwritten(master: Master, tmp_path: 
     ids=" ".join,
 )
 def test_without_a_master_it_is_said_how_to_run_one(tmp_path: Path, words: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(app, [*words, "--home", str(tmp_path)])
+    home = tmp_path / "home"
+    bare = CliRunner().invoke(app, [*words, "--home", str(home)])
+    Home(home).make()
+    made = CliRunner().invoke(app, [*words, "--home", str(home)])
 
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"saltern: cannot reach the master on {tmp_path}/run/api.sock")
-    assert f"saltern master run --home {tmp_path}" in done.stderr
+    for done in (bare, made):
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"saltern: cannot reach the master on {home}/run/api.sock")
+    assert f"saltern init {home}" in bare.stderr
+    assert "master run" not in bare.stderr
+    assert f"saltern master run --home {home}" in made.stderr
+    assert "saltern init" not in made.stderr
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,15 @@ def test_a_saved_plan_is_applied_as_exactly_that(two: Master, tmp_path: Path) ->
     assert [line.split()[:2] for line in applied.stdout.splitlines()[1:]] == [["w1", "changed"]]
 
 
+def test_a_saved_plan_takes_no_other_files_place(two: Master, tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_text("mine")
+    done = run(two, "plan", "-f", written(tmp_path, TWO), "--save", str(path))
+
+    assert (done.exit_code, done.stdout, path.read_text()) == (1, "", "mine")
+    assert f"cannot write {path}: it is there already, and is not overwritten" in done.stderr
+
+
 def test_a_plan_of_the_applied_file_is_saved_and_applied_too(two: Master, tmp_path: Path) -> None:
     run(two, "apply", written(tmp_path, TWO), "--no-wait")
     path = tmp_path / "saved"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 from saltern_master.cli import app
 from saltern_master.signing.authority import newest_policy, newest_root, read_authority
 from saltern_master.signing.home import Home, link_public
+from saltern_master.signing.next_root import shown
 from typer.testing import CliRunner, Result
 
 
@@ -29,7 +31,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def made(path: Path) -> str:
-    (row,) = json.loads(done("key", "make", path, "--output", "json").stdout)
+    row = json.loads(done("key", "make", path, "--output", "json").stdout)
     assert path.read_text().strip() not in json.dumps(row)
     return str(row["public"])
 
@@ -101,10 +103,15 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     assert (shown, plain["lacking"]) == (list(publics.values()), [])
     done("key", "take", proposal, "--home", home)
     (home / "keys" / "root.key").unlink()
+    again = done("key", "take", proposal, "--home", home)
+    assert "root 2 was taken in already" in again.stderr
 
     policy_key = made(tmp_path / "policy.key")
-    done("key", "rotate", "policy", "--key", policy_key, "--home", home)  # written to HOME
+    written = run("key", "rotate", "policy", "--key", policy_key, "--home", home)  # to HOME
     proposal = home / "root-3.proposal"
+    assert written.exit_code == 3, written.output
+    assert f"saltern key sign {proposal} --key FILE" in written.stderr
+    assert f"then here: saltern key take {proposal}\n" in written.stderr
     for name in ("bob", "ann"):
         done("key", "sign", proposal, "--key", tmp_path / f"{name}.key", "--yes")
     taken = done("key", "take", proposal, "--home", home)
@@ -121,6 +128,40 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     assert policy is not None
     authority = read_authority(Home(home))
     assert (authority.root.version, authority.policy, authority.held_back) == (3, policy, "")
+
+
+@pytest.mark.parametrize(
+    "words", [("revoke", "STATE"), ("rotate", "state"), ("renew",)], ids=lambda words: words[0]
+)
+def test_what_others_have_to_sign_is_said_not_to_be_in_force(
+    home: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (home / "keys" / "root.key").rename(tmp_path / "root.key")
+    (state,) = newest_root(Home(home)).roles.state.keys
+    told = run("key", *(one.replace("STATE", state.fingerprint) for one in words), "--home", home)
+    still = "nothing changes" if words == ("renew",) else f"the key {shown(state)} still counts"
+    assert told.exit_code == 3, told.output
+    assert f"NOT in force yet: {still} until root 2 is taken in\n" in told.stderr
+    assert newest_root(Home(home)).version == 1
+
+    proposal = home / "root-2.proposal"
+    done("key", "sign", proposal, "--key", tmp_path / "root.key", "--yes")
+    assert "root 2 is in force" in done("key", "take", proposal, "--home", home).stderr
+
+
+def test_a_proposal_is_named_whole_wherever_it_was_written(home: Path, tmp_path: Path) -> None:
+    (home / "keys" / "root.key").unlink()
+    with chdir(tmp_path):  # what was asked for is done
+        told = done("key", "renew", "--out", "next", "--home", home)
+    assert f"saltern key take {tmp_path / 'next'}\n" in told.stderr
+    assert "NOT in force yet" in told.stderr
+
+
+def test_another_root_of_a_number_that_is_taken_is_refused(home: Path, tmp_path: Path) -> None:
+    done("key", "rotate", "lease", "--out", tmp_path / "other", "--home", home)
+    done("key", "rotate", "state", "--home", home)
+    refused = run("key", "take", tmp_path / "other", "--home", home)
+    assert (refused.exit_code, "propose it again" in refused.stderr) == (1, True)
 
 
 def test_the_link_key_is_replaced_and_the_old_one_kept(home: Path) -> None:
@@ -149,10 +190,10 @@ def test_nothing_is_signed_without_a_yes(home: Path, tmp_path: Path) -> None:
     [
         (("rotate", "wrong"), 2, "the roles are root, policy, state, lease"),
         (("rotate", "state", "--key", "a", "--key", "b"), 2, '"b" is not ed25519:'),
-        (("rotate", "lease", "--threshold", "2"), 1, "2 of 1 keys can never sign"),
-        (("revoke", "0000"), 1, "give a fingerprint as saltern key list shows it"),
+        (("rotate", "lease", "--threshold", "2"), 2, "2 of 1 keys can never sign; give so many"),
+        (("revoke", "0000"), 2, "give a fingerprint as saltern key list shows it"),
         (("take", "/nowhere"), 2, "cannot read /nowhere"),
-        (("show", "nobody"), 1, "cannot find the key"),
+        (("show", "nobody"), 2, "cannot find the key"),
     ],
 )
 def test_what_is_wrong_is_told_and_changes_nothing(

@@ -232,9 +232,15 @@ def _nobody(path: Path, error: OSError | HTTPException) -> str:
     if isinstance(error, PermissionError):
         return f"cannot reach the master on {path}: permission denied; be its user or in its group"
     why = (error.strerror if isinstance(error, OSError) else None) or str(error) or repr(error)
+    home = path.parent.parent
+    if not (home / "keys").is_dir():
+        return (
+            f"cannot reach the master on {path}: {why}; {home} is no master's directory yet: give "
+            f"the right one with --home or SALTERN_HOME, or make it: saltern init {home}"
+        )
     return (
         f"cannot reach the master on {path}: {why}; "
-        f"if it does not run: saltern master run --home {path.parent.parent}"
+        f"if it does not run: saltern master run --home {home}"
     )
 
 

@@ -13,8 +13,9 @@ from saltern_protocol.errors import ProtocolError
 from saltern_states.body import BodyError
 
 from saltern_master.cli.output import say
-from saltern_master.cli.refusals import FileError, refusals_told
+from saltern_master.cli.refusals import FileError, UsageError, refusals_told
 from saltern_master.cluster.faults import ClusterFileError
+from saltern_master.signing.next_root import WishError
 
 
 @contextmanager
@@ -26,6 +27,8 @@ def faults_told() -> Iterator[None]:
         except ClusterFileError as error:
             say(f"saltern: {error}")
             raise typer.Exit(2) from error
+        except WishError as error:
+            raise UsageError(str(error)) from error
         except BodyError as error:
             raise FileError(f"cannot take this body: {error}") from error
         except ProtocolError as error:

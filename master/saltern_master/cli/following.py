@@ -18,9 +18,10 @@ import msgspec
 import typer
 
 from saltern_master.api.requests import NodeEvent, TurnEvent
-from saltern_master.api.service import TurnNode, TurnView
+from saltern_master.api.service import ServiceError, TurnNode, TurnView
 from saltern_master.cli.listing import Output, write, write_line
 from saltern_master.cli.output import say
+from saltern_master.cli.quiet import Quiet, waits_line
 from saltern_master.cli.tables import standing_line, summary_line, turn_lines
 from saltern_master.cli.waiting import events_until
 
@@ -97,7 +98,14 @@ def _followed(client: Client, turn: TurnView, seconds: float, output: Output) ->
     with _screen(output) as screen:
         screen.show(turn.nodes, None)
         number, deadline = turn.turn, time.monotonic() + seconds
-        for event in events_until(lambda: client.follow_turn(number), _is_end, deadline):
+        quiet = Quiet(time.monotonic)
+
+        def idle() -> None:
+            if isinstance(screen, Lines) and quiet.is_due():
+                _say_who(client, turn)
+
+        for event in events_until(lambda: client.follow_turn(number), _is_end, deadline, idle):
+            quiet.heard()
             if output is Output.JSON:
                 write_line(event)
             if isinstance(event, TurnEvent):
@@ -105,6 +113,17 @@ def _followed(client: Client, turn: TurnView, seconds: float, output: Output) ->
             turn = _with(turn, event.node)
             screen.show(turn.nodes, event.node)
     return turn
+
+
+def _say_who(client: Client, turn: TurnView) -> None:
+    """Say who is waited for, and who of them is away as far as the master tells."""
+    connected: frozenset[str] | None
+    try:
+        connected = frozenset(one.name for one in client.status().nodes if one.connected)
+    except ServiceError:
+        connected = None
+    if line := waits_line(turn.nodes, connected):
+        say(line)
 
 
 def _is_end(event: Event) -> bool:

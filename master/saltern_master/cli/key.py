@@ -49,6 +49,9 @@ from saltern_master.signing.proposal import (
     sign_proposal,
 )
 
+UNDONE = 3
+"""The exit status where what was asked for is not in force yet."""
+
 app = typer.Typer(no_args_is_help=True, help="Who may sign what: keys, roots, and their rotation.")
 
 HomePath = Annotated[
@@ -76,7 +79,11 @@ def make(
 ) -> None:
     """Make a key pair, anywhere: no home and no network are needed. Show its public half."""
     with faults_told():
-        _show_public(ceremony.make_key(file, secrets.token_bytes), file, output)
+        row = _public_row(ceremony.make_key(file, secrets.token_bytes), file)
+        if output is Output.JSON:
+            typer.echo(msgspec.json.format(msgspec.json.encode(row)))
+            return
+        _show_rows([row], output)
 
 
 @app.command("list")
@@ -127,6 +134,8 @@ def rotate(
     """Give a role other keys, by the next root: those of --key alone, or one that is made here.
 
     link is no role of the root: nodes know the master by it, and each has to be told the new one.
+
+    Exit status: 0 in force, or written as --out asks; 3 not in force yet: others have to sign.
     """
     with faults_told():
         where = Home(home)
@@ -152,7 +161,10 @@ def revoke(
     out: Out = None,
     home: HomePath = DEFAULT_HOME,
 ) -> None:
-    """Name a key no more, by the next root; the only state or lease key is replaced."""
+    """Name a key no more, by the next root; the only state or lease key is replaced.
+
+    Exit status: 0 in force, or written as --out asks; 3 not in force yet: others have to sign.
+    """
     with faults_told():
         where = Home(home)
         others = _public_keys(instead or [])
@@ -167,7 +179,10 @@ def revoke(
 
 @app.command()
 def renew(out: Out = None, home: HomePath = DEFAULT_HOME) -> None:
-    """Let the root live for another year, with the same keys."""
+    """Let the root live for another year, with the same keys.
+
+    Exit status: 0 in force, or written as --out asks; 3 not in force yet: others have to sign.
+    """
     with faults_told():
         where = Home(home)
         with where.locked():
@@ -184,6 +199,7 @@ def sign(
     with faults_told():
         proposal = _read(file)
         _say_proposal(proposal)
+        read_bytes(key)  # one that is not there was named wrongly
         signed = sign_proposal(proposal, read_key(key))
         if not yes and not typer.confirm("Sign this?", err=True):
             raise UsageError("cannot go on: you did not say yes; the file is as it was")
@@ -237,25 +253,30 @@ def _propose(
         return
     version = proposed(proposal).version
     _hand_on(proposal, out or home.path / f"root-{version}.proposal")
+    if out is None:
+        raise typer.Exit(UNDONE)
 
 
 def _take(home: Home, proposal: Proposal) -> None:
     taken = ceremony.take(home, proposal, int(clock()))
     what = "root" if isinstance(taken.thing, Root) else "policy"
     until = key_pages.date(taken.thing.expires)
-    say(f"{what} {taken.thing.version} is in force; it expires {until}")
+    how = "was taken in already" if taken.before else "is in force"
+    say(f"{what} {taken.thing.version} {how}; it expires {until}")
     for note in taken.notes:
         say(f"note: {note}")
 
 
 def _hand_on(proposal: Proposal, path: Path) -> None:
+    path = path.absolute()
     write_whole(path, encode_proposal(proposal), 0o644)
     _say_proposal(proposal)
+    say(key_pages.unforced_line(current_root(proposal), proposed(proposal)))
     if lacking(proposal):
-        say(f"wrote {path}; each who is missing runs: saltern key sign {path.name} --key FILE")
-        say(f"then here: saltern key take {path.name}")
+        say(f"wrote {path}; each who is missing runs: saltern key sign {path} --key FILE")
+        say(f"then here: saltern key take {path}")
     else:
-        say(f"wrote {path}; enough have signed: saltern key take {path.name}")
+        say(f"wrote {path}; enough have signed: saltern key take {path}")
 
 
 def _say_proposal(proposal: Proposal) -> None:
@@ -304,7 +325,7 @@ def _held_back(home: Home) -> str:
 def _show_file(path: Path, output: Output) -> None:
     data = read_bytes(path)
     if len(data) <= 2 * 64:
-        _show_public(read_key(path).public, path, output)
+        _show_rows([_public_row(read_key(path).public, path)], output)
         return
     proposal = _read(path)
     if output is Output.JSON:
@@ -319,8 +340,8 @@ def _show_file(path: Path, output: Output) -> None:
     typer.echo("\n".join([*lines, *key_pages.need_lines(needs(proposal))]))
 
 
-def _show_public(key: PublicKey, path: Path, output: Output) -> None:
-    _show_rows([KeyRow("", "", shown(key), str(path), str(key))], output)
+def _public_row(key: PublicKey, path: Path) -> KeyRow:
+    return KeyRow("", "", shown(key), str(path), str(key))
 
 
 def _show_rows(rows: Sequence[KeyRow], output: Output) -> None:

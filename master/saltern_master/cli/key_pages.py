@@ -100,6 +100,20 @@ def change_lines(before: Root, after: Root | Policy) -> list[str]:
     return lines
 
 
+def unforced_line(before: Root, after: Root | Policy) -> str:
+    """Say what still holds while a proposal is a file and nothing more."""
+    if isinstance(after, Policy):
+        return f"NOT in force yet: nothing changes until policy {after.version} is taken in"
+    old, new = roles_of(before), roles_of(after)
+    gone = [shown(key) for name in old for key in old[name].keys if key not in new[name].keys]
+    until = f"until root {after.version} is taken in"
+    if not gone:
+        return f"NOT in force yet: nothing changes {until}"
+    if len(gone) == 1:
+        return f"NOT in force yet: the key {gone[0]} still counts {until}"
+    return f"NOT in force yet: the keys {', '.join(gone)} still count {until}"
+
+
 def need_lines(needs: Sequence[Need]) -> list[str]:
     """Say who has signed and who could."""
     return [str(need) for need in needs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,7 @@ from saltern_master.api.service import NodeView
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output, write
 from saltern_master.cli.moments import clock, moment, span, zone
+from saltern_master.cli.new_file import refuse_taken, write_new
 from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import UsageError, refusals_told
@@ -34,20 +36,33 @@ def token(
         bool,
         typer.Option("--approval", help="Put no secret in it; you approve the machine yourself."),
     ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option("--write", metavar="FILE", help="Into this new file, mode 0600."),
+    ] = None,
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
-    """Make a token with which one machine can become this node, once."""
+    """Make a token with which one machine can become this node, once.
+
+    With --write nothing of it is on standard output.
+    """
     with refusals_told():
         _refuse_strange(name)
+        if file is not None:
+            refuse_taken(file)
         client = reach(home)
         from saltern_master.api.requests import NewToken
 
         wanted = NewToken(node=name, node_class=node_class, seconds=span(ttl), approval=approval)
         made = client.make_token(wanted)
-        write(made, output, [made.token])
+        if file is None:
+            write(made, output, [made.token])
+        else:
+            write_new(file, f"{made.token}\n".encode())
+            say(f"wrote {file}")
         say(f"it can be used until {moment(made.expires, clock(), zone())}; on {name}, run:")
-        say("  saltern-agent join TOKEN")
+        say(f"  saltern-agent join {'TOKEN' if file is None else f'- < {file.name}'}")
         if approval:
             say("then here, with what it prints:")
             say(f"  saltern node approve {name} FINGERPRINT")

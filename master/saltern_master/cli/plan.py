@@ -26,6 +26,7 @@ from saltern_master.cli.following import INTERRUPTED
 from saltern_master.cli.listing import Output as Listing
 from saltern_master.cli.listing import write
 from saltern_master.cli.moments import span
+from saltern_master.cli.new_file import refuse_taken, write_new
 from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.plan_tables import Line, is_quiet, node_line, plan_lines, sum_line
@@ -97,6 +98,8 @@ def plan(
     """
     with _errors_are_one(), refusals_told():
         seconds, text = span(timeout), _text(file)
+        if save is not None:
+            refuse_taken(save)
         client = reach(home)
         view = _followed(client, client.plan(text.encode(), target), seconds)
         _write(view, output, full)
@@ -191,12 +194,10 @@ def _write_line(line: Line) -> None:
 
 
 def _save(view: PlanView, target: str, text: str, path: Path) -> None:
-    from saltern_master.signing.home import write_whole
-
     made = saved(view, target, text)
     if made is None:
         raise UnplannedError(f"cannot save the plan in {path}: no node could be planned")
-    write_whole(path, to_bytes(made))
+    write_new(path, to_bytes(made))
     for line in _left_lines(made.left, path):
         say(line)
     say(f"wrote {path}: the plan of {folded(made.nodes)}; for exactly that: saltern apply {path}")

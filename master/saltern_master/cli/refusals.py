@@ -3,7 +3,8 @@
 0   done
 1   it could not be done; the text says why and what to do
 2   the command line, or a file that a person wrote, is wrong; every fault is told
-3   some node was not reached, or not all were done in time (apply, node remove, status)
+3   some node was not reached, or not all were done in time (apply, node remove, status); a root
+    is only proposed, and others have to sign it (key rotate, revoke, renew)
 
 plan alone: 0 nothing to change; 2 something is; 1 every error, wrong input among it.
 """

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from saltern_master.api.service import ServiceError
 
@@ -18,15 +18,28 @@ E = TypeVar("E")
 Begin = Callable[[], AbstractContextManager[Iterator[E]]]
 
 
-def events_until(begin: Begin[E], is_last: Callable[[E], bool], deadline: float) -> Iterator[E]:
-    """Give events to the last one, or until `deadline` (monotonic). ServiceError."""
+STEP: Final = 1.0
+"""Seconds without an event after which a caller may look around."""
+
+
+def events_until(
+    begin: Begin[E],
+    is_last: Callable[[E], bool],
+    deadline: float,
+    idle: Callable[[], None] = lambda: None,
+) -> Iterator[E]:
+    """Give events to the last one, or until `deadline` (monotonic). ServiceError.
+
+    `idle` is called about each second in which nothing happens.
+    """
     read: queue.SimpleQueue[E | ServiceError | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(begin, read), daemon=True).start()
     while (left := deadline - time.monotonic()) > 0:
         try:
-            event = read.get(timeout=left)
+            event = read.get(timeout=min(left, STEP))
         except queue.Empty:
-            return
+            idle()
+            continue
         if isinstance(event, ServiceError):
             raise event
         if event is None:

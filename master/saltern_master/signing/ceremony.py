@@ -43,6 +43,7 @@ class Taken:
 
     thing: Root | Policy
     notes: tuple[str, ...] = ()
+    before: bool = False  # it was here already, and nothing was done
 
 
 def make_key(path: Path, random: Callable[[int], bytes]) -> PublicKey:
@@ -109,6 +110,8 @@ def take(home: Home, proposal: Proposal, now: int) -> Taken:
 
 
 def _take_root(home: Home, proposal: Proposal, new: Root, now: int) -> Taken:
+    if _has_root(home, proposal, new):
+        return Taken(new, before=True)
     have = newest_root(home)
     faults = _faults_of(home, proposal, new, now)
     if new.version != have.version + 1:
@@ -125,6 +128,15 @@ def _take_root(home: Home, proposal: Proposal, new: Root, now: int) -> Taken:
     _believe(home, proposal)
     home.add_root(new.version, proposal.signed)
     return Taken(new, (*_policy_again(home, new), *_left_over(home, have, new)))
+
+
+def _has_root(home: Home, proposal: Proposal, root: Root) -> bool:
+    """Tell whether this very root is in HOME's chain, whoever signed this copy of it."""
+    chain = home.roots()
+    if not 1 <= root.version <= len(chain):
+        return False
+    kept, given = chain[root.version - 1], proposal.signed
+    return envelope.decode(kept).payload == envelope.decode(given).payload
 
 
 def _take_policy(home: Home, proposal: Proposal, new: Policy, now: int) -> Taken:

@@ -28,6 +28,10 @@ class CeremonyError(MasterError):
     """A root or policy that cannot be proposed, signed or taken in; the text says all of why."""
 
 
+class WishError(CeremonyError):
+    """Keys, roles or numbers that a person named and that cannot be meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What becomes of one role: exactly these keys, and so many of them must sign."""
@@ -51,7 +55,7 @@ def next_root(root: Root, wishes: Mapping[str, Wish], raise_epoch: bool, now: in
     )
     if faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
-        raise CeremonyError(f"cannot propose root {root.version + 1}\n{listed}")
+        raise WishError(f"cannot propose root {root.version + 1}\n{listed}")
     roles = {name: Role(keys=one.keys, threshold=one.threshold) for name, one in wanted.items()}
     return replace(
         root,
@@ -69,7 +73,7 @@ def without(root: Root, key: PublicKey, instead: Sequence[PublicKey]) -> dict[st
     """
     names = [name for name, role in roles_of(root).items() if key in role.keys]
     if not names:
-        raise CeremonyError(
+        raise WishError(
             f"cannot revoke the key {shown(key)}: root {root.version} names it for nothing; "
             "see: saltern key list"
         )
@@ -79,7 +83,7 @@ def without(root: Root, key: PublicKey, instead: Sequence[PublicKey]) -> dict[st
         left = tuple(one for one in role.keys if one != key)
         keys = (*left, *(one for one in instead if one not in left))
         if len(keys) < role.threshold:
-            raise CeremonyError(
+            raise WishError(
                 f"cannot revoke the key {shown(key)}: the role {name} would have {len(keys)} "
                 f"keys, and {role.threshold} must sign; put another in its place: "
                 "--key ed25519:..., as saltern key make FILE prints it"
@@ -100,7 +104,7 @@ def key_named(root: Root, text: str) -> PublicKey:
         for key in role.keys:
             if digits in {key.fingerprint, key.raw.hex()}:
                 return key
-    raise CeremonyError(
+    raise WishError(
         f'cannot find the key "{text}" in root {root.version}: give a fingerprint as '
         "saltern key list shows it"
     )
@@ -116,7 +120,8 @@ def _faults_of(name: str, wish: Wish) -> list[str]:
     if distinct > MAX_KEYS:
         faults.append(f"{name}: it would have {distinct} keys; {MAX_KEYS} at most")
     if not 1 <= wish.threshold <= distinct:
-        faults.append(f"{name}: {wish.threshold} of {distinct} keys can never sign")
+        more = "; give so many keys: --key ed25519:... for each" if wish.threshold > 0 else ""
+        faults.append(f"{name}: {wish.threshold} of {distinct} keys can never sign{more}")
     elif name in ONLINE and wish.threshold > 1:
         faults.append(f"{name}: one key must be enough, since the master signs by itself")
     return faults
