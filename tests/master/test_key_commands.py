@@ -104,7 +104,7 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     done("key", "take", proposal, "--home", home)
     (home / "keys" / "root.key").unlink()
     again = done("key", "take", proposal, "--home", home)
-    assert "root 2 was taken in already" in again.stderr
+    assert "root 2 is in force already; there was nothing to do" in again.stderr
 
     policy_key = made(tmp_path / "policy.key")
     written = run("key", "rotate", "policy", "--key", policy_key, "--home", home)  # to HOME
@@ -115,6 +115,8 @@ def test_two_of_three_people_rotate_root_and_policy_offline(home: Path, tmp_path
     for name in ("bob", "ann"):
         done("key", "sign", proposal, "--key", tmp_path / f"{name}.key", "--yes")
     taken = done("key", "take", proposal, "--home", home)
+    earlier = done("key", "take", tmp_path / "root-2.proposal", "--home", home)
+    assert "root 2 was taken in already" in earlier.stderr
     assert "has to be signed under root 3" in taken.stderr
     assert "does not sign under root 3" in done("key", "list", "--home", home).stderr
 
@@ -211,3 +213,5 @@ def test_a_key_that_others_can_read_signs_no_proposal(home: Path, tmp_path: Path
     (tmp_path / "k").chmod(0o644)
     result = run("key", "sign", proposal, "--key", tmp_path / "k", "--yes")
     assert (result.exit_code, "others can read it" in result.stderr) == (1, True)
+    absent = run("key", "sign", proposal, "--key", tmp_path / "absent", "--yes")
+    assert (absent.exit_code, f"cannot read {tmp_path}/absent" in absent.stderr) == (2, True)

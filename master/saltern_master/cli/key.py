@@ -261,8 +261,11 @@ def _take(home: Home, proposal: Proposal) -> None:
     taken = ceremony.take(home, proposal, int(clock()))
     what = "root" if isinstance(taken.thing, Root) else "policy"
     until = key_pages.date(taken.thing.expires)
-    how = "was taken in already" if taken.before else "is in force"
-    say(f"{what} {taken.thing.version} {how}; it expires {until}")
+    already = " already; there was nothing to do" if taken.before else ""
+    if taken.before and newest_root(home) != taken.thing:
+        say(f"{what} {taken.thing.version} was taken in{already}; it is followed by later ones")
+        return
+    say(f"{what} {taken.thing.version} is in force{already}; it expires {until}")
     for note in taken.notes:
         say(f"note: {note}")
 
