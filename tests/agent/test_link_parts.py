@@ -83,6 +83,18 @@ def test_law_every_page_is_a_message_and_nothing_is_lost(whys: list[str]) -> Non
     assert sum(len(page.lines) for page in told) == 2 * len(whys)
 
 
+def test_what_a_change_rests_on_is_told_with_it_and_is_not_in_the_digest() -> None:
+    step = Step("hold", Resource(id="r", spec=File(path="/etc/a", text="a")))
+    change = Blocked(why="write /etc/a")
+    sure = Plan((Planned(step, "to change", changes=(change,)),))
+    supposing = Plan((Planned(step, "to change", changes=(change,), why="provided that p"),))
+    (line,) = pages(3, supposing)[0].lines
+
+    assert line.change == f"{change} (provided that p)"
+    assert pages(3, sure)[0].lines[0].change == str(change)
+    assert digest(supposing) == digest(sure)
+
+
 def test_why_there_is_no_plan_fits_a_message() -> None:
     told = no_plan(3, "r" * 999, "w" * 99_999)
 

@@ -43,10 +43,11 @@ def _lines(planned: Planned) -> Iterator[PlanLine]:
     }
     if planned.hindered or not planned.changes:
         yield PlanLine(**common, change=cut(planned.why, MAX_TEXT), impact="none")
+    supposed = f" ({planned.why})" if planned.supposing else ""  # words: not in the digest
     for change in planned.changes:
         yield PlanLine(
             **common,
-            change=cut(str(change), MAX_TEXT),
+            change=cut(f"{change}{supposed}", MAX_TEXT),
             impact=change.impact.value,
             detail=_detail(change.detail),
         )
