@@ -266,6 +266,23 @@ def test_what_a_node_went_through_is_on_its_disk(
     assert hear(greeted(signer, peer()), report, signer, NOW).peer.session.held == held
 
 
+@pytest.mark.parametrize(
+    ("same", "says"),
+    [(True, "signed again under root 1; "), (False, "a newer document took its place; ")],
+)
+def test_who_was_overtaken_says_by_what_and_what_to_do(
+    signer: Signer, same: bool, says: str
+) -> None:
+    of = greeted(signer, with_document(signer, peer()))
+    assert of.document is not None
+    body = bytes.fromhex(of.document.body) if same else b"o" * 32
+    told = with_fields(applied(7, 0, Outcome.SUPERSEDED), body=body)
+    (end,) = hear(of, Report(first=1, items=(told,)), signer, NOW).ends
+
+    again = "run the same apply again, it changes nothing twice"
+    assert (end.standing.result, end.standing.why) == ("superseded", says + again)
+
+
 def test_health_is_seldom_stored(signer: Signer) -> None:
     of = greeted(signer, peer())
     first = hear(of, health(), signer, NOW)

@@ -68,6 +68,7 @@ LOCKED: Final = (
     "On the one that is the copy: stop saltern-agent and delete /etc/saltern/link.key. Then on the "
     "master: saltern node unlock NAME"
 )
+AGAIN_SAFE: Final = "run the same apply again, it changes nothing twice"
 WORKING: Final = frozenset({"working", "fetching", "planning", "applying"})
 
 
@@ -113,7 +114,7 @@ def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
         case Looked():
             said = _looked(peer, message)
         case Report():
-            said = _report(peer, message, now)
+            said = _report(peer, message, signer, now)
         case Health():
             said = _health(peer, message, signer, now)
         case Plan():
@@ -262,7 +263,7 @@ def _standing(told: Applied | Looked) -> Standing:
     )
 
 
-def _report(peer: Peer, report: Report, now: float) -> Said:
+def _report(peer: Peer, report: Report, signer: Signer, now: float) -> Said:
     """Take what is new. That nobody else writes a node's numbers, the one core there is sees to."""
     node = peer.node
     before = Held(reported_key(node.name, node.incarnation), Reported(seq=peer.reported), 0)
@@ -275,11 +276,11 @@ def _report(peer: Peer, report: Report, now: float) -> Said:
     )
     for item in taken.items:
         if isinstance(item, Applied):
-            said = _applied(said, item)
+            said = _applied(said, item, signer.root.version)
     return said
 
 
-def _applied(said: Said, item: Applied) -> Said:
+def _applied(said: Said, item: Applied, root: int) -> Said:
     peer, writes = said.peer, said.writes
     told = (item.epoch, item.version)
     took = item.outcome not in {Outcome.REFUSED, Outcome.SUPERSEDED}
@@ -290,8 +291,19 @@ def _applied(said: Said, item: Applied) -> Said:
     if took:
         peer, lifted = _lifted(peer, told)
         writes += lifted
-    ends = (*said.ends, Ended(item.turn, _standing(item)))
+    standing = _standing(item)
+    if item.outcome == Outcome.SUPERSEDED:
+        standing = replace_struct(standing, why=_overtaken(said.peer, item, root))
+    ends = (*said.ends, Ended(item.turn, standing))
     return replace(said, peer=peer, writes=writes, ends=ends)
+
+
+def _overtaken(peer: Peer, item: Applied, root: int) -> str:
+    """Say what took the place of a document before its node was through it, and what to do."""
+    document = peer.document
+    if document is not None and document.body == item.body.hex():
+        return f"signed again under root {root}; {AGAIN_SAFE}"
+    return f"a newer document took its place; {AGAIN_SAFE}"
 
 
 def _lifted(peer: Peer, told: tuple[int, int]) -> tuple[Peer, tuple[Write, ...]]:
