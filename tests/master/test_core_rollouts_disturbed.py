@@ -50,6 +50,26 @@ def test_who_leaves_in_the_meantime_is_passed_over(home: Home) -> None:
     run(home, law)
 
 
+def test_who_is_locked_while_it_settles_fails_at_once_and_says_why(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        players["w1"].health = "drifted"
+        number = await rolled(stand, file_of(2, *THREE), replace(FAST, on_spent="stop"))
+        await until(stand, lambda: bool(players["w1"].got))
+        async with asyncio.timeout(5):
+            while stages(await stand.service.rollout(number))["w1"] != "settling":
+                await asyncio.sleep(0.01)
+        del stand.front.answering[players["w1"].node.key]
+        await stand.lock("w1")
+        stopped = await phase(stand, number, "stopped")  # long before FAST's patience is over
+
+        assert stages(stopped)["w1"] == "failed"
+        why = "it is locked: two machines have its key; see saltern status"
+        assert stopped.nodes[0].why == why
+
+    run(home, law)
+
+
 def test_a_front_that_is_started_again_puts_nobody_aside(home: Home) -> None:
     async def law(stand: Stand) -> None:
         players = await ready(stand, *THREE)

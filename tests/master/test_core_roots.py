@@ -22,7 +22,7 @@ from saltern_protocol.testing import key
 
 from tests.master.clusters import SMALL
 from tests.master.core_front import SECONDS
-from tests.master.core_laws import run
+from tests.master.core_laws import run, taken
 from tests.master.core_stand import Stand, now
 from tests.master.homes import NOW, made_home
 
@@ -80,6 +80,50 @@ def test_a_new_state_key_signs_every_document_anew(home: Home, raise_epoch: bool
             assert one.held == (1 if raise_epoch else 2)
 
     run(home, law)
+
+
+@pytest.mark.parametrize("raise_epoch", [False, True])
+def test_what_was_taken_back_is_signed_anew_for_a_person_and_for_nobody_else(
+    home: Home, raise_epoch: bool
+) -> None:
+    async def law(stand: Stand) -> None:
+        w1, w2 = await stand.joined("w1", "w2")
+        two = SMALL + "- {name: w2, address: 10.9.0.22}\n"
+        await taken(await stand.service.apply(two.encode()), w1, w2)
+        w1.say(w1.health("taken back", version=0))
+        peers = stand.office.known.peers
+        await until(lambda: peers["w1"].took_back)
+        rotate(home, "state", key(50), raise_epoch)
+        await stand.office.rolling.renew()
+        assert await stand.office.rolling.again() is None
+        assert names_of(stand) == {"w1": (1, 1), "w2": (2, 1) if raise_epoch else (1, 2)}
+        assert any("the document of w1 is not renewed" in line for line in stand.log)
+
+        again = await stand.service.apply(two.encode())
+        assert again.revision == 1
+        assert names_of(stand) == dict.fromkeys(("w1", "w2"), (2, 1) if raise_epoch else (1, 2))
+
+    run(home, law)
+
+
+def test_what_was_taken_back_under_the_same_root_is_tried_again_by_a_person(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        (w1,) = await stand.joined("w1")
+        await taken(await stand.service.apply(SMALL.encode()), w1)
+        w1.say(w1.health("taken back", version=0))
+        await until(lambda: stand.office.known.peers["w1"].took_back)
+        await stand.service.apply(SMALL.encode())
+        assert names_of(stand) == {"w1": (1, 2)}
+        await stand.service.apply(SMALL.encode())
+        assert names_of(stand) == {"w1": (1, 2)}  # it is on its way: once is enough
+
+    run(home, law)
+
+
+def names_of(stand: Stand) -> dict[str, tuple[int, int]]:
+    """Give the epoch and version of the document that each node shall have."""
+    shall = {name: one.document for name, one in stand.office.known.peers.items()}
+    return {name: (one.epoch, one.version) for name, one in shall.items() if one is not None}
 
 
 def test_versions_that_a_thief_ran_high_count_for_nothing_under_a_new_epoch(home: Home) -> None:

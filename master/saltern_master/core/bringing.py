@@ -106,7 +106,8 @@ class Bringing(Rolling):
         digests = {name: one.digest for name, one in expects.items()}
         async with self._one:
             self.refuse_beside_rollout()
-            work = await self._settled_work(file, Order(frozenset(expects), expects=digests))
+            order = Order(frozenset(expects), expects=digests, by_person=True)
+            work = await self._settled_work(file, order)
             bodies = {name: one.hash for name, one in work.prepared.nodes.items()}
             other = {
                 name: other_body(name, bodies.get(name, ""))

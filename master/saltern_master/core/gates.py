@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from saltern_master.core.peer import Peer
+from saltern_master.core.peer import IS_LOCKED, Peer
 from saltern_master.kube.api import Object
 from saltern_master.kube.drain import MIRROR
 from saltern_master.kube.wishes import is_ready
@@ -39,6 +39,8 @@ class Look:
 
 def agent(peer: Peer | None, connected: bool) -> str:
     """Say why a node's agent does not say that all is well; "": it does."""
+    if is_locked(peer):
+        return IS_LOCKED
     if peer is None or peer.node.state != "joined":
         return "it is no node any more"
     if not connected or not peer.session.greeted:
@@ -46,6 +48,11 @@ def agent(peer: Peer | None, connected: bool) -> str:
     if peer.is_behind:
         return "it does not have the document yet that it shall have"
     return _said(peer)
+
+
+def is_locked(peer: Peer | None) -> bool:
+    """Tell whether a node is locked: until a person unlocks it, there is nothing to wait for."""
+    return peer is not None and peer.node.state == "locked"
 
 
 def _said(peer: Peer) -> str:

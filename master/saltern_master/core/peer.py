@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from saltern_protocol.messages import Health
 
@@ -13,6 +14,8 @@ from saltern_master.records.documents import Issued
 from saltern_master.records.drift import Open
 from saltern_master.records.nodes import Node
 from saltern_master.signing.documents import Proposed
+
+IS_LOCKED: Final = "it is locked: two machines have its key; see saltern status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,16 @@ class Peer:
         """Whether it has refused the document that it shall have."""
         document, declined = self.document, self.session.declined
         return document is not None and declined == (document.epoch, document.version)
+
+    @property
+    def took_back(self) -> bool:
+        """Whether it took back the very document that it shall have: it is the newest it has seen,
+        and what it holds is the one before."""
+        document, session, health = self.document, self.session, self.health
+        if document is None or health is None or self.is_ahead:
+            return False
+        newest = (session.epoch, session.held) == (document.epoch, document.version)
+        return newest and health.state == "taken back"
 
     def lags(self, root: int) -> bool:
         """Whether it believes an older root than this one: it is given those in between."""

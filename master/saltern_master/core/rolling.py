@@ -33,14 +33,13 @@ from saltern_master.core.kept_turns import outlived
 from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.core.prepare import Prepared, Preparing, Question
-from saltern_master.core.rollout import EVERYBODY, NewDocument, Order, Rollout, Signed
+from saltern_master.core.rollout import APPLIED, EVERYBODY, NewDocument, Order, Rollout, Signed
 from saltern_master.core.signer import Signer, read_signer
 from saltern_master.core.turns import Standing, Turn, begin, not_reached, supersede
 from saltern_master.front.frames import Frame
 from saltern_master.library import Library
 from saltern_master.records import nodes, revisions
 from saltern_master.records.revisions import KEPT
-from saltern_master.signing.documents import DOCUMENT_LIFE, is_signed
 from saltern_master.signing.home import Home
 from saltern_master.store import ConflictError, Store, StoreError, Write
 
@@ -113,7 +112,7 @@ class Rolling:
         """Roll out a cluster file to all that it names; ServiceError."""
         async with self._one:
             self.refuse_beside_rollout()
-            work = await self._settled_work(file)
+            work = await self._settled_work(file, APPLIED)
             same = {name: self._known.peers[name].node.version for name in work.rollout.same}
             notes = (*work.prepared.notes, *work.rollout.notes)
             return self._commit_work(file, work, same, notes, work.rollout.settled)
@@ -160,6 +159,8 @@ class Rolling:
         """Sign anew what is past half its life, or not under this root; give how many were."""
         async with self._one:
             signed = self._still(await self._signed(lambda: self._old(self._clock())))
+            for text in rollout.not_renewed(self._known.peers, self.signer, self._clock()):
+                self._desk.remark(text)
             if signed:
                 self._commit(None, signed, ())
             return len(signed)
@@ -250,15 +251,12 @@ class Rolling:
     def _old(self, now: float) -> Iterator[NewDocument]:
         """Give what is past half its life, or was signed under another root's keys or epoch.
 
-        Each with its body as it stands, which is still the right one.
+        Each with its body as it stands, which is still the right one; not what was taken back.
         """
         root = self.signer.root
         for peer in self._known.peers.values():
             document = peer.document
-            if document is None:
-                continue
-            good = document.epoch == root.epoch and is_signed(document, root)
-            if not good or document.expires - now <= DOCUMENT_LIFE / 2:
+            if document and not peer.took_back and rollout.is_old(document, self.signer, now):
                 body = self._library.path(document.body).read_bytes()
                 version = rollout.next_version(peer, root.epoch)
                 yield NewDocument(peer, version, body, document.blobs, document.expects)

@@ -1,6 +1,8 @@
 """Bodies that nodes shall have, and what they have -> which documents are new. Pure.
 
 * The same body keeps its document, until that is past half its life: its node looks, that is all.
+* What a node took back is not signed anew for it, however old it becomes, but where a person
+  applies it again: nobody else can know that what parted the node from here is mended.
 * A version is above every one that the store or the node itself has seen, so a store that was
   brought back from a copy gives none twice.
 * A document that may be taken for one plan alone is another than the same without: who applies
@@ -11,20 +13,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from saltern_master.compile.facts import Facts
-from saltern_master.core.peer import Peer
+from saltern_master.core.peer import IS_LOCKED, Peer
 from saltern_master.core.prepare import Machine, Prepared, Wanted
 from saltern_master.core.signer import Signer
 from saltern_master.core.turns import Standing
 from saltern_master.records.codec import put
 from saltern_master.records.documents import Issued, document_key
 from saltern_master.records.nodes import Node
-from saltern_master.signing.documents import DOCUMENT_LIFE, Draft, Proposed
+from saltern_master.signing.documents import DOCUMENT_LIFE, Draft, Proposed, is_signed
 from saltern_master.store import Write
 
 MOST_AHEAD = 1_000_000
@@ -38,6 +40,7 @@ class Order:
     only: frozenset[str] | None = None  # None: everybody
     without: frozenset[str] = frozenset()
     expects: Mapping[str, str] = field(default_factory=dict)
+    by_person: bool = False  # who may want it tried again where it was taken back
 
     def means(self, name: str) -> bool:
         """Tell whether a node is to have its document."""
@@ -45,6 +48,7 @@ class Order:
 
 
 EVERYBODY = Order()
+APPLIED = Order(by_person=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,9 @@ def plan(
         hindered = hindrance(peer.node, wanted)
         if hindered is not None:
             settled[name] = hindered
-        elif keeps(peer, wanted.hash, epoch, now, expects):
+        elif keeps(peer, wanted.hash, epoch, now, expects) and not (
+            order.by_person and peer.took_back
+        ):
             same.append(name)
         else:
             version = next_version(peer, epoch)
@@ -160,8 +166,7 @@ def without_body(name: str, node_class: str, peer: Peer | None) -> Standing:
 def hindrance(node: Node, wanted: Wanted) -> Standing | None:
     """Say why a node cannot take its body, or None."""
     if node.state == "locked":
-        why = "it is locked: two machines have its key; see saltern status"
-        return Standing(result="refused", why=why)
+        return Standing(result="refused", why=IS_LOCKED)
     if node.node_class != wanted.node_class:
         why = (
             f"it joined as {node.node_class} and its roles make it {wanted.node_class}; change "
@@ -191,6 +196,8 @@ def machine_of(node: Node) -> Machine | None:
 def keeps(peer: Peer, body: str, epoch: int, now: float, expects: str = "") -> bool:
     """Tell whether the document that a node has been given is still the right one."""
     document = peer.document
+    if document is not None and peer.took_back and document.body == body:
+        return True
     return (
         document is not None
         and (document.body, document.expects) == (body, expects)
@@ -199,6 +206,22 @@ def keeps(peer: Peer, body: str, epoch: int, now: float, expects: str = "") -> b
         and document.expires - now > DOCUMENT_LIFE / 2
         and not peer.is_ahead
     )
+
+
+def is_old(document: Issued, signer: Signer, now: float) -> bool:
+    """Tell whether a document is past half its life, or of another root's keys or epoch."""
+    signed = document.epoch == signer.root.epoch and is_signed(document, signer.root)
+    return not signed or document.expires - now <= DOCUMENT_LIFE / 2
+
+
+def not_renewed(peers: Mapping[str, Peer], signer: Signer, now: float) -> Iterator[str]:
+    """Say whose document is old and is not signed anew, since its node took it back."""
+    for name, peer in sorted(peers.items()):
+        if peer.document and peer.took_back and is_old(peer.document, signer, now):
+            yield (
+                f"the document of {name} is not renewed: {name} took it back and holds the one "
+                "before; mend what parted it from here and apply the same file again, or another"
+            )
 
 
 def next_version(peer: Peer, epoch: int) -> int:

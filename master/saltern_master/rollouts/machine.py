@@ -186,7 +186,8 @@ def _checked(node: Node, checked: Checked, rollout: Rollout, now: float) -> Node
     if node.stage != "settling":
         return node
     if not checked.good:
-        return replace(node, good_since=0.0, why=checked.why)
+        bad = replace(node, good_since=0.0, why=checked.why)
+        return _at(bad, "failed", now, checked.why) if checked.hopeless else bad
     good_since = node.good_since or now
     if now - good_since >= rollout.strategy.hold:
         return _at(replace(node, good_since=good_since), "done", now)

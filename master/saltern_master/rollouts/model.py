@@ -87,6 +87,7 @@ class Checked(Struct, frozen=True):
     node: str
     good: bool
     why: str = ""
+    hopeless: bool = False  # no waiting makes it good
 
 
 class Gone(Struct, frozen=True):

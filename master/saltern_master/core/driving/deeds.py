@@ -23,6 +23,7 @@ from saltern_master.core.front import Log
 from saltern_master.core.gates import Look
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
+from saltern_master.core.peer import IS_LOCKED
 from saltern_master.core.probes import Probing
 from saltern_master.core.turns import Turn
 from saltern_master.errors import MasterError
@@ -145,6 +146,8 @@ class Deeds:
             peer = self._known.peers.get(name)
             if peer is None or peer.node.state == "removing":
                 self._hear(driven.number, Skip(name, "the master, since it is no node any more"))
+            elif gates.is_locked(peer):
+                self._hear(driven.number, Said(name, "refused", IS_LOCKED))
             elif peer.node.state != "joined" or name not in bodies:
                 why = f"it cannot be given its document: it is {peer.node.state}"
                 self._hear(driven.number, Said(name, "refused", why))
@@ -169,7 +172,8 @@ class Deeds:
             if not why and probes and name in addresses:
                 async with limit:
                     why = await self._probed(addresses[name], probes)
-            self._hear(driven.number, Checked(name, not why, why))
+            hopeless = gates.is_locked(self._known.peers.get(name))
+            self._hear(driven.number, Checked(name, not why, why, hopeless))
 
         await asyncio.gather(*map(checked, names))
 
