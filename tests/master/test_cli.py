@@ -170,6 +170,7 @@ def test_blobs_are_kept_by_their_hash(home: Path, tmp_path: Path) -> None:
         (("sign", "/no/such/file"), 2, "saltern: cannot read /no/such/file"),
         (("apply", "/no/such/file"), 2, "saltern: cannot read /no/such/file"),
         (("show", "/dev/null"), 2, "saltern: cannot show /dev/null"),
+        (("blobs", "add", "/dev/no", "/no"), 2, "saltern: cannot read /dev/no, /no: there is no"),
         (("compile",), 2, "Missing argument"),
         (("nonsense",), 2, "No such command"),
         (("packages", "add", "x", "--base", "/no"), 2, "saltern: cannot read /no; give the status"),
