@@ -56,7 +56,8 @@ def events(draw: st.DrawFn) -> Event:
     kind = draw(st.sampled_from(get_args(Event)))
     given = {"node": draw(st.sampled_from(NAMES)), "by": "ann", "why": "so"}
     results = ["converged", "changed", "failed", "blocked", "superseded", "expired"]
-    chosen = {"good": draw(st.booleans()), "result": draw(st.sampled_from(results)), **given}
+    flags = {name: draw(st.booleans()) for name in ("good", "hopeless")}
+    chosen = {"result": draw(st.sampled_from(results)), **flags, **given}
     fields = {name: chosen[name] for name in kind.__struct_fields__}
     event: Event = kind(**fields)
     return event
