@@ -36,6 +36,7 @@ from tests.faults.replayed import (
     recorded,
 )
 from tests.faults.wiretap import GREETING
+from tests.master.test_core_process import wait
 
 HANDSHAKE: Final = 3  # greeting, HELLO, INITIATE: what a node says before its first message
 SECONDS: Final = 20.0
@@ -75,9 +76,9 @@ def _to_front(session: Recorded) -> int:
     parts: list[Sequence[bytes]] = [[session.up], pieces]
     parts += [(*pieces[:HANDSHAKE], one) for one in pieces[HANDSHAKE:]]
     parts += [(pieces[0], one) for one in pieces[1:]]
-    welcomed = len(play(session.port, pieces[:2]))
-    assert welcomed > GREETING, (
-        "the front does not even begin a handshake: this would prove nothing"
+    wait(
+        "the front does not even begin a handshake: this would prove nothing",
+        lambda: len(play(session.port, pieces[:2])) > GREETING,
     )
     for part in parts:
         play(session.port, part)

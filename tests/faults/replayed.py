@@ -123,16 +123,19 @@ def agent(root: Path) -> Iterator[None]:
 
 
 def play(port: int, pieces: Sequence[bytes]) -> bytes:
-    """Say recorded pieces over a new connection, one after each answer; give what was answered."""
+    """Say recorded pieces over a new connection, each once the answer to the one before is whole.
+
+    Gives what was answered. A greeting may come in two parts: only silence ends an answer.
+    """
     heard = bytearray()
     with socket.create_connection(("127.0.0.1", port), SECONDS) as line:
         line.settimeout(QUIET)
         for piece in pieces:
             try:
                 line.sendall(piece)
-                if not (came := line.recv(65536)):
-                    break
-                heard += came
+                while came := line.recv(65536):
+                    heard += came
+                break
             except TimeoutError:
                 continue
             except OSError:
