@@ -34,10 +34,10 @@ lint: setup ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lab-setup lint ## everything: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
+test: lab-setup lint ## all but what takes minutes by its nature: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster"
 	$(BIN)/python -m tests.faults --seed 1
-	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadgroup -m "lab or cluster"
+	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadgroup -m "(lab or cluster) and not long"
 
 test-fast: setup ## what needs no root: seconds
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not system and not lab and not cluster"

@@ -59,6 +59,11 @@ class Cluster:
         """Wait until every node is connected, as declared, and Ready."""
         wait_for("all nodes to be as declared", self.is_well, SECONDS)
         wait_for("all nodes to be Ready", lambda: len(self.ready()) == len(NAMES), SECONDS)
+        wait_for("kube-proxy to have its rules", self.is_proxied, SECONDS)
+
+    def is_proxied(self) -> bool:
+        """Tell whether kube-proxy has written its chains everywhere: a node is Ready before."""
+        return all("KUBE-FORWARD" in self.say(name, "iptables-save") for name in NAMES)
 
     def is_well(self) -> bool:
         """Tell whether the master has all nodes, and nothing to wish for."""

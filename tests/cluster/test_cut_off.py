@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(400, func_only=True)]
 
 BACK = 90.0  # seconds
 CUT = """\

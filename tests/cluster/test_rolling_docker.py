@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.cluster import NAMES, Cluster, Json, is_ready
 from tests.cluster.pods import LABELS, Pods, deployment, service
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600, func_only=True)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600, func_only=True)]
 
 LINGER = 5  # seconds that a pod still answers once it is told to end
 STRATEGY = (

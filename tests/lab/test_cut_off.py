@@ -153,6 +153,7 @@ def test_a_change_that_lets_the_master_through_is_confirmed_at_once(parted: Part
     assert parted.is_whole()
 
 
+@pytest.mark.long
 def test_a_node_that_cut_itself_off_is_back_with_no_hands(parted: Parted) -> None:
     version = parted.publish("cut\n", parted.cut)
     wait_until(parted.has_chain, "the chain that cuts", 30)
@@ -171,6 +172,7 @@ def test_a_node_that_cut_itself_off_is_back_with_no_hands(parted: Parted) -> Non
     print(f"back in contact {took:.1f} s after it was cut off")
 
 
+@pytest.mark.long
 def test_so_is_one_whose_agent_is_killed_and_not_started_again(parted: Parted) -> None:
     parted.must("mkdir", "-p", str(Path(DROP_IN).parent))
     parted.must("tee", DROP_IN, given=NO_RESTART)
