@@ -23,7 +23,7 @@ NODES = 20
 QUIET, FLOOD = 0.5, 3.0  # seconds
 SORTS = ("idle", "door")
 NEARBY, ELSEWHERE = "127.0.0.1", "127.0.0.2"
-NOISE = 0.005
+NOISE = 0.010
 """Seconds by which p99 may differ on a machine with other work, where a fifth of it is less."""
 
 
