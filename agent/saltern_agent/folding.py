@@ -25,7 +25,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from msgspec import structs
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Item, Outcome
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 from saltern_protocol.wire import pack, unpack
 
 MAX_ITEM_BYTES = 200 * 1024

@@ -12,7 +12,7 @@ from msgspec import structs
 from saltern_protocol.documents import Document, decode_document, decode_statement
 from saltern_protocol.envelope import decode as decode_envelope
 from saltern_protocol.errors import ProtocolError, RefusedError, printable
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Hindrance, Outcome
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Outcome
 from saltern_states.body import BodyError
 
 from saltern_agent.converge import Result

@@ -31,7 +31,7 @@ from typing import Any
 
 import msgspec
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Applied, Item
+from saltern_protocol.report import Applied, Item
 from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
 

@@ -13,7 +13,7 @@ from typing import cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
 from saltern_protocol.errors import ProtocolError, printable
-from saltern_protocol.messages import Applied
+from saltern_protocol.report import Applied
 from saltern_protocol.trust import Trust
 from saltern_states.body import Body, BodyError
 from saltern_states.kinds import kind_of

@@ -17,7 +17,7 @@ from functools import partial
 
 from msgspec.structs import replace
 from saltern_protocol.errors import printable
-from saltern_protocol.messages import Applied, Outcome
+from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import Body, DriftPolicy, Resource
 
 from saltern_agent.arrears import Arrear, Arrears

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from saltern_protocol.messages import MAX_ITEMS as MAX_IN_REPORT
-from saltern_protocol.messages import Item
+from saltern_protocol.report import Item
 from saltern_protocol.wire import pack, unpack
 
 from saltern_agent import folding

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from saltern_protocol.messages import Applied
+from saltern_protocol.report import Applied
 from saltern_states.body import Resource
 from saltern_states.contract import Change
 from saltern_states.ports import HostError

@@ -24,7 +24,20 @@ from saltern_protocol.terms import MAX_COUNT, Count, Digest, Incarnation, Name, 
 
 LEASE_SECONDS = 900  # how long one lasts
 RENEW_SECONDS = 300  # how often a node asks for the next: two may be lost
-MAX_LEASE_BYTES = 1024
+MAX_LEASE_BYTES = 4 * 1024
+MOST_HELD = 7 * 24 * 3600  # seconds for which drift may be left alone at most
+
+
+class Hold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Drift of the node is told and left alone for so long: somebody works there.
+
+    `left` counts from when the lease's nonce was sent, by the node's monotonic clock. A document
+    that comes meanwhile is applied all the same: somebody asked for that as well.
+    """
+
+    left: Annotated[int, Meta(ge=1, le=MOST_HELD)]  # seconds
+    why: Annotated[str, Meta(min_length=1, max_length=200)]
+    by: Annotated[str, Meta(min_length=1, max_length=64)]  # a person, or "window NAME"
 
 
 class LeasePayload(Struct, frozen=True, kw_only=True, tag_field="type", tag="lease/1"):
@@ -39,6 +52,7 @@ class LeasePayload(Struct, frozen=True, kw_only=True, tag_field="type", tag="lea
     issued: Seconds
     expires: Seconds
     nonce: Nonce
+    hold: Hold | None = None  # none: drift is treated as the body says
 
     def __post_init__(self) -> None:
         if not 0 < self.expires - self.issued <= LEASE_SECONDS:

@@ -1,6 +1,6 @@
 """The conversation: every message that a node and its master may send, in one closed table.
 
-    node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health
+    node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health, Condition
     master -> node    Lease, Poke, Doc, Current, Proposal, BlobPart, Cert, Ack, Beat, Again, Refused
     stranger -> door  Enrol;    door -> stranger    Enrolled, Waiting, Refused
 
@@ -17,21 +17,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum, unique
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from saltern_protocol import wire
+from saltern_protocol.condition import MAX_FINDINGS, MAX_PARTS, Finding, Part
 from saltern_protocol.documents import MAX_ROOTS
-from saltern_protocol.terms import (
-    LAST_SECOND,
-    MAX_COUNT,
-    Count,
-    Digest,
-    Incarnation,
-    Name,
-)
+from saltern_protocol.report import Hindrance, Item, Outcome
+from saltern_protocol.terms import Count, Digest, Incarnation, Micro, Name, Natural, ShortText, Text
 
 PROTOCOL: Final = 1
 """The one version that is spoken; HELLO and ENROL name it, and there is no falling back."""
@@ -51,82 +45,12 @@ NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
 PlanDigest = Annotated[bytes, Meta(max_length=32)]  # of 0 or 32 bytes
 Instance = Annotated[bytes, Meta(min_length=INSTANCE_BYTES, max_length=INSTANCE_BYTES)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Micro = Annotated[int, Meta(ge=0, le=(LAST_SECOND - 24 * 3600) * 1_000_000)]
-Text = Annotated[str, Meta(max_length=4096)]
-ShortText = Annotated[str, Meta(max_length=256)]
 KindName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,40}/[0-9]{1,4}\Z")]
 Envelope = Annotated[bytes, Meta(max_length=128 * 1024)]
 
 
 class Message(Struct, frozen=True, kw_only=True, tag_field="t", forbid_unknown_fields=True):
     """What every message is."""
-
-
-@unique
-class Outcome(StrEnum):
-    """How a node's part of a turn ended, as the node tells it."""
-
-    CONVERGED = "converged"  # nothing had to be done
-    CHANGED = "changed"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    REFUSED = "refused"  # the document; nothing was changed
-    SUPERSEDED = "superseded"  # a newer document came before this one was through
-
-
-class Hindrance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A resource that is not as declared, and why."""
-
-    resource: ShortText
-    outcome: ShortText  # failed, blocked
-    why: Text
-
-
-class Applied(
-    Struct, frozen=True, kw_only=True, tag_field="i", tag="applied", forbid_unknown_fields=True
-):
-    """A document was gone through."""
-
-    at_us: Micro
-    turn: Natural  # 0: nobody on the master asked (a start, a file)
-    epoch: Natural
-    version: Natural
-    body: Annotated[bytes, Meta(max_length=32)]
-    outcome: Outcome
-    changes: Natural
-    took_us: Micro
-    reason: ShortText = ""  # of a refusal: the code
-    why: Text = ""
-    hindrances: Annotated[tuple[Hindrance, ...], Meta(max_length=64)] = ()
-
-
-class DriftSeen(
-    Struct, frozen=True, kw_only=True, tag_field="i", tag="drift", forbid_unknown_fields=True
-):
-    """A resource was found not to be as declared, or an open drift found something else."""
-
-    number: Count  # of the drift, in the node's journal
-    resource: ShortText
-    kind: ShortText
-    since_us: Micro
-    recorded_us: Micro
-    seen: ShortText
-    found: Annotated[tuple[Text, ...], Meta(max_length=64)]
-
-
-class DriftEnded(
-    Struct, frozen=True, kw_only=True, tag_field="i", tag="healed", forbid_unknown_fields=True
-):
-    """An open drift ended."""
-
-    number: Count
-    resource: ShortText
-    healed_us: Micro
-    outcome: Text
-
-
-Item = Applied | DriftSeen | DriftEnded
 
 
 class Hello(Message, frozen=True, tag=1):
@@ -317,6 +241,16 @@ class Looked(Message, frozen=True, tag=19):
     hindrances: Annotated[tuple[Hindrance, ...], Meta(max_length=64)] = ()
 
 
+class Condition(Message, frozen=True, tag=23):
+    """How the node's parts are and which traps stand open on it: all of it, after each Hello and
+    when something of it is otherwise. Not acknowledged: the next one says it all again.
+    """
+
+    at_us: Micro
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
+    findings: Annotated[tuple[Finding, ...], Meta(max_length=MAX_FINDINGS)]
+
+
 class Enrol(Message, frozen=True, tag=20):
     """A machine asks to become a node. The key of the channel is to be its key."""
 
@@ -341,7 +275,7 @@ class Waiting(Message, frozen=True, tag=22):
     fingerprint: ShortText
 
 
-FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health
+FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health | Condition
 FromMaster = (
     Lease | Poke | Doc | Current | Proposal | BlobPart | Cert | Ack | Beat | Again | Refused
 )

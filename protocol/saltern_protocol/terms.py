@@ -18,3 +18,7 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # a SHA-256, raw
 HexDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]  # a SHA-256, as people write it
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]  # versions and epochs
 Seconds = Annotated[int, Meta(ge=0, le=LAST_SECOND)]  # since 1970, UTC
+Natural = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Micro = Annotated[int, Meta(ge=0, le=(LAST_SECOND - 24 * 3600) * 1_000_000)]
+Text = Annotated[str, Meta(max_length=4096)]
+ShortText = Annotated[str, Meta(max_length=256)]

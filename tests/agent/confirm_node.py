@@ -18,7 +18,7 @@ from saltern_agent.steps import Step
 from saltern_agent.trying import Confirming
 from saltern_protocol import testing
 from saltern_protocol.documents import encode_statement
-from saltern_protocol.messages import Applied
+from saltern_protocol.report import Applied
 from saltern_states.body import Resource, make_body, write_body
 from saltern_states.bridge import Bridge
 from saltern_states.contract import Change, Spec

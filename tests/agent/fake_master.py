@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import zmq
 from msgspec.structs import replace
-from saltern_protocol import messages, testing
+from saltern_protocol import messages, report, testing
 from saltern_protocol.documents import (
     Document,
     PayloadType,
@@ -135,12 +135,12 @@ class FakeMaster:
             assert self._changed.wait_for(there, DEADLINE_SECONDS), f"heard only {self.heard}"
         return found[number - 1]
 
-    def items(self) -> list[messages.Item]:
+    def items(self) -> list[report.Item]:
         """Give all that was reported, each once, in order."""
-        seen: dict[int, messages.Item] = {}
-        for report in [one for one in self.heard if isinstance(one, messages.Report)]:
-            for number, item in enumerate(report.items):
-                seen[report.first + number] = item
+        seen: dict[int, report.Item] = {}
+        for sent in [one for one in self.heard if isinstance(one, messages.Report)]:
+            for number, item in enumerate(sent.items):
+                seen[sent.first + number] = item
         return [seen[number] for number in sorted(seen)]
 
     def wait_item(self, kind: type[T], number: int = 1) -> T:
@@ -237,7 +237,7 @@ class FakeMaster:
         there = self.published
         if there is None or there is not self.current:
             return there is not None
-        told = {one.turn for one in self.items() if isinstance(one, messages.Applied)}
+        told = {one.turn for one in self.items() if isinstance(one, report.Applied)}
         told |= {one.turn for one in self.heard if isinstance(one, messages.Looked)}
         return there.turn not in told
 
@@ -277,7 +277,7 @@ class FakeMaster:
         if there is None:
             return None
         hello = next(one for one in reversed(self.heard) if isinstance(one, messages.Hello))
-        applied = {one.version for one in self.items() if isinstance(one, messages.Applied)}
+        applied = {one.version for one in self.items() if isinstance(one, report.Applied)}
         has = hello.document == there.hash or there.document.version in applied
         made = there.statement
         if there.proposal:

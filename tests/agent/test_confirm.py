@@ -14,7 +14,7 @@ from saltern_agent.loop import Look
 from saltern_agent.show import show_status
 from saltern_agent.status import status_of
 from saltern_protocol.errors import RefusedError
-from saltern_protocol.messages import Outcome
+from saltern_protocol.report import Outcome
 from saltern_states.body import Resource
 from saltern_states.contract import Spec
 from saltern_states.file import File

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from saltern_agent.journal import Journal
 from saltern_agent.outbox import BATCH_ITEMS, TableOutbox
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Item, Outcome
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 
 from tests.agent.test_journal import APPLIED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from saltern_agent.journal import MAX_CLOSED, Journal, JournalError
-from saltern_protocol.messages import Applied, Outcome
+from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import DriftPolicy, Resource
 from saltern_states.file import File
 from saltern_states.kinds import KINDS

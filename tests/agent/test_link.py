@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from saltern_agent.host.link_keys import NodeKeys
 from saltern_agent.places import Master, Places, keep_master
 from saltern_protocol import messages
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Outcome
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Outcome
 from saltern_states.artifact import Artifact
 from saltern_states.body import DriftPolicy, Resource, make_body, write_body
 from saltern_states.contract import Spec

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from saltern_protocol import messages
-from saltern_protocol.messages import Applied
+from saltern_protocol.report import Applied
 
 from tests.agent.fake_master import DEADLINE_SECONDS, FakeMaster
 from tests.agent.test_link import Joined, body

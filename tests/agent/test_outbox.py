@@ -15,7 +15,7 @@ from saltern_agent.outbox import BATCH_BYTES, TableOutbox
 from saltern_protocol import messages, testing
 from saltern_protocol.documents import encode_statement
 from saltern_protocol.errors import RefusedError
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Hindrance, Item, Outcome
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Item, Outcome
 from saltern_states.unit import Unit
 
 from tests.agent.test_journal import APPLIED

@@ -15,7 +15,7 @@ from saltern_agent.link import words
 from saltern_agent.link.pace import AT_ONCE, SHUT_OUT
 from saltern_agent.link.session import HEALTH_EVERY
 from saltern_agent.outbox import Batch
-from saltern_protocol import messages, testing
+from saltern_protocol import messages, report, testing
 from saltern_protocol.lease import LEASE_SECONDS, sign_lease
 
 from tests.agent import stale_talk
@@ -69,7 +69,7 @@ def the_same_document() -> Talk:
     talk.say(messages.Poke(), 5)
     talk.say(messages.Current(turn=7), 0.1)
     looked = messages.Looked(
-        turn=7, at_us=1, version=1, outcome=messages.Outcome.CONVERGED, changes=0, took_us=900
+        turn=7, at_us=1, version=1, outcome=report.Outcome.CONVERGED, changes=0, took_us=900
     )
     talk.give(words.Say(looked), 0.1)
     return talk

@@ -23,7 +23,7 @@ from saltern_protocol import testing
 from saltern_protocol.documents import PayloadType, decode_statement, encode_statement
 from saltern_protocol.envelope import decode, sign
 from saltern_protocol.errors import Reason, RefusedError
-from saltern_protocol.messages import Applied, Outcome
+from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import Resource
 from saltern_states.bridge import Bridge
 from saltern_states.contract import Change

@@ -39,8 +39,8 @@ from saltern_protocol.envelope import decode as decode_envelope
 from saltern_protocol.errors import ProtocolError
 from saltern_protocol.keys import PublicKey
 from saltern_protocol.lease import decode_lease
-from saltern_protocol.messages import Item
 from saltern_protocol.policy import decode_policy
+from saltern_protocol.report import Item
 from saltern_protocol.root import decode_root
 from saltern_protocol.token import JoinToken
 from saltern_protocol.trust import Trust

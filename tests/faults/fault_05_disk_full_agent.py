@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Thread
 
 from saltern_agent.events import End
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen
 from saltern_states.contract import Spec
 from saltern_states.file import File
 

@@ -23,7 +23,7 @@ from saltern_master.records.codec import every
 from saltern_master.records.drift import Drift
 from saltern_master.records.reports import every_result, hold_reported
 from saltern_master.store import Store
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Item
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item
 
 from tests.faults.contract import Fault, Figure, Seen, Trial
 from tests.faults.talk_master import INCARNATION, Stage

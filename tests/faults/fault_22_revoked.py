@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import zmq
 from saltern_protocol import messages
-from saltern_protocol.messages import Ack, DriftSeen, Report
+from saltern_protocol.messages import Ack, Report
+from saltern_protocol.report import DriftSeen
 
 from tests.faults.contract import Fault, Figure, Seen, Trial
 from tests.master.core_stand import now

@@ -24,17 +24,8 @@ import msgpack
 import zmq
 from saltern_protocol import messages
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import (
-    Ack,
-    Again,
-    DriftSeen,
-    Fetch,
-    Health,
-    Hello,
-    Lease,
-    Refused,
-    Report,
-)
+from saltern_protocol.messages import Ack, Again, Fetch, Health, Hello, Lease, Refused, Report
+from saltern_protocol.report import DriftSeen
 from zmq.utils import z85
 
 from tests.master.core_stand import FACTS, KIND_NAMES

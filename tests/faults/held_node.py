@@ -30,7 +30,7 @@ from saltern_protocol.documents import (
     encode_identity,
     encode_statement,
 )
-from saltern_protocol.messages import Item
+from saltern_protocol.report import Item
 from saltern_protocol.sealed import Context, seal, sealing_public
 from saltern_protocol.terms import LAST_SECOND
 from saltern_protocol.wire import unpack

@@ -29,7 +29,7 @@ from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 from saltern_protocol import messages
 from saltern_protocol.documents import decode_identity
-from saltern_protocol.messages import Item, Outcome
+from saltern_protocol.report import Item, Outcome
 from saltern_states.contract import Change
 from saltern_states.ports import HostError
 from saltern_states.testing import FakeHost

@@ -21,7 +21,8 @@ from saltern_master.store import SqliteStore
 from saltern_protocol import messages
 from saltern_protocol.documents import decode_identity
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Ack, DriftEnded, DriftSeen, Enrolled, Item, Lease, Report
+from saltern_protocol.messages import Ack, Enrolled, Lease, Report
+from saltern_protocol.report import DriftEnded, DriftSeen, Item
 from saltern_protocol.token import JoinToken
 
 from tests.faults.real_master import SECONDS, Running

@@ -24,7 +24,7 @@ from saltern_agent.places import Master, Places, keep_master
 from saltern_master.lab import Lab, Machine
 from saltern_master.lab.install import install
 from saltern_protocol import messages
-from saltern_protocol.messages import Applied, Outcome
+from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import Resource, make_body, write_body
 from saltern_states.chain import Chain, Jump
 from saltern_states.directory import Directory

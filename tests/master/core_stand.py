@@ -39,25 +39,21 @@ from saltern_protocol.envelope import decode
 from saltern_protocol.keys import fingerprint
 from saltern_protocol.messages import (
     Ack,
-    Applied,
     Doc,
-    DriftEnded,
-    DriftSeen,
     Enrol,
     Enrolled,
     Fetch,
     Health,
     Hello,
-    Item,
     Lease,
     Looked,
     Message,
-    Outcome,
     Poke,
     Proposal,
     Refused,
     Report,
 )
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 from saltern_protocol.token import JoinToken
 from saltern_states.kinds import KINDS
 

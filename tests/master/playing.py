@@ -14,7 +14,8 @@ from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
 from saltern_master.front.frames import Silent, Up
 from saltern_master.rollouts.strategy import Strategy
 from saltern_protocol import messages
-from saltern_protocol.messages import Ack, Again, Current, Doc, Fetch, Item, Poke, Proposal, Report
+from saltern_protocol.messages import Ack, Again, Current, Doc, Fetch, Poke, Proposal, Report
+from saltern_protocol.report import Item
 
 from tests.master.clusters import SMALL
 from tests.master.core_stand import Node, Stand

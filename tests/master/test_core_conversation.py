@@ -16,23 +16,20 @@ from saltern_master.store import Put
 from saltern_protocol.documents import Identity, decode_identity
 from saltern_protocol.lease import LEASE_SECONDS
 from saltern_protocol.messages import (
-    Applied,
     BlobAsk,
     Csr,
     Current,
     Doc,
-    DriftEnded,
-    DriftSeen,
     Fetch,
     Health,
     Hello,
     Lease,
     Looked,
     Message,
-    Outcome,
     Refused,
     Report,
 )
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Outcome
 from saltern_protocol.trust import Trust
 from saltern_states.body import Body, write_body
 

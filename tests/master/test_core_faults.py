@@ -23,7 +23,8 @@ from saltern_master.store import Memory, MemoryStore, Put, StoreError, Write
 from saltern_protocol import messages
 from saltern_protocol.envelope import decode
 from saltern_protocol.lease import decode_lease
-from saltern_protocol.messages import Enrolled, Item, Lease, Poke, Refused, Report
+from saltern_protocol.messages import Enrolled, Lease, Poke, Refused, Report
+from saltern_protocol.report import Item
 from saltern_protocol.token import JoinToken
 
 from tests.master.clusters import SMALL

@@ -13,9 +13,10 @@ from saltern_master.cli.tables import drift_lines
 from saltern_master.front.frames import Heard
 from saltern_master.records.drift import MOST_OPEN
 from saltern_master.signing.home import Home
-from saltern_protocol import messages
+from saltern_protocol import messages, report
 from saltern_protocol.errors import MalformedError
-from saltern_protocol.messages import Current, DriftSeen, Enrolled, Fetch, Poke, Refused, Report
+from saltern_protocol.messages import Current, Enrolled, Fetch, Poke, Refused, Report
+from saltern_protocol.report import DriftSeen
 from saltern_protocol.terms import LAST_SECOND
 from saltern_protocol.token import JoinToken
 
@@ -166,7 +167,7 @@ def test_a_node_ahead_of_the_store_is_not_forgotten_before_it_is_empty(home: Hom
 def test_an_end_that_was_told_as_1970_is_an_end(home: Home) -> None:
     async def tells(stand: Stand) -> None:
         (w1,) = await stand.joined("w1")
-        end = messages.DriftEnded(number=1, resource="a", healed_us=0, outcome="healed")
+        end = report.DriftEnded(number=1, resource="a", healed_us=0, outcome="healed")
         await w1.report(seen(1, "a"), end, seen(2, "b", 0), seen(3, "b", 0))
 
     async def started_again(stand: Stand) -> None:

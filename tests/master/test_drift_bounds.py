@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from saltern_master.records import drift
 from saltern_master.store import MemoryStore
-from saltern_protocol.messages import DriftEnded, DriftSeen
+from saltern_protocol.report import DriftEnded, DriftSeen
 
 INC = "ab" * 16
 

@@ -16,7 +16,8 @@ from saltern_master.records.nodes import Node, Owner, hold_node, hold_pending, o
 from saltern_master.records.tokens import Token, every_token, token_key
 from saltern_master.store import ConflictError, MemoryStore, Store
 from saltern_protocol.documents import decode_identity
-from saltern_protocol.messages import DriftSeen, Enrol, Enrolled, Waiting
+from saltern_protocol.messages import Enrol, Enrolled, Waiting
+from saltern_protocol.report import DriftSeen
 from saltern_protocol.token import JoinToken
 
 from tests.master.enrolling import (

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import zmq
 from saltern_protocol import messages
-from saltern_protocol.messages import Ack, DriftSeen, Lease, Report
+from saltern_protocol.messages import Ack, Lease, Report
+from saltern_protocol.report import DriftSeen
 
 from tests.master.core_stand import now
 from tests.master.front_stand import Lines, Node, dial, many_lines

@@ -25,7 +25,8 @@ from saltern_master.front.frames import Heard
 from saltern_master.store import Store
 from saltern_protocol import messages
 from saltern_protocol.documents import decode_identity
-from saltern_protocol.messages import Enrolled, Hello, Hindrance, Message, Refused, Waiting
+from saltern_protocol.messages import Enrolled, Hello, Message, Refused, Waiting
+from saltern_protocol.report import Hindrance
 from saltern_protocol.token import JoinToken
 
 from tests.master.clusters import SMALL

@@ -12,7 +12,8 @@ from saltern_master.records.nodes import Node
 from saltern_master.records.reports import Reported
 from saltern_master.store import ConflictError, Entry, Expect, MemoryStore, Put, StoreError
 from saltern_protocol import messages
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Item, Outcome, Report
+from saltern_protocol.messages import Report
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 
 INC = "ab" * 16
 NEXT = "cd" * 16

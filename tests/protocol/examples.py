@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from saltern_protocol.condition import Finding, Part, State
 from saltern_protocol.documents import Identity, body_hash, encode_identity
 from saltern_protocol.messages import (
     Ack,
     Again,
-    Applied,
     Beat,
     BlobAsk,
     BlobPart,
     Cert,
+    Condition,
     Csr,
     Current,
     Doc,
-    DriftEnded,
-    DriftSeen,
     Enrol,
     Enrolled,
     Fetch,
     Health,
     Hello,
-    Hindrance,
     Lease,
     Looked,
     Message,
-    Outcome,
     Plan,
     PlanLine,
     Poke,
@@ -36,6 +33,7 @@ from saltern_protocol.messages import (
     Report,
     Waiting,
 )
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Nature, Outcome
 from saltern_protocol.testing import (
     BODY,
     DOCUMENT,
@@ -86,8 +84,30 @@ DRIFT: Final = DriftSeen(
     seen="inotify",
     found=("set mode 0600 -> 0644", "Ω\n"),
 )
+FOUGHT: Final = DriftSeen(
+    number=10,
+    resource="network/SALTERN-POST",
+    kind="chain/1",
+    since_us=NOW_US,
+    recorded_us=NOW_US + 900,
+    seen="event",
+    found=("insert rule 1",),
+    detail="-a\n+b\n",
+    by="iptables (pid 4711)",
+    nature=Nature.INTENDED,
+    hindrance="held until 12:00 by ann: a new switch",
+    attempts=3,
+    incident=True,
+)
 HEALED: Final = DriftEnded(
     number=9, resource="docker/config", healed_us=NOW_US + 5000, outcome="healed"
+)
+CLOCK: Final = Part(name="clock", state=State.GOOD, since_us=NOW_US)
+DOCKER: Final = Part(
+    name="docker", state=State.BAD, why="docker.service has failed", since_us=NOW_US
+)
+SWAP: Final = Finding(
+    trap="swap-on", what="/swap.img, 2 GiB, is in use", remedy="swapoff -a", bad=True
 )
 LINE: Final = PlanLine(
     resource="docker/config",
@@ -128,7 +148,8 @@ FROM_NODE: Final[dict[str, Message]] = {
     "plan-refused": Plan(turn=7, page=0, last=True, lines=(), reason="expired", why="cannot take"),
     "blob-ask": BlobAsk(blob=DIGEST, offset=131_072, credit=8),
     "csr": Csr(request=1, resource="pki/kubelet", csr=b"0\x82\x01\x00"),
-    "report": Report(first=12, items=(APPLIED, REFUSED, DRIFT, HEALED)),
+    "report": Report(first=12, items=(APPLIED, REFUSED, DRIFT, FOUGHT, HEALED)),
+    "condition": Condition(at_us=NOW_US, parts=(CLOCK, DOCKER), findings=(SWAP,)),
     "health": Health(
         tick=99,
         at_us=NOW_US,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from saltern_protocol.errors import ProtocolError
-from saltern_protocol.messages import Doc, Health, Hindrance, Looked, Message, Outcome
+from saltern_protocol.messages import Doc, Health, Looked, Message
+from saltern_protocol.report import Hindrance, Outcome
 from saltern_states.body import BodyError
 
 from saltern_agent.applying import Applying, Order
@@ -79,7 +80,13 @@ class AgentDeeds:
         self.agent.worker.submit(job, ended)
 
     def look(self, turn: int, say: Say) -> None:
-        """Look at everything now, and say what came of it."""
+        """Look at everything now, and say what came of it.
+
+        After what is in hand: its result may be told already, and the status not yet be shown.
+        """
+        self.agent.worker.submit(lambda _: None, lambda _: self._look(turn, say))
+
+    def _look(self, turn: int, say: Say) -> None:
         status = self.agent.status
         if status is None or status.version is None:
             why = "nothing was accepted yet" if status else "the agent is still starting"

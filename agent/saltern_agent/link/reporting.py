@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saltern_protocol.messages import Applied, Report
+from saltern_protocol.messages import Report
+from saltern_protocol.report import Applied
 
 from saltern_agent.outbox import Batch
 

@@ -22,7 +22,6 @@ from saltern_protocol.messages import (
     PROTOCOL,
     Ack,
     Again,
-    Applied,
     BlobAsk,
     Csr,
     Current,
@@ -33,13 +32,13 @@ from saltern_protocol.messages import (
     Hello,
     Looked,
     Message,
-    Outcome,
     Plan,
     Poke,
     Proposal,
     Refused,
     Report,
 )
+from saltern_protocol.report import Applied, Outcome
 
 from saltern_master.api.service import HindranceView
 from saltern_master.core.instances import greeted as another

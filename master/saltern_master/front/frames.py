@@ -17,8 +17,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 from saltern_protocol import wire
-from saltern_protocol.messages import MAX_MESSAGE, Key, Natural, ShortText, Text
-from saltern_protocol.terms import Digest
+from saltern_protocol.messages import MAX_MESSAGE, Key
+from saltern_protocol.terms import Digest, Natural, ShortText, Text
 
 MAX_FRAME: Final = 8 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
-from saltern_protocol.messages import DriftEnded, DriftSeen
+from saltern_protocol.report import DriftEnded, DriftSeen
 
 from saltern_master.records.codec import Record, every, numbered, put, read
 from saltern_master.store import Delete, Store, Write

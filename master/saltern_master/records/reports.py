@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saltern_protocol.messages import Applied, DriftEnded, DriftSeen, Hindrance, Item, Report
+from saltern_protocol.messages import Report
+from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Item
 
 from saltern_master.records import drift
 from saltern_master.records.codec import Held, Record, every, hold, put
