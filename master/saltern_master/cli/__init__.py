@@ -20,7 +20,7 @@ COMMANDS = (
     Row("plan", f"{HERE}.plan", "plan", wrong=1),  # 2: there is something to change
     Row("apply", f"{HERE}.apply", "apply"),
     Row("status", f"{HERE}.status", "status"),
-    Row("drift", f"{HERE}.status", "drift"),
+    Row("drift", f"{HERE}.drift"),
     Row("rollout", f"{HERE}.rollout"),
     Row("kubeconfig", f"{HERE}.kubeconfig", "kubeconfig"),
     Row("policy", f"{HERE}.cluster", "policy"),
