@@ -13,6 +13,7 @@ from typing import Any
 
 from saltern_states.contract import Change
 from saltern_states.testing.files import Node as Standing
+from saltern_states.unit_changes import EnableUnit, UnmaskUnit
 
 from tests.agent.plan_nodes import Snapshot, difference
 
@@ -110,11 +111,17 @@ def untold(before: Snapshot, after: Snapshot, made: Iterable[Change]) -> set[str
 
 
 def unlike(after: Snapshot, made: Sequence[Change]) -> list[str]:
-    """Name what is not as the last change of it said: to the byte, where the change says that."""
+    """Name what is not as the last change of it said: to the byte, where the change says that.
+
+    What a mask hid may turn out to be static: enabling that leaves nothing.
+    """
+    unmasked = {one.unit for one in made if isinstance(one, UnmaskUnit)}
     return [
         str(change)
         for number, change in enumerate(made)
-        if not _overtaken(change, made[number + 1 :]) and not _is_done(after, change)
+        if not _overtaken(change, made[number + 1 :])
+        and not _is_done(after, change)
+        and not (isinstance(change, EnableUnit) and change.unit in unmasked)
     ]
 
 
@@ -153,7 +160,7 @@ LEAVES: Mapping[str, Callable[[One, object], bool]] = {
     "remove-package": _nothing,
     "set-sysctl": lambda one, there: there == one.value,
     "load-image": lambda one, there: there == f"sha256:{one.config}",
-    # enable-unit: what a mask hid may turn out to be static, and enabling that leaves nothing.
+    "enable-unit": lambda _one, there: there is True,
     "disable-unit": _nothing,
     "unmask-unit": _nothing,
     "load-module": lambda _one, there: there == "loaded",

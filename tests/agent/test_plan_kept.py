@@ -31,7 +31,8 @@ from tests.agent.test_converge import Memory
 from tests.agent.test_plan_law import again, bring, lines
 
 OWN_FILE = f"/etc/systemd/system/{OWN}"
-SERVICE = "[Service]\nExecStart=/srv/f\n[Install]\n"
+STATIC = "[Service]\nExecStart=/srv/f\n"
+SERVICE = f"{STATIC}[Install]\n"
 
 
 def debs(*names: str) -> tuple[Deb, ...]:
@@ -192,6 +193,20 @@ CASES = {
             r("r", Route(destination="10.3.0.0/24", via="10.1.0.9", device="eth0")),
             r("f", File(path=OWN_FILE, text=SERVICE), "r"),
             r("u", Unit(unit=OWN)),
+        ),
+    ),
+    "what a mask hid is static, so that enabling it leaves nothing": Kept(
+        (r("f", File(path=OWN_FILE, text=STATIC)), r("u", Unit(unit=OWN), "f")),
+        first=(r("f", File(path=OWN_FILE, text=STATIC)), r("u", Unit(unit=OWN), "f")),
+        since=(damages.unit(OWN, "mask"),),
+        says=(f"unmask {OWN}", f"enable {OWN}"),
+    ),
+    "a package brings less to do than was supposed, after what the node refused": Kept(
+        (
+            r("f", File(path=OWN_FILE, text=SERVICE)),
+            r("r", Route(destination="10.3.0.0/24", via="10.1.0.9", device="eth0")),
+            DOCKER_IO,
+            r("u", Unit(unit=DOCKER, enabled=False), "docker"),
         ),
     ),
     "a secret restarts who lives by it, also where nobody said after": Kept(
