@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from saltern_master.records import drift
 from saltern_master.store import MemoryStore
-from saltern_protocol.report import DriftEnded, DriftSeen
+from saltern_protocol.report import MAX_DETAIL, DriftEnded, DriftSeen
 
 INC = "ab" * 16
 
@@ -25,7 +25,13 @@ def seen(number: int, resource: str, *found: str) -> DriftSeen:
 def hostile(number: int, resource: str) -> DriftSeen:
     """The largest that a message takes."""
     return replace(
-        seen(number, resource), found=("\U0001f9c2" * 4096,) * 60, kind="k" * 256, seen="s" * 256
+        seen(number, resource),
+        found=("\U0001f9c2" * 4096,) * 60,
+        kind="k" * 256,
+        seen="s" * 256,
+        detail="\U0001f9c2" * MAX_DETAIL,
+        by="b" * 256,
+        hindrance="\U0001f9c2" * 4096,
     )
 
 
@@ -52,7 +58,7 @@ def test_a_node_that_tells_as_much_as_it_can_takes_up_so_much_and_no_more() -> N
     still = sum(len(one.value) for one in store.list("opendrift/", most=9999))
 
     assert 0 < len(opened) < 1000
-    assert still < 5 * drift.MOST_OPEN_TEXT
+    assert still < 5 * (drift.MOST_OPEN_TEXT + drift.MOST_OPEN_DETAIL)
     assert log < drift.KEPT_BYTES + still + 500 * 5 * drift.MOST_FOUND
 
 
@@ -76,3 +82,36 @@ def test_a_whole_body_that_drifts_is_believed() -> None:
         assert changed
 
     assert len(opened) == drift.MOST_OPEN
+
+
+def test_what_is_too_long_for_all_that_is_open_loses_its_differences_alone() -> None:
+    opened, told = drift.NOTHING, "-a\n+b\n" * 2000
+    for number in range(1, 201):
+        one = replace(seen(number, f"file/{number}"), detail=told, hindrance="h" * 4096)
+        opened, changed = drift.begin(opened, drift.seen("w1", INC, one, 9.0))
+        assert changed
+    whole, cut = opened["file/1"], opened["file/200"]
+
+    assert len(opened) == 200
+    assert whole.detail.startswith(told[: drift.MOST_DETAIL])
+    assert whole.detail.endswith(
+        f"... {len(told) - drift.MOST_DETAIL} characters more, which are not kept"
+    )
+    assert cut.detail == f"... {len(whole.detail)} characters, which are not kept"
+    assert len(cut.hindrance) == drift.MOST_HINDRANCE
+    details = sum(len(one.detail) for one in opened.values() if one.detail.startswith("-"))
+    assert drift.MOST_OPEN_DETAIL / 2 < details <= drift.MOST_OPEN_DETAIL
+
+
+def test_what_is_open_grows_no_further_when_it_is_told_again() -> None:
+    opened = drift.NOTHING
+    for number in range(1, drift.MOST_OPEN + 1):
+        one = drift.seen("w1", INC, seen(number, f"r{number}"), 9.0)
+        opened, _ = drift.begin(opened, one)
+    for number in range(1, drift.MOST_OPEN + 1):
+        again = replace(hostile(number, f"r{number}"), attempts=number, incident=True)
+        opened, _ = drift.begin(opened, drift.seen("w1", INC, again, 10.0))
+
+    last = opened[f"r{drift.MOST_OPEN}"]
+    assert sum(one.text for one in opened.values()) <= drift.MOST_OPEN_TEXT
+    assert (last.found, last.attempts, last.incident) == (("changed",), drift.MOST_OPEN, True)

@@ -9,7 +9,7 @@ from saltern_master.enrol.approve import approve, find_pending, remove, revoke
 from saltern_master.enrol.decide import MOST_PENDING
 from saltern_master.enrol.standing import EnrolError, read_standing, shown
 from saltern_master.enrol.tokens import LONGEST, make_token, token_for
-from saltern_master.records import drift
+from saltern_master.records import drift, drift_log
 from saltern_master.records.codec import hold, put
 from saltern_master.records.documents import document_key
 from saltern_master.records.nodes import Node, Owner, hold_node, hold_pending, owner_key
@@ -178,7 +178,7 @@ def test_a_new_enrolment_has_no_history(store: Store) -> None:
     assert (node(store).version, node(store).document, node(store).body) == (0, "", "")
     assert store.get(document_key("w1")) is None
     assert drift.open_drift(store) == ()
-    assert drift.newest_drift(store, ["w1"], 9)[0].healed == NOW
+    assert drift_log.newest_drift(store, ["w1"], 9)[0].healed == NOW
 
 
 def test_a_machine_that_was_removed_may_join_anew_with_its_key(store: Store) -> None:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_master.compile.allocation import Allocation
-from saltern_master.records import codec, drift, health, nodes, reports, revisions, tokens, turns
+from saltern_master.records import (
+    codec,
+    drift,
+    drift_log,
+    health,
+    nodes,
+    reports,
+    revisions,
+    tokens,
+    turns,
+)
 from saltern_master.records.drift import Drift
 from saltern_master.records.nodes import Node
 from saltern_master.records.reports import Reported
@@ -65,7 +75,7 @@ class Desk:
         return len(taken.items)
 
     def log(self, most: int = 100) -> list[tuple[int, str, bool]]:
-        found = drift.newest_drift(self.store, ["w1"], most)
+        found = drift_log.newest_drift(self.store, ["w1"], most)
         return [(one.number, one.resource, not one.healed) for one in found]
 
 
@@ -181,7 +191,7 @@ def test_drift_opens_and_ends() -> None:
     desk.take(3, ended(1, "a", at=3_000_000))
 
     assert desk.log() == [(2, "b", True), (1, "a", False)]
-    last = drift.newest_drift(desk.store, ["w1"], 2)[1]
+    last = drift_log.newest_drift(desk.store, ["w1"], 2)[1]
     assert (last.healed, last.outcome, last.stored) == (3.0, "healed", 9.0)
 
 
@@ -218,7 +228,7 @@ def test_a_drift_whose_end_was_lost_is_ended_by_the_next() -> None:
     desk.take(1, seen(1, at=1_000_000))
     desk.take(1, seen(1, at=2_000_000), incarnation=NEXT)
 
-    newer, older = drift.newest_drift(desk.store, ["w1"], 10)
+    newer, older = drift_log.newest_drift(desk.store, ["w1"], 10)
     assert (newer.incarnation, newer.healed) == (NEXT, 0.0)
     assert (older.incarnation, older.healed, older.outcome) == (INC, 2.0, drift.SUPERSEDED)
 
@@ -231,7 +241,7 @@ def test_what_is_open_on_a_node_that_goes_is_ended() -> None:
     desk.store.commit(*drift.writes_of(drift.end_all(opened, 7.0, "removed")))
 
     assert drift.open_drift(desk.store) == ()
-    assert {one.outcome for one in drift.newest_drift(desk.store, ["w1"], 9)} == {"removed"}
+    assert {one.outcome for one in drift_log.newest_drift(desk.store, ["w1"], 9)} == {"removed"}
 
 
 def test_the_newest_of_all_nodes_come_in_one_order() -> None:
@@ -240,10 +250,10 @@ def test_the_newest_of_all_nodes_come_in_one_order() -> None:
         found = [drift.seen(name, INC, seen(at, f"r{at}", at), 9.0) for at in times]
         store.commit(*drift.writes_of(found))
 
-    newest = drift.newest_drift(store, ["w1", "w2", "w10"], 4)
+    newest = drift_log.newest_drift(store, ["w1", "w2", "w10"], 4)
 
     assert [one.recorded_us for one in newest] == [6, 5, 4, 3]
-    assert [one.node for one in drift.newest_drift(store, ["w1"], 9)] == ["w1"] * 3
+    assert [one.node for one in drift_log.newest_drift(store, ["w1"], 9)] == ["w1"] * 3
 
 
 def test_the_log_is_bounded_and_what_is_open_stays() -> None:

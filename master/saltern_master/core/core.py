@@ -32,7 +32,8 @@ from saltern_master.enrol.tokens import Meeting
 from saltern_master.errors import MasterError
 from saltern_master.pki.csr import public_key_of_pem
 from saltern_master.pki.kubeconfig import for_admin
-from saltern_master.records.drift import Drift, newest_drift
+from saltern_master.records.drift import Drift
+from saltern_master.records.drift_log import newest_drift
 from saltern_master.records.health import Health, every_health, health_of
 from saltern_master.records.nodes import Node, every_node, hold_pending
 from saltern_master.signing.home import link_public

@@ -114,7 +114,7 @@ class Deed:
 
 
 TRIM_EVERY: Final = 500
-"""Drifts of one node between two looks whether its log is too long."""
+"""Drifts of one node, long ones counted as several, between two looks at its log's length."""
 
 
 class Seen:
@@ -270,7 +270,7 @@ class Desk:
         deed.batch.add(said.writes)
         deed.frames += answers
         deed.drift += map(drift_view, said.drift)
-        self._trim(peer.node.name, len(said.drift), deed)
+        self._trim(peer.node.name, sum(one.weight for one in said.drift), deed)
         self._turn(said, deed, now)
         if said.page is not None:
             deed.pages.append((peer.node.name, said.page))

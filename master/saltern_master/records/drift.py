@@ -18,13 +18,12 @@ Times of the node are seconds since 1970; keys carry them as microseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from heapq import merge
-from itertools import accumulate, islice
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
-from saltern_protocol.report import DriftEnded, DriftSeen
+from saltern_protocol.report import DriftEnded, DriftSeen, Nature
 
 from saltern_master.records.codec import Record, every, numbered, put, read
 from saltern_master.store import Delete, Store, Write
@@ -35,9 +34,13 @@ MOST_OPEN: Final = 4096
 """More than the resources of a body of the largest size (MAX_BODY_BYTES)."""
 MOST_OPEN_TEXT: Final = 1024 * 1024
 """Characters of open drift of one node, beyond which none is taken that is longer than SHORT."""
+MOST_OPEN_DETAIL: Final = MOST_OPEN_TEXT // 2
+"""Characters of differences of all open drift of one node."""
 SHORT: Final = MOST_OPEN_TEXT // MOST_OPEN
 MOST_FOUND: Final = 2048
+MOST_DETAIL: Final = 8 * 1024
 MOST_OUTCOME: Final = 1024
+MOST_HINDRANCE: Final = 1024
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """Of the log of one node, that are kept at most, but for what is open."""
 EARLIEST: Final = 1e-6
@@ -60,6 +63,12 @@ class Drift(Record, frozen=True):
     found: tuple[str, ...]
     healed: float = 0.0  # 0: it is open
     outcome: str = ""
+    detail: str = ""  # unified diffs
+    by: str = ""  # "": the kernel did not tell
+    nature: Nature = Nature.EXTERNAL
+    hindrance: str = ""  # why it is not set right; the last one, where it was
+    attempts: int = 0
+    incident: bool = False
 
     @property
     def recorded(self) -> float:
@@ -79,9 +88,14 @@ class Drift(Record, frozen=True):
 
     @property
     def text(self) -> int:
-        """How many characters a node can make it have."""
-        found = sum(map(len, self.found))
+        """How many characters a node can make it have, but for the differences."""
+        found = sum(map(len, self.found)) + len(self.hindrance) + len(self.by)
         return len(self.resource) + len(self.kind) + len(self.seen) + found
+
+    @property
+    def weight(self) -> int:
+        """How many drifts of the usual length it is as long as."""
+        return 1 + (self.text + len(self.detail)) // MOST_FOUND
 
 
 Open = Mapping[str, Drift]
@@ -102,6 +116,12 @@ def seen(node: str, incarnation: str, item: DriftSeen, now: float) -> Drift:
         stored=now,
         seen=item.seen,
         found=shortened(item.found),
+        detail="\n".join(shortened((item.detail,), MOST_DETAIL)) if item.detail else "",
+        by=item.by,
+        nature=item.nature,
+        hindrance=item.hindrance[:MOST_HINDRANCE],
+        attempts=item.attempts,
+        incident=item.incident,
     )
 
 
@@ -120,12 +140,27 @@ def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
     """Take a drift, new or found to be something else now; give what is open and what changed."""
     before = opened.get(drift.resource)
     if before is not None and before.key == drift.key:
-        drift = replace(drift, stored=before.stored)
-        return {**opened, drift.resource: drift}, (drift,) if drift != before else ()
+        drift = _fitting(opened, replace(drift, stored=before.stored), before)
+        anew = _as_short(before, drift) if _too_much(opened, drift, before) else drift
+        return {**opened, drift.resource: anew}, (anew,) if anew != before else ()
     if _too_much(opened, drift, before):
         return opened, ()
+    drift = _fitting(opened, drift, before)
     lost = () if before is None else (_ended(before, drift.recorded, SUPERSEDED),)
     return {**opened, drift.resource: drift}, (*lost, drift)
+
+
+def _fitting(opened: Open, drift: Drift, before: Drift | None) -> Drift:
+    """Leave out the differences where there are too many in what is open, and say so."""
+    there = sum(len(one.detail) for one in opened.values() if one is not before)
+    if not drift.detail or there + len(drift.detail) <= MOST_OPEN_DETAIL:
+        return drift
+    return replace(drift, detail=f"... {len(drift.detail)} characters, which are not kept")
+
+
+def _as_short(before: Drift, drift: Drift) -> Drift:
+    """Give what was known already, with what is new and takes no room."""
+    return replace(before, nature=drift.nature, attempts=drift.attempts, incident=drift.incident)
 
 
 def _too_much(opened: Open, drift: Drift, before: Drift | None) -> bool:
@@ -163,16 +198,6 @@ def writes_of(changed: Iterable[Drift]) -> tuple[Write, ...]:
 def open_drift(store: Store, node: str = "") -> tuple[Drift, ...]:
     """Give what is open on a node; "": on all."""
     return every(store, f"opendrift/{node}/" if node else "opendrift/", Drift)
-
-
-def newest_drift(store: Store, nodes: Iterable[str], most: int) -> tuple[Drift, ...]:
-    """Give the newest drift of these nodes together, newest first by the nodes' own clocks."""
-    logs = (
-        [read(entry, Drift) for entry in store.list(f"drift/{name}/", most=most, newest=True)]
-        for name in nodes
-    )
-    ordered = merge(*logs, key=lambda one: one.recorded_us, reverse=True)
-    return tuple(islice(ordered, most))
 
 
 def surplus(store: Store, node: str, kept: int = KEPT) -> tuple[Write, ...]:
