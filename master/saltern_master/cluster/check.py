@@ -17,6 +17,7 @@ from saltern_master.cluster.component_config import (
 )
 from saltern_master.cluster.control_plane import check_control_plane, has_control_plane
 from saltern_master.cluster.faults import Path, show
+from saltern_master.cluster.maintenance import check_maintenance
 from saltern_master.cluster.match import RESERVED, does_match
 from saltern_master.cluster.network import check_network, is_usable
 from saltern_master.cluster.shape import Reading
@@ -38,6 +39,7 @@ def check(reading: Reading) -> Found:
     yield from _check_groups(reading)
     yield from _check_kubelets(reading)
     yield from _check_names(reading)
+    yield from check_maintenance(reading)
 
 
 def _check_version(reading: Reading) -> Found:

@@ -95,6 +95,42 @@ ImageName = Annotated[
     ),
 ]
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Daily = Annotated[
+    str,
+    Meta(pattern=r"^daily\Z", description="daily or a list of mon, tue, wed, thu, fri, sat, sun"),
+]
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+TimeOfDay = Annotated[
+    str, Meta(pattern=rf"^{_TIME}\Z", description='a time of the day like "02:00"')
+]
+EndOfDay = Annotated[
+    str,
+    Meta(pattern=rf"^({_TIME}|24:00)\Z", description='a time of the day like "04:00" or "24:00"'),
+]
+WindowName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?\Z",
+        description="a window's name: small letters, digits and dashes, 50 at most",
+    ),
+]
+Why = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?\Z",
+        max_length=200,
+        description="a reason of one line, 200 characters at most",
+    ),
+]
+ZoneName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,3}\Z",
+        description="UTC, or a zone's name like Europe/Berlin",
+    ),
+]
+
 NodeClass = Literal["worker", "control-plane"]
 """Which part of the policy a node lives under."""
 SERVICES = "10.0.0.0/16"
@@ -213,6 +249,22 @@ class Group(Part, frozen=True):
     resources: tuple[OwnResource, ...] = ()
 
 
+class Window(Part, frozen=True):
+    """When people work on nodes: drift there is told meanwhile, and left alone.
+
+    `days`: those on which it begins. Where `to` is not later than `from`, it ends on the next day.
+    `nodes`: a target, as in targeting.py; "": every node.
+    """
+
+    name: WindowName
+    begins: TimeOfDay = msgspec.field(name="from")
+    ends: EndOfDay = msgspec.field(name="to")
+    why: Why
+    days: Daily | tuple[Day, ...] = "daily"
+    zone: ZoneName = "UTC"
+    nodes: Annotated[str, Meta(max_length=4096)] = ""
+
+
 class Cluster(Part, frozen=True):
     """A whole cluster file."""
 
@@ -224,6 +276,7 @@ class Cluster(Part, frozen=True):
     runtime: Runtime = Runtime()
     groups: tuple[Group, ...] = ()
     resources: tuple[OwnResource, ...] = ()
+    maintenance: tuple[Window, ...] = ()
 
     @property
     def control_plane(self) -> Node | None:

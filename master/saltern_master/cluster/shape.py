@@ -72,6 +72,9 @@ def _read(tree: Tree, annotation: Any, path: Path, into: Reading) -> Any:  # noq
     if isinstance(tree, Scalar) and tree.value is None and type(None) in get_args(bare):
         return None
     bare = _without_none(bare)
+    if get_origin(bare) in (Union, UnionType):
+        annotation = _fitting(bare, tree)
+        bare = _bare(annotation)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         return _spec(tree, path, into) if bare is Spec else _struct(tree, bare, path, into)
     match get_origin(bare) or bare:
@@ -207,6 +210,13 @@ def _without_none(bare: Any) -> Any:  # noqa: ANN401
         return bare
     left = [one for one in get_args(bare) if one is not type(None)]
     return _bare(left[0]) if len(left) == 1 else bare
+
+
+def _fitting(union: Any, tree: Tree) -> Any:  # noqa: ANN401
+    """Choose what is read where one value or a list may stand."""
+    lists = [one for one in get_args(union) if get_origin(one) is tuple]
+    others = [one for one in get_args(union) if get_origin(one) is not tuple]
+    return lists[0] if isinstance(tree, List) else others[0]
 
 
 def _description(annotation: Any) -> str:  # noqa: ANN401
