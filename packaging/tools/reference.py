@@ -30,8 +30,11 @@ from saltern_states.contract import (
     Change,
     Watch,
     WatchChain,
+    WatchImage,
+    WatchLegacyRules,
     WatchLink,
     WatchPath,
+    WatchReading,
     WatchRoute,
     WatchTimer,
     WatchUnit,
@@ -193,17 +196,24 @@ def heard(watch: Watch) -> str:
     """Say what a watch listens to."""
     match watch:
         case WatchPath(path=path):
-            return f"path `{path}`"
+            said = f"path `{path}`"
         case WatchLink(name=name):
-            return f"link `{name}`"
+            said = f"link `{name}`"
         case WatchRoute(destination=destination):
-            return f"routes to `{destination}`"
+            said = f"routes to `{destination}`"
         case WatchChain(table=table, chains=chains):
-            return f"table `{table}`, chains {', '.join(f'`{chain}`' for chain in chains)}"
+            said = f"table `{table}`, chains {', '.join(f'`{chain}`' for chain in chains)}"
         case WatchUnit(unit=unit):
-            return f"unit `{unit}`"
+            said = f"unit `{unit}`"
+        case WatchImage(name=name):
+            said = f"docker's events of images, for `{name}`"
+        case WatchReading(path=path):
+            said = f"`{path}`, read every second since no event tells of it"
+        case WatchLegacyRules(table=table):
+            said = f"legacy table `{table}`, read every second since no event tells of it"
         case WatchTimer(seconds=seconds):
-            return f"nothing that tells by itself: a look every {seconds:g} s"
+            said = f"the clock: a look every {seconds:g} s"
+    return said
 
 
 def change_classes(kind: AnyKind) -> tuple[type[Change], ...]:

@@ -33,12 +33,9 @@ from saltern_states.contract import (
     Spec,
     Watch,
     WatchChain,
-    WatchTimer,
+    WatchLegacyRules,
 )
 from saltern_states.ports import Backend, Host, MovedError
-
-LOOK_SECONDS = 10.0
-"""How often a legacy table is looked at: no event tells of it, and a look costs 3 ms of CPU."""
 
 ChainName = Annotated[str, Meta(pattern=r"^SALTERN-[A-Z0-9-]{1,20}\Z")]
 Place = Literal["first", "last", "any"]
@@ -193,9 +190,9 @@ def positions(want: Chain) -> tuple[str, ...]:
 
 
 def watch(want: Chain) -> tuple[Watch, ...]:
-    """The chain and the one that calls it; legacy tells of nothing."""
+    """The chain and the one that calls it; legacy tells of nothing, so its table is read."""
     if want.backend == "legacy":
-        return (WatchTimer(seconds=LOOK_SECONDS),)
+        return (WatchLegacyRules(want.table),)
     return (WatchChain(want.table, (want.name, want.jump.chain)),)
 
 

@@ -134,7 +134,7 @@ class WatchRoute:
 
 @dataclass(frozen=True, slots=True)
 class WatchChain:
-    """Look again when these chains of this table change. nft tells; legacy does not."""
+    """Look again when these chains of this table change, as nf_tables tells."""
 
     table: str
     chains: tuple[str, ...]
@@ -148,13 +148,44 @@ class WatchUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchImage:
+    """Look again when docker says that a name was given to an image or taken from one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReading:
+    """Look again when the kernel shows something else at this path: no event tells of it."""
+
+    path: Path  # below /proc or /sys
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLegacyRules:
+    """Look again when the legacy back end's rules of this table are others: no event tells."""
+
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
 class WatchTimer:
-    """No event tells of this; look again every so often."""
+    """Nothing tells of this, and it is not read in no time; look again every so often."""
 
     seconds: float
 
 
-Watch = WatchPath | WatchLink | WatchRoute | WatchChain | WatchUnit | WatchTimer
+Watch = (
+    WatchPath
+    | WatchLink
+    | WatchRoute
+    | WatchChain
+    | WatchUnit
+    | WatchImage
+    | WatchReading
+    | WatchLegacyRules
+    | WatchTimer
+)
 
 CONTENTS = frozenset({"artifact", "image", "package"})
 """Claims that are on no place: two paths may hold one binary, two packages may need a third."""

@@ -21,6 +21,7 @@ from saltern_states.contract import (
     Sha256,
     Spec,
     Watch,
+    WatchImage,
     WatchTimer,
     WatchUnit,
 )
@@ -137,9 +138,9 @@ def claims(want: Image) -> tuple[Claim, ...]:
     return (Claim("image", want.config), Claim("artifact", want.archive))
 
 
-def watch(_want: Image) -> tuple[Watch, ...]:
-    """docker.service; of a single image docker tells nothing that we listen to."""
-    return (WatchUnit(DOCKER), WatchTimer(LOOK_SECONDS))
+def watch(want: Image) -> tuple[Watch, ...]:
+    """docker.service, and what docker says of images; below that a look by the clock."""
+    return (WatchUnit(DOCKER), WatchImage(want.name), WatchTimer(LOOK_SECONDS))
 
 
 def blobs(want: Image) -> tuple[str, ...]:

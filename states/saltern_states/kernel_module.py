@@ -25,10 +25,8 @@ from saltern_states.changes import (
     observe_file,
     remove_file,
 )
-from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchTimer
+from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchReading
 from saltern_states.ports import Host
-
-LOOK_SECONDS = 10.0
 
 
 class KernelModule(Spec, frozen=True, kw_only=True, tag="kernel-module/1"):
@@ -90,8 +88,9 @@ def occupies(want: KernelModule) -> tuple[str, ...]:
 
 
 def watch(want: KernelModule) -> tuple[Watch, ...]:
-    """The file tells by itself; of an unloaded module no event reaches us."""
-    return (WatchPath(saved_path(want.name)), WatchTimer(seconds=LOOK_SECONDS))
+    """The file tells by itself; of an unloaded module no event reaches us, so its state is read."""
+    live = Path("/sys/module", want.name.replace("-", "_"), "initstate")
+    return (WatchPath(saved_path(want.name)), WatchReading(live))
 
 
 def apply(host: Host, change: LoadModule | FileChange) -> None:

@@ -24,12 +24,12 @@ from saltern_states.changes import (
     diff_file,
     observe_file,
 )
-from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchTimer
+from saltern_states.contract import Blocked, Change, Kind, Spec, Watch, WatchPath, WatchReading
 from saltern_states.ports import Host
 
 FSTAB = Path("/etc/fstab")
 MARK = b"# saltern swap off: "
-LOOK_SECONDS = 5.0
+TABLE = Path("/proc/swaps")
 
 LineRule = Callable[[bytes], bytes]
 
@@ -84,8 +84,8 @@ def occupies(_want: Swap) -> tuple[str, ...]:
 
 
 def watch(want: Swap) -> tuple[Watch, ...]:
-    """The table of the next boot tells by itself; /proc/swaps sends nothing to inotify."""
-    return (WatchPath(FSTAB), WatchTimer(seconds=LOOK_SECONDS))
+    """The table of the next boot tells by itself; /proc/swaps sends no event, so it is read."""
+    return (WatchPath(FSTAB), WatchReading(TABLE))
 
 
 def apply(host: Host, change: SwapOff | FileChange) -> None:

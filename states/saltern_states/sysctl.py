@@ -31,11 +31,9 @@ from saltern_states.contract import (
     Spec,
     Watch,
     WatchPath,
-    WatchTimer,
+    WatchReading,
 )
 from saltern_states.ports import Host
-
-LOOK_SECONDS = 5.0
 
 
 class Sysctl(Spec, frozen=True, kw_only=True, tag="sysctl/1"):
@@ -102,8 +100,9 @@ def occupies(want: Sysctl) -> tuple[str, ...]:
 
 
 def watch(want: Sysctl) -> tuple[Watch, ...]:
-    """The drop-in tells by itself; /proc/sys sends no events."""
-    return (WatchPath(saved_path(want.key)), WatchTimer(seconds=LOOK_SECONDS))
+    """The drop-in tells by itself; /proc/sys sends no events, so it is read."""
+    live = Path("/proc/sys", want.key.replace(".", "/"))
+    return (WatchPath(saved_path(want.key)), WatchReading(live))
 
 
 def apply(host: Host, change: SetSysctl | FileChange) -> None:

@@ -9,7 +9,7 @@ from msgspec import ValidationError, convert
 from msgspec.structs import replace
 from saltern_states import chain, iptables_text
 from saltern_states.chain import Chain, DeleteChain, Jump, Observed, Place, WriteChain, restore_text
-from saltern_states.contract import Blocked, WatchChain, WatchTimer
+from saltern_states.contract import Blocked, WatchChain, WatchLegacyRules
 from saltern_states.ports import Backend, MovedError
 from saltern_states.testing import FakeHost
 
@@ -196,7 +196,7 @@ def test_others_rules_may_come_meanwhile() -> None:
 
 def test_what_is_listened_to() -> None:
     assert chain.watch(WANT) == (WatchChain("nat", ("SALTERN-A", "POSTROUTING")),)
-    assert chain.watch(replace(WANT, backend="legacy")) == (WatchTimer(chain.LOOK_SECONDS),)
+    assert chain.watch(replace(WANT, backend="legacy")) == (WatchLegacyRules("nat"),)
 
 
 @pytest.mark.parametrize(

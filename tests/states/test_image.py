@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Allow, Claim, allowed
-from saltern_states.contract import Blocked, WatchUnit
+from saltern_states.contract import Blocked, WatchImage, WatchUnit
 from saltern_states.image import KIND, Image
 from saltern_states.ports import HostError, MovedError
 from saltern_states.testing import FakeHost
@@ -124,7 +124,7 @@ def test_claims_blobs_and_watches() -> None:
     assert KIND.claims(want) == (Claim("image", CONFIG), Claim("artifact", want.archive))
     assert KIND.places(want) == ("image pause:1",)
     assert KIND.blobs(want) == (want.archive,)
-    assert WatchUnit(DOCKER) in KIND.watch(want)
+    assert {WatchUnit(DOCKER), WatchImage(want.name)} <= set(KIND.watch(want))
 
 
 def test_a_policy_that_pins_what_is_brought_pins_its_archive_too() -> None:

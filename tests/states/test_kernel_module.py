@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
-from saltern_states.contract import WatchPath, WatchTimer
+from saltern_states.contract import WatchPath, WatchReading
 from saltern_states.kernel_module import KIND, KernelModule, LoadModule
 from saltern_states.ports import HostError
 from saltern_states.testing import FakeHost
@@ -17,6 +17,7 @@ from tests.states.laws import converge, lines, take_back
 
 SAVED = "/etc/modules-load.d/saltern-br_netfilter.conf"
 WANT = KernelModule(name="br_netfilter")
+READING = WatchReading(Path("/sys/module/br_netfilter/initstate"))
 LOAD = "load kernel module br_netfilter"
 CREATE = f"create {SAVED} (13 bytes, 0644 root:root)"
 REMOVE = f"remove {SAVED}"
@@ -72,7 +73,7 @@ def test_a_module_that_cannot_be_loaded_is_an_error_that_names_it() -> None:
 
 def test_claims_and_watch() -> None:
     assert KIND.claims(WANT) == (Claim("module", "br_netfilter"),)
-    assert KIND.watch(WANT) == (WatchPath(Path(SAVED)), WatchTimer(seconds=10.0))
+    assert KIND.watch(WANT) == (WatchPath(Path(SAVED)), READING)
 
 
 @given(

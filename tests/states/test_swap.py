@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
 from saltern_states.changes import MAX_SHOWN_BYTES
-from saltern_states.contract import WatchPath, WatchTimer
+from saltern_states.contract import WatchPath, WatchReading
 from saltern_states.swap import FSTAB, KIND, Swap
 from saltern_states.testing import FakeHost
 
@@ -100,7 +100,7 @@ def test_removed_it_gives_the_lines_back_and_turns_nothing_on() -> None:
 
 def test_claims_and_watch() -> None:
     assert KIND.claims(WANT) == (Claim("swap", "off"),)
-    assert KIND.watch(WANT) == (WatchPath(Path("/etc/fstab")), WatchTimer(seconds=5.0))
+    assert KIND.watch(WANT) == (WatchPath(Path("/etc/fstab")), WatchReading(Path("/proc/swaps")))
 
 
 tables = st.lists(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_protocol.policy import Claim
-from saltern_states.contract import WatchPath, WatchTimer
+from saltern_states.contract import WatchPath, WatchReading
 from saltern_states.ports import MovedError
 from saltern_states.sysctl import KIND, SetSysctl, Sysctl
 from saltern_states.testing import FakeHost
@@ -21,6 +21,7 @@ KEY = "net.ipv4.tcp_rmem"
 SAVED = f"/etc/sysctl.d/90-saltern-{KEY}.conf"
 LINE = b"net.ipv4.tcp_rmem = 4096 87380\n"
 WANT = Sysctl(key=KEY, value="4096 87380")
+READING = WatchReading(Path("/proc/sys/net/ipv4/tcp_rmem"))
 CREATE = f"create {SAVED} ({len(LINE)} bytes, 0644 root:root)"
 
 
@@ -116,7 +117,7 @@ def test_a_wrong_spec_is_refused_with_its_path(typed: dict[str, object], told: s
 
 def test_claims_and_watch() -> None:
     assert KIND.claims(WANT) == (Claim("sysctl", KEY),)
-    assert KIND.watch(WANT) == (WatchPath(Path(SAVED)), WatchTimer(seconds=5.0))
+    assert KIND.watch(WANT) == (WatchPath(Path(SAVED)), READING)
 
 
 words = st.lists(st.from_regex(r"[0-9a-z]{1,8}", fullmatch=True), min_size=1, max_size=4)

@@ -17,8 +17,10 @@ from saltern_agent.host.disk import DiskFiles
 from saltern_agent.host.docker import DockerImages
 from saltern_agent.host.dpkg import DebianPackages
 from saltern_agent.host.events.chains import ChainSource
+from saltern_agent.host.events.images import ImageSource
 from saltern_agent.host.events.links import LinkSource
 from saltern_agent.host.events.paths import PathSource
+from saltern_agent.host.events.readings import ReadingSource
 from saltern_agent.host.events.units import UnitSource
 from saltern_agent.host.hashes import Hashes
 from saltern_agent.host.iptables import Iptables
@@ -84,4 +86,5 @@ def event_sources(root: Path = MACHINE) -> tuple[Source, ...]:
     """Give everything that tells of changes on this machine, or below a directory of it."""
     if root != MACHINE:
         return (PathSource(root),)
-    return (PathSource(), LinkSource(), ChainSource(), UnitSource())
+    told = (PathSource(), LinkSource(), ChainSource(), UnitSource(), ImageSource())
+    return (*told, ReadingSource())

@@ -1,1 +1,1 @@
-"""The sources of events: inotify and the mount table, netlink, systemd's signals."""
+"""The sources of events: inotify and mounts, netlink, systemd's signals, docker's, and readings."""
