@@ -1,7 +1,8 @@
 """The conversation: every message that a node and its master may send, in one closed table.
 
     node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health, Condition
-    master -> node    Lease, Poke, Doc, Current, Proposal, BlobPart, Cert, Ack, Beat, Again, Refused
+    master -> node    Lease, Renew, Poke, Doc, Current, Proposal, BlobPart, Cert, Ack, Beat, Again,
+                      Refused
     stranger -> door  Enrol;    door -> stranger    Enrolled, Waiting, Refused
 
 * A message is one frame of at most MAX_MESSAGE bytes; its type is a small integer that never
@@ -79,6 +80,11 @@ class Lease(Message, frozen=True, tag=2):
 
     lease: Annotated[bytes, Meta(max_length=8 * 1024)]
     spread: Annotated[int, Meta(ge=0, le=MOST_SPREAD)] = 0
+
+
+class Renew(Message, frozen=True, tag=24):
+    """Ask for a lease now: it says something else than the last one. Answered by a Health with a
+    nonce. It carries nothing: only what is signed for a nonce of the node's own counts."""
 
 
 class Poke(Message, frozen=True, tag=3):
@@ -277,7 +283,7 @@ class Waiting(Message, frozen=True, tag=22):
 
 FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health | Condition
 FromMaster = (
-    Lease | Poke | Doc | Current | Proposal | BlobPart | Cert | Ack | Beat | Again | Refused
+    Lease | Renew | Poke | Doc | Current | Proposal | BlobPart | Cert | Ack | Beat | Again | Refused
 )
 FromDoor = Enrolled | Waiting | Refused
 

@@ -62,6 +62,17 @@ def a_new_document() -> Talk:
     return talk
 
 
+def a_lease_that_says_something_else() -> Talk:
+    """Asked to, the node asks for a lease at once, and for no second one before that has come."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Renew(), 5)
+    talk.say(messages.Renew(), 0.1)
+    talk.say(lease(1, talk.nonce), 0.1)
+    talk.say(messages.Renew(), 5)
+    return talk
+
+
 def the_same_document() -> Talk:
     """Poked: nothing is new, so everything is looked at."""
     talk = Talk(standing(1))
@@ -222,6 +233,7 @@ def a_silent_master() -> Talk:
 STORIES: tuple[Callable[[], Talk], ...] = (
     joining_in,
     a_new_document,
+    a_lease_that_says_something_else,
     the_same_document,
     a_plan,
     reports_that_were_not_acknowledged,
@@ -377,7 +389,7 @@ def test_a_document_is_taken_that_a_fetch_brings_after_it_was_said_that_nothing_
     assert talk.say(offer) == ()  # the other Fetch's answer
 
 
-@pytest.mark.parametrize("ask", [messages.Poke(), messages.Current(turn=1)])
+@pytest.mark.parametrize("ask", [messages.Poke(), messages.Current(turn=1), messages.Renew()])
 def test_a_master_that_asks_without_end_is_left(ask: messages.Message) -> None:
     talk = Talk(standing(1))
     talk.connect(1)

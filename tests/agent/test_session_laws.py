@@ -15,6 +15,7 @@ from tests.agent.test_session import BLOB, BODY, batch
 
 MESSAGES: st.SearchStrategy[messages.Message] = st.one_of(
     st.just(messages.Poke()),
+    st.just(messages.Renew()),
     st.just(messages.Again()),
     st.just(messages.Beat()),
     st.builds(messages.Current, turn=st.integers(0, 2)),

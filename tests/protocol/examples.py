@@ -30,6 +30,7 @@ from saltern_protocol.messages import (
     Poke,
     Proposal,
     Refused,
+    Renew,
     Report,
     Waiting,
 )
@@ -175,6 +176,7 @@ FROM_NODE: Final[dict[str, Message]] = {
 FROM_MASTER: Final[dict[str, Message]] = {
     "lease": Lease(lease=signed_lease(LEASE), spread=20),
     "poke": Poke(),
+    "renew": Renew(),
     "doc": Doc(
         turn=7,
         roots=(),

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from saltern_protocol.errors import Reason
-from saltern_protocol.messages import MOST_SPREAD, Current, Poke
+from saltern_protocol.messages import MOST_SPREAD, Current, Poke, Renew
 
 LEASE_WAIT: Final = 60.0  # seconds
 ANSWER_WAIT: Final = 45.0
 AGAIN_WAIT: Final = 1.0
 NEWER_ROOT: Final = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
 """What a lease is refused for that was signed under a root which this node has not seen yet."""
-ASKS: Final = (Poke, Current)
+ASKS: Final = (Poke, Current, Renew)
 AT_ONCE: Final = 100.0
 EACH_SECOND: Final = 1.0
 SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, "locked": 60.0}

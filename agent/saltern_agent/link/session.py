@@ -228,6 +228,12 @@ class Session:
             self._may_fetch = True
             self._fetch(now)
 
+    def _renew(self, _message: messages.Renew, now: float) -> None:
+        """Ask for a lease at once; one that was asked for already is signed after this was said."""
+        if self.state == "up" and self._asked is None:
+            self._renew_at = now
+            self._say_health(now)
+
     def _poke(self, _message: messages.Poke, now: float) -> None:
         if self._may_fetch:
             self._fetch(now)
@@ -387,6 +393,7 @@ INPUTS: Final[Mapping[type[Any], Hear]] = {
 }
 MESSAGES: Final[Mapping[type[Any], Hear]] = {
     messages.Lease: Session._lease,
+    messages.Renew: Session._renew,
     messages.Poke: Session._poke,
     messages.Doc: Session._offer,
     messages.Current: Session._current,
