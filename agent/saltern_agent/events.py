@@ -76,6 +76,7 @@ class HealedLine(msgspec.Struct, frozen=True, tag_field="type", tag="healed"):
     resource: str
     outcome: str  # healed, went away by itself, a document came
     milliseconds: float  # from when it was noticed
+    repair: float = 0.0  # milliseconds of them, from the beginning of its first change to its end
 
 
 class End(msgspec.Struct, frozen=True, tag_field="type", tag="end"):
@@ -130,9 +131,9 @@ def drift_line(planned: Planned, seen: str, took: float) -> DriftLine:
     return DriftLine(planned.step.resource.id, printable(seen), lines(planned), took * 1000)
 
 
-def healed_line(drift: Drift, outcome: str, now: float) -> HealedLine:
-    """Tell of drift that ended."""
-    return HealedLine(drift.resource, outcome, (now - drift.since) * 1000)
+def healed_line(drift: Drift, outcome: str, now: float, repair: float = 0.0) -> HealedLine:
+    """Tell of drift that ended; `repair`: the seconds that its changes took."""
+    return HealedLine(drift.resource, outcome, (now - drift.since) * 1000, repair * 1000)
 
 
 def text(line: Line) -> str:
@@ -155,7 +156,9 @@ def text(line: Line) -> str:
                 f"{line.milliseconds:.1f} ms): {found}"
             )
         case HealedLine():
-            return f"{line.resource} {line.outcome}, {line.milliseconds:.1f} ms after it was seen"
+            took = f" ({line.repair:.1f} ms of them to repair it)" if line.repair else ""
+            said = f"{line.milliseconds:.1f} ms after it was seen{took}"
+            return f"{line.resource} {line.outcome}, {said}"
         case End():
             return line.error
 

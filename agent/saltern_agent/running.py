@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from saltern_protocol.documents import Identity
@@ -65,9 +65,11 @@ CLOCKS = Clocks(time.time, time.monotonic, time.process_time)  # noqa: TID251  #
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Makes lines of what the keeper does."""
+    """Makes lines of what the keeper does, and says how long its repairs took by themselves."""
 
     hear: Callable[[Line], None]
+    began: dict[str, float] = field(default_factory=dict)  # a resource's first change; monotonic
+    took: dict[str, float] = field(default_factory=dict)  # seconds from there to its end
 
     def planned(self, planned: Planned) -> None:
         """One step was planned."""
@@ -75,10 +77,13 @@ class Teller:
 
     def making(self, step: Step, change: Change, cause: str) -> None:
         """A change is about to be made."""
+        self.began.setdefault(step.resource.id, CLOCKS.monotonic())
         self.hear(making_line(step, change, cause))
 
     def done(self, done: Done, cause: str) -> None:
         """One step was gone through."""
+        name, now = done.step.resource.id, CLOCKS.monotonic()
+        self.took[name] = now - self.began.pop(name, now)
         self.hear(done_line(done, cause))
 
     def drifted(self, planned: Planned, seen: str, took: float) -> None:
@@ -87,7 +92,8 @@ class Teller:
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None:
         """Drift ended."""
-        self.hear(healed_line(drift, outcome, now))
+        repair = self.took.get(drift.resource, 0.0) if outcome == "healed" else 0.0
+        self.hear(healed_line(drift, outcome, now, repair))
 
 
 def run_agent(places: Places) -> int:
