@@ -17,7 +17,7 @@ from saltern_master.api.app import DOCS, OPENAPI, make_app
 from saltern_master.api.openapi import document
 from saltern_master.api.page import page
 from saltern_master.api.requests import MOST_CLUSTER_FILE, MOST_JSON
-from saltern_master.api.routes import ROUTES, Stream
+from saltern_master.api.routes import ROUTES, Stream, Text
 from saltern_master.api.serve import SocketError, listen, serve
 from saltern_master.testing.service import FakeService
 from starlette.routing import Route as Place
@@ -282,8 +282,9 @@ def test_the_document_holds_together(tmp_path: Path) -> None:
         assert named == {part[1:-1] for part in row.path.split("/") if part.startswith("{")}
         assert all(at["required"] for at in one.get("parameters", ()) if at["in"] == "path")
         assert ("requestBody" in one) == (row.body is not None)
-        media = "application/x-ndjson" if isinstance(row, Stream) else "application/json"
-        assert list(one["responses"][str(row.status)]["content"]) == [media]
+        media = ["application/x-ndjson" if isinstance(row, Stream) else "application/json"]
+        media = list(row.forms) if isinstance(row, Text) else media
+        assert list(one["responses"][str(row.status)]["content"]) == media
         assert "default" in one["responses"]
 
 

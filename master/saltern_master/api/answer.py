@@ -20,17 +20,20 @@ from saltern_master.api.asked import Asked
 from saltern_master.api.master import Master
 from saltern_master.api.problem import problem_of
 from saltern_master.api.requests import ProblemEvent
-from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream
+from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream, Text
 from saltern_master.api.service import ServiceError, View
 
 TOGETHER: Final = 64 * 1024
 """Bytes of events that happened together, and are sent so: each write costs both ends a turn."""
 
-Row = Route | Stream
+Row = Route | Stream | Text
 
 
 async def answer(service: Master, row: Row, request: Request, stop: asyncio.Event) -> Response:
     """Answer a request; ServiceError is for the caller to tell."""
+    if isinstance(row, Text):
+        data, media = await row.tell(service, request.headers.get("accept", ""))
+        return Response(data, row.status, {"content-type": media})
     asked = Asked(
         place=_parameters(request.path_params, row.place, "the path"),
         query=_parameters(_once(request), row.query, "the query"),

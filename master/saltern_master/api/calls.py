@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from saltern_master.api.asked import Asked
+from saltern_master.api.measures import Measuring
 from saltern_master.api.requests import (
     Approval,
     DriftEvent,
@@ -36,6 +37,11 @@ from saltern_master.api.targeted import targeted
 async def status(service: Service, asked: Asked) -> ClusterView:
     """Say how the whole stands."""
     return await service.status()
+
+
+async def metrics(service: Measuring, accept: str) -> tuple[bytes, str]:
+    """Give the text of /metrics."""
+    return await service.metrics(accept)
 
 
 async def nodes(service: Service, asked: Asked) -> tuple[NodeView, ...]:

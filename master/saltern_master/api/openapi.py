@@ -12,13 +12,14 @@ from typing import Any, Final, get_args
 import msgspec
 
 from saltern_master.api.problem import MEDIA, Problem
-from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream
+from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream, Text
 from saltern_master.api.service import View
 
+Row = Route | Stream | Text
 REFERENCE: Final = "#/components/schemas/{name}"
 
 
-def document(routes: Iterable[Route | Stream], release: str) -> dict[str, Any]:
+def document(routes: Iterable[Row], release: str) -> dict[str, Any]:
     """Give the document for these routes."""
     table = tuple(routes)
     schemas, components = _schemas(_types(table))
@@ -51,7 +52,7 @@ def _anything(kind: type) -> dict[str, Any]:
     raise NotImplementedError(kind)
 
 
-def _types(table: tuple[Route | Stream, ...]) -> list[Any]:
+def _types(table: tuple[Row, ...]) -> list[Any]:
     """Give every type once, by its name."""
     found: dict[str, Any] = {_name(Problem): Problem}
     for route in table:
@@ -66,15 +67,15 @@ def _name(kind: Any) -> str:  # noqa: ANN401 - a type, a union or a generic alia
     return " ".join(map(_name, parts)) if parts else str(getattr(kind, "__name__", kind))
 
 
-def _operation(route: Route | Stream, known: dict[str, Any]) -> dict[str, Any]:
-    media = NDJSON if isinstance(route, Stream) else JSON
+def _operation(route: Row, known: dict[str, Any]) -> dict[str, Any]:
+    schema, media = known[_name(route.answers)], _media(route)
     told: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
         "responses": {
             str(route.status): {
-                "description": "One line for each event." if media == NDJSON else "Done.",
-                "content": {media: {"schema": known[_name(route.answers)]}},
+                "description": "One line for each event." if NDJSON in media else "Done.",
+                "content": {one: {"schema": schema} for one in media},
             },
             "default": {
                 "description": "It was refused, and why.",
@@ -88,6 +89,12 @@ def _operation(route: Route | Stream, known: dict[str, Any]) -> dict[str, Any]:
     if route.body is not None:
         told["requestBody"] = {"required": True, "content": _content(route.body, known)}
     return told
+
+
+def _media(route: Row) -> tuple[str, ...]:
+    if isinstance(route, Text):
+        return route.forms
+    return (NDJSON,) if isinstance(route, Stream) else (JSON,)
 
 
 def _content(body: Body, known: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ from saltern_master.api.service import (
     TurnView,
     View,
 )
+from saltern_master.metrics.text import OPEN, PLAIN
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
@@ -104,7 +105,32 @@ class Stream:
     status: int = 200
 
 
-ROUTES: Final[tuple[Route | Stream, ...]] = (
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One operation whose answer is text, in one of several forms: as the client accepts."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    forms: tuple[str, ...]  # media types
+    tell: Callable[[Master, str], Awaitable[tuple[bytes, str]]]
+    answers: Any = str
+    place: None = None
+    query: None = None
+    body: None = None
+    status: int = 200
+
+
+ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
+    Text(
+        "GET",
+        "/metrics",
+        "metrics",
+        "Numbers for a Prometheus, as the text format 0.0.4 or as OpenMetrics 1.0.",
+        (PLAIN, OPEN),
+        calls.metrics,
+    ),
     Route("GET", "/v1/status", "status", "How the whole stands.", ClusterView, calls.status),
     Route(
         "GET",

@@ -24,6 +24,7 @@ from saltern_master.api.service import (
 from saltern_master.compile.kubeconfig import PORT
 from saltern_master.core import views
 from saltern_master.core.kept_turns import read_turn
+from saltern_master.core.measures import scene_of, told
 from saltern_master.core.office import Office
 from saltern_master.core.settings import addresses_of
 from saltern_master.core.turns import Turn, view_of
@@ -66,6 +67,13 @@ class Core:
             front=msgspec.structs.asdict(load) if load is not None else {},
             alarms=tuple(map(views.alarm_view, alarms)),
         )
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Give the text of /metrics and its media type."""
+        view = await self.status()
+        with _told():
+            scene = scene_of(self._office, view)
+        return await asyncio.to_thread(told, scene, accept)
 
     async def node(self, name: str) -> NodeView:
         """Give one node; not-found."""

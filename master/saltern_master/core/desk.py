@@ -49,6 +49,7 @@ from saltern_master.front.frames import (
     ToCore,
     Up,
 )
+from saltern_master.metrics.tally import Tally
 from saltern_master.records.drift import surplus
 from saltern_master.store import ConflictError, Store, StoreError, Write
 
@@ -103,6 +104,7 @@ class Deed:
         self.turns: dict[int, tuple[Turn, dict[str, None]]] = {}
         self.drift: list[DriftView] = []
         self.locked: list[str] = []
+        self.messages: list[tuple[str, str]] = []  # by type and direction
         self.pages: list[tuple[str, messages.Plan]] = []
 
     def add_turn(self, turn: Turn, nodes: Collection[str]) -> None:
@@ -123,6 +125,7 @@ class Seen:
     def __init__(self) -> None:
         self.load: Load | None = None
         self.counts: Counter[str] = Counter()
+        self.tally = Tally()
         self._ready: Ready | None = None
         self._listens = asyncio.Event()
 
@@ -193,7 +196,10 @@ class Desk:
             self._clerk.locked(name)
         for name, page in deed.pages:
             self._clerk.planned(name, page)
+        for type_, direction in deed.messages:
+            self.seen.tally.message(type_, direction)
         for drift in deed.drift:
+            self.seen.tally.drift(drift)
             self._followers.tell_drift(drift)
 
     def _twice(self, frames: Sequence[ToCore]) -> None:
@@ -269,6 +275,8 @@ class Desk:
         self._known.gone.pop(peer.node.name, None)
         deed.batch.add(said.writes)
         deed.frames += answers
+        deed.messages += [(type(message).__name__, "in")]
+        deed.messages += [(type(one).__name__, "out") for one in said.answers]
         deed.drift += map(drift_view, said.drift)
         self._trim(peer.node.name, sum(one.weight for one in said.drift), deed)
         self._turn(said, deed, now)

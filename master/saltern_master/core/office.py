@@ -116,6 +116,8 @@ class Office:
     async def begin(self) -> None:
         """Read where the store says that things stand."""
         self.known.load(self.store, self.clock())
+        for peer in self.known.peers.values():
+            self.desk.seen.tally.know(peer.drift.values())
         try:
             await self.rolling.load()
         except MasterError as error:

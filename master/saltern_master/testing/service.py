@@ -28,6 +28,9 @@ from saltern_master.api.service import (
 )
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.cluster.load import load
+from saltern_master.metrics.measure import measure
+from saltern_master.metrics.scene import Scene
+from saltern_master.metrics.text import exposition
 from saltern_master.testing.kubeconfig import FakeAuthority
 from saltern_master.testing.plans import FakePlans
 from saltern_master.testing.rollouts import FakeRollouts
@@ -62,6 +65,11 @@ class FakeService(FakePlans, FakeRollouts):
             nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
             alarms=tuple(self._alarms.values()),
         )
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Give the text of /metrics, as core does."""
+        scene = Scene(now=self.now(), release="0", cluster=await self.status())
+        return exposition(measure(scene), accept)
 
     async def node(self, name: str) -> NodeView:
         """Give one node."""

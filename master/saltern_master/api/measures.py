@@ -1,0 +1,13 @@
+"""What the master tells a Prometheus, as the API asks for it. The numbers: metrics/families.py."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Measuring(Protocol):
+    """What core does for who watches it by numbers."""
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Give the text of /metrics in the form that a client accepts, and its media type."""
+        ...
