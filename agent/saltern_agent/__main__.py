@@ -117,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("drift", commands.drift, "show what drifted, newest first")
     sub.add_argument("--most", type=_count, default=20, help="how many at most (%(default)s)")
     output(sub)
+    output(command("doctor", commands.doctor, "name the traps that stand open on this machine"))
     command("revert", commands.revert, "take back what was not confirmed in time; a timer runs it")
     command("look", commands.look, "have the running agent look at everything now")
     return parser

@@ -160,6 +160,22 @@ def drift(places: Places, arguments: Namespace) -> int:
     return 0
 
 
+def doctor(places: Places, arguments: Namespace) -> int:
+    """Name the traps that stand open on this machine; also where no agent runs, or never did."""
+    # Imported here: no other command looks at the machine in this way.
+    from saltern_agent.doctor.accepted import accepted_body
+    from saltern_agent.doctor.examine import examine
+    from saltern_agent.doctor.show import show_findings
+
+    body, now = accepted_body(places), CLOCKS.wall()
+    findings = examine(body, now, places.root)
+    if arguments.output == "json":
+        _print(msgspec.json.encode(findings).decode())
+    else:
+        _print_all(show_findings(findings, body is not None))
+    return 1 if findings else 0
+
+
 def look(places: Places, _arguments: Namespace) -> int:
     """Have everything looked at now."""
     *_, end = _ask_running(places, AskLook())

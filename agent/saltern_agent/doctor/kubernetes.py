@@ -52,15 +52,19 @@ def _programs(seen: Surroundings) -> Iterator[Found]:
     if seen.programs is None or (declared.there and not declared.kubernetes):
         return
     version = _version(declared.version or "1.20.2")
-    for name, (since, until) in WANTED.items():
-        package = PACKAGES.get(name, name)
-        if name in seen.programs or package in declared.packages or not since <= version < until:
-            continue
+    lacking = [
+        name
+        for name, (since, until) in WANTED.items()
+        if since <= version < until
+        and name not in seen.programs
+        and PACKAGES.get(name, name) not in declared.packages
+    ]
+    if lacking:
+        packages = dict.fromkeys(PACKAGES.get(name, name) for name in lacking)
         yield Found(
-            f"there is no {name}",
-            f"install the package {package} (elsewhere conntrack is in conntrack-tools)"
-            if name == "conntrack"
-            else f"install the package {package}",
+            f"there is no {', '.join(lacking)}",
+            f"apt-get install {' '.join(packages)} (elsewhere conntrack is in conntrack-tools)"
+            + _will(seen),
             bad=declared.there,
         )
 
@@ -200,6 +204,10 @@ def _is_spared(daemon: Daemon, target: str) -> bool:
         except ValueError:
             continue  # a name
     return IPv4Address(wanted.network_address).is_loopback
+
+
+def _will(seen: Surroundings) -> str:
+    return "" if seen.declared.there else "; Saltern does it itself once the node has a document"
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from saltern_agent.host import image_archive
 
 SOCKET: Final = Path("/run/docker.sock")
 ANSWER_SECONDS: Final = 10.0
+INFO_SECONDS: Final = 3.0
 LOAD_SECONDS: Final = 300.0  # between two signs of life while an archive is loaded
 MAX_ANSWER: Final = 4 * 1024 * 1024
 
@@ -81,6 +82,21 @@ class DockerImages:
             raise HostError(f"cannot {doing}: {why}") from error
         finally:
             connection.close()
+
+
+def cgroup_driver(address: Path = SOCKET, seconds: float = INFO_SECONDS) -> str:
+    """Ask docker how it puts containers into groups: cgroupfs, systemd. HostError: no answer."""
+    connection = UnixConnection(address, seconds)
+    try:
+        connection.request("GET", "/info")
+        return str(
+            told("ask docker for its cgroup driver", connection.getresponse())["CgroupDriver"]
+        )
+    except (OSError, HTTPException, KeyError) as error:
+        what = str(error) or type(error).__name__
+        raise HostError(f"cannot ask docker at {address} for its cgroup driver: {what}") from error
+    finally:
+        connection.close()
 
 
 class UnixConnection(HTTPConnection):

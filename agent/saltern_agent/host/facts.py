@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from saltern_states.ports import Backend
 
 from saltern_agent.host.netlink import NetlinkLinks
+
+MACHINE_ID: Final = Path("/etc/machine-id")
+PRODUCT_UUID: Final = Path("/sys/class/dmi/id/product_uuid")
+CONTAINER: Final = Path("/run/systemd/container")
+LINKS: Final = Path("/sys/class/net")
+DIGITS: Final = 32
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -25,6 +34,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     architecture: str  # x86_64, aarch64
     python: str
     memory_mib: int  # of the machine
+    machine_id: str  # a digest of /etc/machine-id, which itself is not to be told (machine-id(5))
+    product_uuid: str  # the same of the board's; a container has none of its own
+    mac: str  # of the uplink
 
 
 def read_facts() -> Facts:
@@ -35,7 +47,7 @@ def read_facts() -> Facts:
         node=platform.node(),
         uplink=uplink,
         mtu=mtu,
-        iptables_backend=_iptables_backend(),
+        iptables_backend=iptables_backend(),
         cgroup=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         os=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
@@ -43,6 +55,9 @@ def read_facts() -> Facts:
         architecture=platform.machine(),
         python=platform.python_version(),
         memory_mib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+        machine_id=_digest(MACHINE_ID),
+        product_uuid="" if CONTAINER.exists() else _digest(PRODUCT_UUID),
+        mac=_word(LINKS / uplink / "address") if uplink else "",
     )
 
 
@@ -58,6 +73,20 @@ def _uplink() -> tuple[str, int]:
         links.close()
 
 
-def _iptables_backend() -> str:
+def iptables_backend() -> Backend:
+    """Say which tables the command iptables writes; nft, as on Debian, where there is none."""
     command = Path("/usr/sbin/iptables")
     return "legacy" if "legacy" in str(command.resolve()) else "nft"
+
+
+def _digest(path: Path) -> str:
+    """Give what is equal for two machines exactly where the file is, and tells nothing else."""
+    word = _word(path)
+    return sha256(f"saltern fact {path} {word}".encode()).hexdigest()[:DIGITS] if word else ""
+
+
+def _word(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

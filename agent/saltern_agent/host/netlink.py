@@ -152,6 +152,16 @@ class NetlinkLinks:
             if route.protocol == protocol
         )
 
+    def all_routes(self) -> tuple[RouteEntry, ...]:
+        """Give every route of the main table, by destination as text, then metric."""
+        table = self._table("look at the routes")
+        return tuple(route for _, routes in sorted(table.items()) for route in routes)
+
+    def all_links(self) -> tuple[Link, ...]:
+        """Give every link that is there, by its number."""
+        found = (self.link(name) for _, name in socket.if_nameindex())
+        return tuple(link for link in found if link is not None)
+
     def add_route(self, route: RouteEntry) -> None:
         """Add a route; HostError where one of that destination and metric is there."""
         with _telling(f"add {_words(route)}"):
