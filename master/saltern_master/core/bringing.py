@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
-from saltern_states.body import read_body
+from saltern_states.body import BodyError, read_body
 
 from saltern_master.api.plans import Expected
+from saltern_master.api.service import ServiceError
 from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
 from saltern_master.core import rollout
@@ -163,7 +164,11 @@ class Bringing(Rolling):
         found: Bodies = {}
         for one in hashes:
             body = self._library.path(one).read_bytes()
-            found[one] = (body, tuple(sorted(read_body(body).blobs)))
+            try:
+                found[one] = (body, tuple(sorted(read_body(body).blobs)))
+            except BodyError as error:
+                text = f"cannot give body {one[:12]} any more, another release made it: {error}"
+                raise ServiceError("invalid", text) from error
         return found
 
 

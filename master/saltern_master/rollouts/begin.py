@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from saltern_master.rollouts.model import TOUCHED, Node, Rollout
+from saltern_master.rollouts.model import Node, Rollout
 from saltern_master.rollouts.strategy import Strategy
 from saltern_master.rollouts.waves import Candidate, waves
 
@@ -35,11 +35,17 @@ def begin(
 
 
 def taken_back(rollout: Rollout, impacts: Mapping[str, Candidate]) -> tuple[Candidate, ...]:
-    """Give the nodes of an undo: all that got this rollout's document; who failed serves nobody.
+    """Give the nodes of an undo: all that got this rollout's document, or will as they come back;
+    who failed serves nobody.
 
     `impacts`: what going back means for each, planned anew.
     """
-    touched = {name: one for name, one in rollout.nodes.items() if one.stage in TOUCHED}
+    ahead = rollout.phase == "done"
+    touched = {
+        name: one
+        for name, one in rollout.nodes.items()
+        if one.issued or (ahead and one.stage == "aside")
+    }
     return tuple(
         Candidate(
             name=name,
@@ -48,6 +54,7 @@ def taken_back(rollout: Rollout, impacts: Mapping[str, Candidate]) -> tuple[Cand
             control_plane=node.control_plane,
             impact=impacts[name].impact if name in impacts else "unknown",
             down=node.stage == "failed",
+            away=impacts[name].away if name in impacts else node.gone_since > 0,
             cordoned=node.cordoned,
         )
         for name, node in touched.items()

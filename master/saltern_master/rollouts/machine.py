@@ -45,8 +45,12 @@ from saltern_master.rollouts.strategy import DEFAULT_UNAVAILABLE, number
 from saltern_master.rollouts.waves import DRAINS, HARMS
 
 GOOD = frozenset({"converged", "changed"})
+OVERTAKEN = "another document took the place of this one"
+UNSEEN = "it was not waited until it is good"
 OURS = frozenset({"waiting", "unreachable", "expired"})  # the master's own impatience: ours counts
 ACTIVE = frozenset({"running", "soaking"})
+STILL_TAKEN = (Uncordoned, Undo, UndoBegun, Abort)
+"""What counts also after the end."""
 
 
 def step(rollout: Rollout, event: Event, now: float) -> Rollout:
@@ -58,7 +62,7 @@ def steps(rollout: Rollout, events: Iterable[Event], now: float) -> Rollout:
     """Give what becomes of it by events that came together: nothing begins before all are taken."""
     after, time_passes = rollout, False
     for event in events:
-        if after.phase in OVER and not isinstance(event, Uncordoned | Undo | UndoBegun):
+        if after.phase in OVER and not isinstance(event, STILL_TAKEN):
             after = _late_comer(after, event, now)
         else:
             after, time_passes = _take(after, event, now), True
@@ -69,20 +73,25 @@ def steps(rollout: Rollout, events: Iterable[Event], now: float) -> Rollout:
 
 def is_news(rollout: Rollout, event: Event, now: float) -> bool:
     """Tell whether an event changes anything by itself; cheap, for what is looked at often."""
-    if rollout.phase in OVER and not isinstance(event, Uncordoned | Undo | UndoBegun):
+    if rollout.phase in OVER and not isinstance(event, STILL_TAKEN):
         return _late_comer(rollout, event, now) is not rollout
     return _take(rollout, event, now) is not rollout
 
 
 def _late_comer(rollout: Rollout, event: Event, now: float) -> Rollout:
-    """Note who was set aside and took its document after all had ended."""
+    """Note who took its document after all had ended: it was set aside, or still at it."""
     node = rollout.nodes.get(event.node) if isinstance(event, Said) else None
-    if not isinstance(event, Said) or node is None or node.stage != "aside":
+    if not isinstance(event, Said) or node is None or event.result in OURS:
         return rollout
-    if rollout.phase != "done" or event.result in OURS:
+    if node.stage != ("aside" if rollout.phase == "done" else "applying"):
         return rollout
+    if event.result == "superseded":
+        return _with(rollout, {event.node: _at(node, "skipped", now, OVERTAKEN)})
     stage: Stage = "done" if event.result in GOOD else "failed"
-    return _with(rollout, {event.node: _at(node, stage, now, event.why)})
+    if stage == "done" and node.stage == "applying":
+        return _with(rollout, {event.node: _at(node, stage, now, UNSEEN)})
+    why = event.why or ("" if stage == "done" else event.result)
+    return _with(rollout, {event.node: _at(node, stage, now, why)})
 
 
 def _take(rollout: Rollout, event: Event, now: float) -> Rollout:
@@ -107,10 +116,10 @@ def _of_operator(
             return replace(rollout, phase="paused", why=f"paused by {event.by}")
         case Resume() if rollout.phase in {"paused", "stopped"} and not rollout.undo:
             phase = "soaking" if rollout.soak_until else "running"
-            anew = _patient_again(rollout, now)
-            return replace(anew, phase=phase, why="", forgiven=_failed(rollout))
+            return replace(_patient_again(rollout, now), phase=phase, why="")
         case Abort():
-            return _ended(rollout, f"aborted by {event.by}", now)
+            undo = "" if rollout.undo == "wanted" else rollout.undo
+            return replace(_ended(rollout, f"aborted by {event.by}", now), undo=undo)
         case Undo() if not rollout.undo:
             return replace(_ended(rollout, f"taken back by {event.by}", now), undo="wanted")
         case UndoBegun() if rollout.undo == "wanted":
@@ -120,19 +129,30 @@ def _of_operator(
 
 
 def _patient_again(rollout: Rollout, now: float) -> Rollout:
-    """Wait anew for what a person was asked about."""
+    """Wait anew for what a person was asked about, and go on in spite of who failed."""
+    failed = {
+        name: replace(node, forgiven=True)
+        for name, node in rollout.nodes.items()
+        if node.stage == "failed"
+    }
     waiting = {
         name: replace(node, since=now)
         for name, node in rollout.nodes.items()
         if node.stage in {"asking", "draining"}
     }
-    return _with(rollout, waiting)
+    return _with(rollout, failed | waiting)
 
 
 def _ended(rollout: Rollout, why: str, now: float) -> Rollout:
     if rollout.phase in OVER:
         return rollout
-    return replace(_given_back(rollout, now), phase="aborted", why=why)
+    rollout = _given_back(rollout, now)
+    settled = {
+        name: _at(node, "done", now, UNSEEN)
+        for name, node in rollout.nodes.items()
+        if node.stage == "settling"
+    }
+    return replace(_with(rollout, settled), phase="aborted", why=why)
 
 
 def _of_node(
@@ -174,7 +194,7 @@ def _said(node: Node, said: Said, now: float) -> Node:
     if said.result in GOOD:
         return _at(node, "settling", now)
     if said.result == "superseded":
-        return _at(node, "skipped", now, "another document took the place of this one")
+        return _at(node, "skipped", now, OVERTAKEN)
     return node if node.stage == "failed" else _at(node, "failed", now, said.why or said.result)
 
 
@@ -213,18 +233,18 @@ def _spent(rollout: Rollout, now: float) -> Rollout:
     """Stop where more failed than may, or anybody before somebody succeeded."""
     if rollout.phase in {"stopped", *OVER}:
         return rollout
-    failed = _failed(rollout) - rollout.forgiven
+    names = [name for name, one in rollout.nodes.items() if one.stage == "failed"]
+    failed = sum(1 for name in names if _counts(rollout.nodes[name]))
     limit = number(rollout.strategy.budget, len(rollout.nodes))
     early = failed > 0 and (rollout.wave == 0 or not _anybody_done(rollout))
     if not early and failed <= limit:
         return rollout
-    names = ", ".join(name for name, one in rollout.nodes.items() if one.stage == "failed")
     may = "none may this early" if early else f"at most {limit} may"
     undo = rollout.strategy.on_spent == "undo" and not rollout.undoes
     return replace(
         _given_back(rollout, now),
         phase="stopped",
-        why=f"{_failed(rollout)} failed, and {may}: {names}",
+        why=f"{_failed(rollout)} failed, and {may}: {', '.join(names)}",
         undo="wanted" if undo else "",
     )
 
@@ -266,14 +286,32 @@ def _go_on(rollout: Rollout, now: float) -> Rollout:
 
 def _begin_who_may(rollout: Rollout, now: float) -> Rollout:
     for name, node in rollout.nodes.items():
-        if node.stage != "waiting" or node.wave > rollout.wave:
+        if node.stage != "waiting":
+            continue
+        at_once = rollout.undoes > 0 and node.gone_since > 0
+        if node.wave > rollout.wave and not at_once:
             continue
         if node.gone_since:
-            rollout = _with(rollout, {name: _at(node, "aside", now, "it is not connected")})
+            aside = _at(node, "aside", now, "it is not connected")
+            aside = replace(aside, issued=node.issued or at_once)
+            rollout = _with(rollout, {name: aside})
+        elif who_goes_before(rollout, node):
+            continue
         elif node.down or node.impact not in HARMS or room(rollout, node.group) > 0:
             stage = _at(node, "asking", now) if node.control_plane else _begun(node, now)
             rollout = _with(rollout, {name: stage})
     return rollout
+
+
+def who_goes_before(rollout: Rollout, node: Node) -> tuple[str, ...]:
+    """Name those of the control plane that a node of it has to wait for, whatever its group."""
+    if not node.control_plane or node.down:
+        return ()
+    return tuple(
+        name
+        for name, one in rollout.nodes.items()
+        if one.control_plane and not one.down and one.stage in IN_HAND
+    )
 
 
 def room(rollout: Rollout, group: str) -> int:
@@ -310,9 +348,15 @@ def _failed(rollout: Rollout) -> int:
     return sum(1 for node in rollout.nodes.values() if node.stage == "failed" and not node.down)
 
 
+def _counts(node: Node) -> bool:
+    return not node.down and not node.forgiven
+
+
 def _at(node: Node, stage: Stage, now: float, why: str = "") -> Node:
     issued = node.issued or stage == "applying"
-    return replace(node, stage=stage, since=now, why=why, issued=issued, good_since=0.0)
+    return replace(
+        node, stage=stage, since=now, why=why, issued=issued, good_since=0.0, forgiven=False
+    )
 
 
 def _with(rollout: Rollout, nodes: Mapping[str, Node]) -> Rollout:

@@ -9,6 +9,8 @@ any of these -> failed      it said so, or patience with it is over
 failed -> settling          it says late that it applied all the same
 waiting -> aside -> waiting it was not connected when its turn came, and has it when it is back
 any of these -> skipped     somebody else's document took its place, or a person chose so
+applying -> done, failed    also where the rollout was ended before it said so
+settling -> done            the rollout was ended: nobody looks at its gates any more
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ Stage = Literal[
 ]
 IN_HAND: frozenset[Stage] = frozenset({"asking", "draining", "applying", "settling"})
 ENDED: frozenset[Stage] = frozenset({"done", "failed", "aside", "skipped"})
-TOUCHED: frozenset[Stage] = frozenset({"applying", "settling", "done", "failed"})
 Phase = Literal["running", "soaking", "paused", "stopped", "aborted", "done"]
 OVER: frozenset[Phase] = frozenset({"aborted", "done"})
 
@@ -46,6 +47,7 @@ class Node(Struct, frozen=True, kw_only=True):
     gone_since: float = 0.0  # 0: it is connected
     issued: bool = False  # it was given this rollout's document
     cordoned: bool = False  # by this rollout
+    forgiven: bool = False  # it failed, and somebody went on in spite of that
     why: str = ""  # it is where it is
 
     @property
@@ -68,7 +70,6 @@ class Rollout(Struct, frozen=True, kw_only=True):
     wave: int = 0  # the one in hand
     soak_until: float = 0.0  # 0: this wave has not been done yet
     why: str = ""  # it is paused or stopped
-    forgiven: int = 0  # failures that somebody went on in spite of
     undoes: int = 0  # the rollout that this one takes back; 0: none
     undo: Literal["", "wanted", "begun"] = ""
 
@@ -142,7 +143,7 @@ class Resume(Struct, frozen=True):
 
 
 class Abort(Struct, frozen=True):
-    """Somebody wants it ended as it is."""
+    """Somebody wants it ended as it is, and not taken back either."""
 
     by: str
 

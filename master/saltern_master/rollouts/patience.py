@@ -44,7 +44,9 @@ def _ends(node: Node, strategy: Strategy) -> Iterator[float]:
 def _node(node: Node, strategy: Strategy, now: float) -> Node:
     why = _failing(node, strategy, now)
     if why:
-        return replace(node, stage="failed", since=now, why=why, bad_since=0.0, good_since=0.0)
+        return replace(
+            node, stage="failed", since=now, why=why, bad_since=0.0, good_since=0.0, forgiven=False
+        )
     if node.stage == "draining" and now - node.since >= strategy.drain:
         if strategy.on_drain_timeout == "force":
             return replace(node, stage="applying", since=now, issued=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saltern_master.rollouts.machine import who_is_away
+from saltern_master.rollouts.machine import who_goes_before, who_is_away
 from saltern_master.rollouts.model import OVER, Node, Rollout
 from saltern_master.rollouts.strategy import number
 
@@ -34,6 +34,12 @@ def waits_for(rollout: Rollout, now: float) -> str:
 def _room(rollout: Rollout, waiting: list[str]) -> list[str]:
     """Say for each group with nodes that wait who takes up its room."""
     parts = []
+    before = {name: who_goes_before(rollout, rollout.nodes[name]) for name in waiting}
+    for name in waiting:
+        if before[name]:
+            first = ", ".join(before[name])
+            parts.append(f"{name} waits for {first}: one of the control plane at a time")
+    waiting = [name for name in waiting if not before[name]]
     for group in sorted({rollout.nodes[name].group for name in waiting}):
         count = sum(1 for name in waiting if rollout.nodes[name].group == group)
         away = ", ".join(f"{name} ({stage})" for name, stage in who_is_away(rollout, group))

@@ -29,6 +29,7 @@ from saltern_master.records.rollouts import drop_file
 from saltern_master.rollouts.begin import begin, taken_back
 from saltern_master.rollouts.machine import steps
 from saltern_master.rollouts.model import Event, Gone, Rollout, Tick, UndoBegun
+from saltern_master.rollouts.wants import wants
 from saltern_master.rollouts.waves import Candidate, Impact
 from saltern_master.store import Store, Write
 
@@ -88,8 +89,11 @@ class Beginning:
         self._book.write(driven, more=more)
         return driven, cluster
 
-    async def take_back(self, old: Driven) -> tuple[Driven, Cluster]:
-        """Begin the rollout that takes another one back. MasterError."""
+    async def take_back(self, old: Driven) -> tuple[Driven, Cluster] | None:
+        """Begin the rollout that takes another one back. MasterError.
+
+        None: meanwhile somebody wants it no more.
+        """
         target = old.rollout.before
         revision = hold_revision(self._store, target).value
         cluster = await self._rolling.cluster_of(target)
@@ -100,7 +104,11 @@ class Beginning:
         hashes = {name: revision.bodies[name] for name in touched if name in revision.bodies}
         bodies = await self._rolling.wanted(hashes)
         known = {one.name: one for one in await self._candidates(bodies, cluster)}
-        old = self._book.open[old.number]  # who was touched while this was planned is taken along
+        first = rises(await self._rolling.cluster_of(old.rollout.revision), cluster)
+        now_open = self._book.open.get(old.number)
+        if now_open is None or not wants(now_open.rollout).undo:
+            return None
+        old = now_open  # who was touched while this was planned is taken along
         back = taken_back(old.rollout, known)
         who = [one for one in back if one.name in revision.bodies]
         notes = _kept(one.name for one in back if one.name not in revision.bodies)
@@ -112,13 +120,10 @@ class Beginning:
             old.rollout.strategy,
             who,
             now,
-            control_plane_first=rises(
-                await self._rolling.cluster_of(old.rollout.revision), cluster
-            ),
+            control_plane_first=first,
         )
         rollout = replace(rollout, undoes=old.number)
         driven = self._first_step(new_driven(rollout, old.head.by, notes), now)
-        old = self._book.open[old.number]
         undone = old.moved(steps(old.rollout, (UndoBegun(),), now), now)
         undone = undone.with_head(undone_by=number)
         more = self._ended(driven if driven.head.ended else undone, None)

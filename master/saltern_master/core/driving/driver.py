@@ -43,7 +43,7 @@ from saltern_master.rollouts.patience import due
 from saltern_master.rollouts.wants import wants
 from saltern_master.store import Store, StoreError, Write
 
-MOST_QUEUED: Final = 10
+NOT_TAKEN_BACK: Final = "it is not taken back"
 AGAIN_AFTER: Final = 60.0
 """Seconds after which it is tried again to begin what could not be begun."""
 
@@ -297,21 +297,33 @@ class Driver:
 
     async def _take_back(self, old: Driven) -> None:
         try:
-            driven, cluster = await self._beginning.take_back(old)
+            begun = await self._beginning.take_back(old)
+            if begun is None:
+                return
+            driven, cluster = begun
             self._clusters[driven.number] = cluster
             self._log(f"rollout {driven.number} takes rollout {old.number} back")
             self._took(driven, bool(driven.head.ended))
         except ServiceError as error:
-            self._log(f"rollout {old.number} is not taken back: {error}")
+            self._not_taken_back(old.number, f"it is not taken back: {error}")
             if error.code == "unavailable":
                 self._again = self._clock() + AGAIN_AFTER
             else:
                 self.book.give_up(old.number)
         except MasterError as error:
-            self._log(f"rollout {old.number} is not taken back yet: {error}")
+            self._not_taken_back(old.number, f"it is not taken back yet: {error}")
             self._again = self._clock() + AGAIN_AFTER
         finally:
             self._release()
+
+    def _not_taken_back(self, number: int, why: str) -> None:
+        """Say so in the log, and to whoever looks at the rollout."""
+        self._log(f"rollout {number}: {why}")
+        driven = self.book.open.get(number)
+        if driven is not None:
+            notes = (one for one in driven.head.notes if not one.startswith(NOT_TAKEN_BACK))
+            with suppress(StoreError):
+                self.book.write(driven.with_head(notes=(*notes, why)))
 
     async def _begin_queued(self, queued: Driven) -> None:
         head, file = queued.head, read_file(self._store, queued.number)

@@ -1,0 +1,181 @@
+"""Rollouts that once went on, or took back, where they were not to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from saltern_master.records.revisions import dropped
+from saltern_master.signing.home import Home
+
+from tests.master.core_laws import run
+from tests.master.core_stand import Stand
+from tests.master.homes import made_home
+from tests.master.playing import (
+    FAST,
+    THREE,
+    Player,
+    applied,
+    file_of,
+    phase,
+    ready,
+    rolled,
+    stages,
+    steer,
+    until,
+)
+
+FOUR = (*THREE, "w4")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return made_home(tmp_path)
+
+
+def body_of(stand: Stand, name: str) -> str:
+    document = stand.office.known.peers[name].document
+    assert document is not None
+    return document.body
+
+
+async def undone_by(stand: Stand, number: int) -> int:
+    """Wait for the rollout that takes this one back; give its number."""
+    async with asyncio.timeout(10):
+        while not (found := (await stand.service.rollout(number)).undone_by):
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def told(stand: Stand, players: dict[str, Player], health: str, *names: str) -> None:
+    """Let nodes say that they are not well."""
+    for name in names:
+        players[name].health = health
+        players[name].node.say(players[name].node.health(health))
+    peers = stand.office.known.peers
+    await until(stand, lambda: all(_state(peers[name].health) == health for name in names))
+
+
+def _state(health: object) -> str:
+    return str(getattr(health, "state", ""))
+
+
+def test_where_no_agent_is_well_and_kubernetes_is_silent_the_canary_still_stops_it(
+    home: Home,
+) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *FOUR)
+        await told(stand, players, "blocked", *FOUR)
+        for one in players.values():
+            one.says = lambda _: "failed"
+        number = await rolled(stand, file_of(2, *FOUR))
+        stopped = await phase(stand, number, "stopped", "done")
+
+        assert stages(stopped) == {
+            "w1": "failed",
+            "w2": "waiting",
+            "w3": "waiting",
+            "w4": "waiting",
+        }
+        assert [len(one.got) for one in players.values()] == [1, 0, 0, 0]
+
+    run(home, law)
+
+
+def test_one_dead_machine_does_not_stop_the_others(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *FOUR)
+        await told(stand, players, "blocked", "w3")
+        players["w3"].says = lambda _: "blocked"
+        number = await rolled(stand, file_of(2, *FOUR))
+        done = await phase(stand, number, "done")
+
+        assert stages(done) == {"w3": "failed", "w1": "done", "w2": "done", "w4": "done"}
+        assert done.nodes[0].node == "w3"
+
+    run(home, law)
+
+
+def test_an_undo_reaches_who_was_away_before_it_takes_what_is_undone(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        good = body_of(stand, "w2")
+        players["w2"].leave()
+        await until(stand, lambda: "w2" in stand.office.known.gone)
+        number = await rolled(stand, file_of(2, *THREE))
+        await phase(stand, number, "done")
+        await until(stand, lambda: body_of(stand, "w2") != good)  # it waits there for w2
+
+        await steer(stand, number, "undo")
+        back = await phase(stand, await undone_by(stand, number), "done")
+        await until(stand, lambda: body_of(stand, "w2") == good)
+        assert stages(back) == {"w1": "done", "w2": "aside", "w3": "done"}
+        players["w2"].connect()
+        async with asyncio.timeout(10):
+            while stages(await stand.service.rollout(back.rollout))["w2"] != "done":
+                await asyncio.sleep(0.01)
+
+        assert set(players["w2"].got) <= {good}
+        assert (await stand.service.status()).alarms == ()
+
+    run(home, law)
+
+
+def test_who_was_passed_over_after_it_was_given_is_taken_back_too(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        before = {name: body_of(stand, name) for name in THREE}
+        players["w1"].says = lambda body: "changed" if body == before["w1"] else "silent"
+        number = await rolled(stand, file_of(2, *THREE))
+        await until(stand, lambda: bool(players["w1"].got))
+        await steer(stand, number, "skip", "w1")
+        await phase(stand, number, "done")
+        await steer(stand, number, "undo")
+        back = await phase(stand, await undone_by(stand, number), "done")
+
+        assert stages(back) == dict.fromkeys(THREE, "done")
+        assert {name: body_of(stand, name) for name in THREE} == before
+
+    run(home, law)
+
+
+def test_what_is_aborted_is_not_taken_back_by_itself(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        players["w1"].says = lambda _: "silent"
+        number = await rolled(stand, file_of(2, *THREE), replace(FAST, on_spent="undo"))
+        await until(stand, lambda: bool(players["w1"].got))
+        stand.store.commit(*dropped((1,)))  # so that the undo cannot begin
+        players["w1"].tell(max(stand.office.known.turns), "failed")
+        players["w1"].says = lambda _: "changed"
+        await phase(stand, number, "stopped")
+        async with asyncio.timeout(10):
+            while not any(
+                "kept no longer" in one for one in (await stand.service.rollout(number)).notes
+            ):
+                await asyncio.sleep(0.01)
+        await steer(stand, number, "abort")
+        await applied(stand, file_of(3, *THREE))
+
+        assert (await stand.service.rollout(number)).undone_by == 0
+        assert [one.rollout for one in await stand.service.rollouts(10)] == [number]
+
+    run(home, law)
+
+
+def test_a_word_after_the_abort_is_kept_and_nothing_is_left_open(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        players["w1"].says = lambda _: "silent"
+        number = await rolled(stand, file_of(2, *THREE))
+        await until(stand, lambda: bool(players["w1"].got))
+        turn = max(stand.office.known.turns)
+        await steer(stand, number, "abort")
+        players["w1"].tell(turn, "changed")
+        await until(stand, lambda: number not in stand.office.driving.book.open)
+
+        assert stages(await stand.service.rollout(number))["w1"] == "done"
+
+    run(home, law)
