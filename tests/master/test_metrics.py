@@ -12,13 +12,14 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_open,
 )
 from prometheus_client.parser import text_string_to_metric_families as read_plain
+from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.rollouts import RolloutView
 from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView
 from saltern_master.metrics.families import FAMILIES
 from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
 from saltern_master.metrics.tally import DETECT, Tally
-from saltern_master.metrics.text import OPEN, PLAIN, exposition
+from saltern_master.metrics.text import exposition
 from saltern_master.pki.issue import Issued
 from saltern_master.records.certificates import Certified
 from saltern_states.kinds import KINDS

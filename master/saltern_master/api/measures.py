@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPEN: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""Accept decides which (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
 
 
 class Measuring(Protocol):

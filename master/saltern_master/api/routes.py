@@ -13,6 +13,7 @@ from typing import Any, Final
 from saltern_master.api import calls, plan_calls, rollout_calls
 from saltern_master.api.asked import Asked
 from saltern_master.api.master import Master
+from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.plan_requests import (
     MOST_PLANNED,
     PlanEvent,

@@ -41,10 +41,20 @@ def run(
         Literal["whole", "partial"],
         typer.Option(help="Where the kernel cannot keep the front in: end, or say so and go on."),
     ] = "whole",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS:PORT",
+            envvar="SALTERN_METRICS",
+            help="Tell /metrics there too, such as 127.0.0.1:9655, to whoever asks; an address "
+            "that others reach wants ,anybody behind it.",
+        ),
+    ] = "",
 ) -> None:
     """Run the master until it is told to stop (SIGTERM, Ctrl-C)."""
     with refusals_told():
         address, told = str(_address(listen)), advertise or _advertised(listen)
+        _checked(metrics)
         from saltern_master.core.run import run_core
 
         run_core(
@@ -54,7 +64,18 @@ def run(
             door_port=door_port,
             advertise=told,
             confinement=confinement,
+            metrics=metrics,
         )
+
+
+def _checked(metrics: str) -> None:
+    from saltern_master.metrics.address import AddressError, address_of
+
+    try:
+        if metrics:
+            address_of(metrics)
+    except AddressError as error:
+        raise UsageError(str(error)) from error
 
 
 def _address(text: str) -> IPv4Address:

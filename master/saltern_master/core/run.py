@@ -34,6 +34,8 @@ from saltern_master.core.settings import Settings
 from saltern_master.core.vigilant import VigilantStore
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import Confinement
+from saltern_master.metrics.address import Address, address_of
+from saltern_master.metrics.listen import serve_metrics
 from saltern_master.pki.authorities import authorities
 from saltern_master.signing.home import Home
 from saltern_master.signing.private import refuse_shared
@@ -54,6 +56,7 @@ def run_core(
     door_port: int,
     advertise: str = "",
     confinement: Confinement = "whole",
+    metrics: str = "",
 ) -> None:
     """Run the master until it is told to stop; MasterError where it cannot begin."""
     os.umask(0o027)  # whoever started us; keys and the store have stricter modes of their own
@@ -64,6 +67,7 @@ def run_core(
         door_port=door_port,
         addresses=(advertise,) if advertise else (),
         confinement=confinement,
+        metrics=address_of(metrics) if metrics else None,
     )
     with _only_one(home):
         asyncio.run(_run(home, settings))
@@ -96,6 +100,9 @@ async def _work(
         asyncio.ensure_future(office.run()),
         asyncio.ensure_future(supervise(settings.front, office.line, office, _log)),
     ]
+    if settings.metrics is not None:
+        place, telling = settings.metrics, _tell_metrics
+        beside += [asyncio.ensure_future(serve_metrics(core.metrics, place, stop, telling))]
     try:
         await asyncio.wait({answering, *beside}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -114,6 +121,10 @@ async def _tell_ready(office: Office, settings: Settings, socket: Path) -> None:
     ready = await office.desk.seen.listening()
     for line in ready_lines(ready, settings, office.link_key, socket):
         _log(line)
+
+
+def _tell_metrics(address: Address) -> None:
+    _log(f"ready: metrics for a Prometheus are on http://{address}/metrics")
 
 
 @contextmanager

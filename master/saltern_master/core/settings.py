@@ -11,6 +11,7 @@ import msgspec
 from saltern_master.core.pace import Pace
 from saltern_master.core.turns import Limits
 from saltern_master.front.frames import Confinement
+from saltern_master.metrics.address import Address
 
 EVERYWHERE: Final = "0.0.0.0"
 FRONT: Final = (sys.executable, "-m", "saltern_master.front")
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace = Pace()  # of rollouts
     front: tuple[str, ...] = FRONT
     confinement: Confinement = "whole"  # of the front
+    metrics: Address | None = None  # where /metrics is told besides the API's socket
 
 
 def addresses_of(settings: Settings) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Numbers -> the text of an exposition, as prometheus-client writes it.
 
-Accept decides which: OpenMetrics 1.0 where it is asked for, else the text format 0.0.4
-(https://prometheus.io/docs/instrumenting/exposition_formats/). The library is imported by the
+Accept decides which: OpenMetrics 1.0 where it is asked for, else the text format 0.0.4. The library is imported by the
 first who asks: it costs 0.75 MB, and most masters are asked by nobody.
 """
 
@@ -12,14 +11,13 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.metrics.measure import Measured
 from saltern_master.metrics.tally import Spread
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
-OPEN: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 INFINITE: Final = "+Inf"
 
 
