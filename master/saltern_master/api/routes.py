@@ -57,7 +57,6 @@ from saltern_master.api.service import (
     TurnView,
     View,
 )
-from saltern_master.metrics.text import OPEN, PLAIN
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"

@@ -1,7 +1,7 @@
 """Numbers -> the text of an exposition, as prometheus-client writes it.
 
-Accept decides which: OpenMetrics 1.0 where it is asked for, else the text format 0.0.4. The library is imported by the
-first who asks: it costs 0.75 MB, and most masters are asked by nobody.
+Accept decides which: OpenMetrics 1.0 where it is asked for, else the text format 0.0.4. The
+library is imported by the first who asks: it costs 0.75 MB, and most masters are asked by nobody.
 """
 
 from __future__ import annotations
