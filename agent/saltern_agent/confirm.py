@@ -64,7 +64,12 @@ def could_cut_off(resource: Resource) -> bool:
         return UNITS.match(spec.unit) is not None
     if isinstance(spec, Package):
         return spec.name == OWN_PACKAGE
-    return isinstance(spec, NETWORK) or any(path.startswith(OWN) for path in resource.paths)
+    return isinstance(spec, NETWORK) or any(map(is_own, resource.paths))
+
+
+def is_own(path: str) -> bool:
+    """Say whether a path is of what the agent lives by, or holds any of it: a directory, a tree."""
+    return path.startswith(OWN) or any(one.startswith(f"{path.rstrip('/')}/") for one in OWN)
 
 
 def nothing_can(_resource: Resource) -> bool:

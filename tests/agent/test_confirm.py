@@ -15,8 +15,10 @@ from saltern_agent.show import show_status
 from saltern_agent.status import status_of
 from saltern_protocol.errors import RefusedError
 from saltern_protocol.report import Outcome
+from saltern_states.artifact import Artifact
 from saltern_states.body import Resource
 from saltern_states.contract import Spec
+from saltern_states.directory import Directory
 from saltern_states.file import File
 from saltern_states.kinds import KINDS
 from saltern_states.sysctl import Sysctl
@@ -58,6 +60,10 @@ def test_each_kind_is_judged() -> None:
         (File(path="/etc/saltern/master", text="x"), True),
         (File(path="/etc/systemd/system/saltern-agent.service.d/x.conf", text="x"), True),
         (File(path="/etc/salternative", text="x"), False),
+        (Directory(path="/etc/saltern"), True),
+        (Directory(path="/usr/lib/saltern-agent", only=()), True),
+        (Artifact(path="/usr/lib", sha256="0" * 64, unpack="tar", mode="0755"), True),
+        (Directory(path="/etc/docker"), False),
         (Sysctl(key="net.core.somaxconn", value="1"), False),
     ],
 )
