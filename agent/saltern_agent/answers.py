@@ -19,9 +19,10 @@ from saltern_agent.control import (
     Client,
     Question,
 )
+from saltern_agent.drift_record import Drift
 from saltern_agent.durable import NotDurableError
 from saltern_agent.events import End, Line
-from saltern_agent.journal import Drift, JournalError
+from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
 from saltern_agent.plan_digest import digest

@@ -7,6 +7,8 @@
 * What is set right is looked at together with all that comes after it and may be set right.
 * `times` in `minutes` bounds the attempts to repair one resource, also those that failed;
   beyond that it is a fight, told and not fought.
+* What only has to be restarted since its binary has drifted, and is put back now, is no drift of
+  its own: it is set right in the wake of that.
 * After an attempt that failed the next one waits, twice as long each time, up to LONGEST: a
   repair may itself cause the event that asks for the next one. Up to ROOM where it failed since a
   disk took nothing: that costs little to try, and mends itself when somebody makes room.
@@ -19,12 +21,19 @@ from dataclasses import dataclass, replace
 
 from saltern_protocol.errors import printable
 from saltern_states.body import Body, DriftPolicy
+from saltern_states.contract import Change
 from saltern_states.order import dependents
+from saltern_states.unit import Unit
+from saltern_states.unit_changes import RestartUnit
 
 from saltern_agent.converge import Done
+from saltern_agent.items import cut_diff
 from saltern_agent.plan import Planned, transitive
 
-FIGHT = "a fight: set right too often, so it is only told now"
+FIGHT = "a fight: set right {} times in {} minutes and off again, so it is only told now"
+IN_VAIN = "tried {} times in {} minutes in vain, so it is only told now{}"
+TOLD = "its policy is to report"
+WAKE = "healed in the wake of {}"
 MAX_FOUND = 16 * 1024  # bytes of one record
 LONGEST = 60.0  # seconds
 ROOM = 20.0  # seconds
@@ -45,10 +54,11 @@ class Failures:
     number: int = 0
     last: float = 0.0
     longest: float = LONGEST
+    why: str = ""  # the last one failed
 
-    def next(self, now: float, longest: float = LONGEST) -> Failures:
+    def next(self, now: float, longest: float = LONGEST, why: str = "") -> Failures:
         """Count one more; the next attempt waits at most so many seconds."""
-        return Failures(self.number + 1, now, longest)
+        return Failures(self.number + 1, now, longest, why)
 
     @property
     def pause(self) -> float:
@@ -76,8 +86,19 @@ def judge(found: Iterable[Planned], after: Mapping[str, tuple[str, ...]]) -> Ver
 
 def lines(planned: Planned) -> tuple[str, ...]:
     """Say what was found, a line each: fit for any file and terminal, and MAX_FOUND bytes long."""
-    said = (planned.why,) if planned.hindered else tuple(str(change) for change in planned.changes)
-    return bounded(tuple(printable(line) for line in said))
+    if planned.hindered:
+        return bounded((printable(planned.why),))
+    return lines_of(planned.changes)
+
+
+def lines_of(changes: Iterable[Change]) -> tuple[str, ...]:
+    """Say what changes do, as lines() does."""
+    return bounded(tuple(printable(str(change)) for change in changes))
+
+
+def diffs(changes: Iterable[Change]) -> str:
+    """Give the unified diffs of changes, redacted as a plan shows them, MAX_DETAIL bytes long."""
+    return cut_diff("".join(_ended(change.detail) for change in changes))
 
 
 def bounded(said: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,6 +120,34 @@ def fights(policy: DriftPolicy, attempts: Iterable[float], now: float) -> bool:
     return bool(policy.times) and sum(since <= at <= now for at in attempts) >= policy.times
 
 
+def fight(policy: DriftPolicy, failed: Failures | None) -> str:
+    """Say that all attempts are used up. `failed`: none, where they succeeded and were undone."""
+    if failed is None:
+        return FIGHT.format(policy.times, policy.minutes)
+    why = f": {failed.why}" if failed.why else ""
+    return IN_VAIN.format(policy.times, policy.minutes, why)
+
+
+def in_the_wake(
+    drifted: Iterable[Planned], repaired: frozenset[str], after: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
+    """Give the units that lack a restart only since their binary drifted, which is `repaired`."""
+    seen = tuple(drifted)
+    written = {
+        one.step.resource.id: one.step.resource.paths
+        for one in seen
+        if one.step.resource.id in repaired
+    }
+    return frozenset(
+        one.step.resource.id
+        for one in seen
+        if (binary := _lacks_binary(one))
+        and any(
+            binary in written.get(before, ()) for before in transitive(after, one.step.resource.id)
+        )
+    )
+
+
 def to_repair(body: Body, drifted: Iterable[str], held: frozenset[str]) -> frozenset[str]:
     """Give the ids that may be set right now; `held` are those in a fight or that wait."""
     policies = {resource.id: resource.drift for resource in body.resources}
@@ -117,3 +166,18 @@ def to_touch(body: Body, repaired: frozenset[str], drifted: frozenset[str]) -> f
 def mended(done: Done) -> Done:
     """Give how a step ended, now that its resource is as declared."""
     return replace(done, outcome="changed" if done.changes else "as declared", why="")
+
+
+def _lacks_binary(planned: Planned) -> str:
+    """Give the binary of a unit that is to be restarted for one reason; "" of all else."""
+    spec = planned.step.resource.spec
+    if not isinstance(spec, Unit) or spec.binary is None or planned.finding != "to change":
+        return ""
+    restarts = all(
+        isinstance(change, RestartUnit) and len(change.why) == 1 for change in planned.changes
+    )
+    return str(spec.binary) if restarts else ""
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"

@@ -12,8 +12,7 @@ from saltern_protocol.errors import printable
 from saltern_states.contract import Change
 
 from saltern_agent.converge import Done
-from saltern_agent.drift import lines
-from saltern_agent.journal import Drift
+from saltern_agent.drift_record import Drift
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 
@@ -65,16 +64,20 @@ class DriftLine(msgspec.Struct, frozen=True, tag_field="type", tag="drift"):
     """Drift that was recorded."""
 
     resource: str
-    seen: str
+    seen: str  # event, look
     found: tuple[str, ...]
     milliseconds: float  # from the event, or the begin of the look, to the durable record
+    by: str = ""  # the doer, where the kernel tells it
+    nature: str = ""  # external, intended
+    hindrance: str = ""  # why it is not set right
+    incident: bool = False
 
 
 class HealedLine(msgspec.Struct, frozen=True, tag_field="type", tag="healed"):
     """Drift that ended."""
 
     resource: str
-    outcome: str  # healed, went away by itself, a document came
+    outcome: str  # healed, went away by itself, a document came …
     milliseconds: float  # from when it was noticed
     repair: float = 0.0  # milliseconds of them, from the beginning of its first change to its end
 
@@ -126,9 +129,18 @@ def making_line(step: Step, change: Change, cause: str) -> MakingLine:
     return MakingLine(step.resource.id, cause, printable(str(change)))
 
 
-def drift_line(planned: Planned, seen: str, took: float) -> DriftLine:
+def drift_line(drift: Drift, took: float) -> DriftLine:
     """Tell of drift that was recorded, `took` seconds after it was noticed."""
-    return DriftLine(planned.step.resource.id, printable(seen), lines(planned), took * 1000)
+    return DriftLine(
+        drift.resource,
+        drift.seen,
+        drift.found,
+        took * 1000,
+        drift.by,
+        drift.nature.value,
+        drift.hindrance,
+        drift.incident,
+    )
 
 
 def healed_line(drift: Drift, outcome: str, now: float, repair: float = 0.0) -> HealedLine:
@@ -151,9 +163,10 @@ def text(line: Line) -> str:
             what = _what(line.verb, line.changes, line.why)
             return f"{line.resource}: {line.outcome}: {what}"
         case DriftLine():
-            found = "; ".join(line.found)
-            return f"{line.resource} drifted (seen by {line.seen}, recorded after " + (
-                f"{line.milliseconds:.1f} ms): {found}"
+            by = f", done by {line.by}" if line.by else ""
+            left = f" (left alone: {line.hindrance})" if line.hindrance else ""
+            return f"{line.resource} drifted (seen by {line.seen}{by}, recorded after " + (
+                f"{line.milliseconds:.1f} ms): {'; '.join(line.found)}{left}"
             )
         case HealedLine():
             took = f" ({line.repair:.1f} ms of them to repair it)" if line.repair else ""

@@ -10,6 +10,8 @@ same bad document every minute, would fill its disk with what it has to tell. La
   folded with an earlier one of the same resource that was found and ended alike, once more than
   `many` items wait. Of an open drift that is found to be something else again and again, the first
   finding and the last stay.
+* Where `many` wait, a drift is told without its diffs, the largest part of it: `found` says what it
+  is, and the node's own journal has them.
 * Where the outbox is `crowded`, any drift that ended of the same resource and any refusal of the
   same reason is alike, but for answers to the master's own turns. So its size has a bound: what was
   there, a few items for each resource, and one for each reason.
@@ -59,6 +61,7 @@ def fold(db: sqlite3.Connection, item: Item, crowd: Crowd) -> tuple[Item, Mark |
     if isinstance(item, DriftSeen):
         if crowd.many:
             _thin(db, item, crowd)
+            item = structs.replace(item, detail="")
         return item, Mark(_open(item.number), 1, item.since_us)
     if isinstance(item, DriftEnded):
         return _fold_drift(db, item, crowd)

@@ -12,10 +12,18 @@ from msgspec import structs
 from saltern_protocol.documents import Document, decode_document, decode_statement
 from saltern_protocol.envelope import decode as decode_envelope
 from saltern_protocol.errors import ProtocolError, RefusedError, printable
-from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Outcome
+from saltern_protocol.report import (
+    MAX_DETAIL,
+    Applied,
+    DriftEnded,
+    DriftSeen,
+    Hindrance,
+    Outcome,
+)
 from saltern_states.body import BodyError
 
 from saltern_agent.converge import Result
+from saltern_agent.drift_record import Drift
 
 MAX_HINDRANCES = 64
 MAX_WHY = 400  # characters of one hindrance, so that 64 of them and all else fit a message
@@ -42,6 +50,16 @@ def cut(text: str, most: int) -> str:
     """Give text fit for a message of at most so many characters."""
     shown = printable(text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def cut_diff(text: str, most: int = MAX_DETAIL) -> str:
+    """Give unified diffs of at most so many bytes: they keep their lines, and say what is cut."""
+    shown = text.encode("utf-8", "backslashreplace")
+    if len(shown) <= most:
+        return shown.decode()
+    end = "… and more\n"
+    head = shown[: most - len(end.encode())].decode("utf-8", "ignore")
+    return head[: head.rfind("\n") + 1] + end
 
 
 def hindrance(resource: str, outcome: str, why: str) -> Hindrance:
@@ -129,23 +147,22 @@ def reason_of(error: Exception) -> str:
     return "malformed" if isinstance(error, ProtocolError) else "journal"
 
 
-def drift_seen(
-    number: int,
-    resource: str,
-    kind: str,
-    times: tuple[float, float],
-    seen: str,
-    found: tuple[str, ...],
-) -> DriftSeen:
-    """Tell of an open drift. `times`: since when, and when it was recorded; both true."""
+def drift_seen(drift: Drift) -> DriftSeen:
+    """Tell of an open drift, as it is now."""
     return DriftSeen(
-        number=number,
-        resource=resource,
-        kind=kind,
-        since_us=micro(times[0]),
-        recorded_us=micro(times[1]),
-        seen=cut(seen, MAX_SHORT),
-        found=tuple(cut(line, MAX_TEXT) for line in found[:MAX_LINES]),
+        number=drift.seq,
+        resource=drift.resource,
+        kind=drift.kind,
+        since_us=micro(drift.since),
+        recorded_us=micro(drift.recorded),
+        seen=cut(drift.seen, MAX_SHORT),
+        found=tuple(cut(line, MAX_TEXT) for line in drift.found[:MAX_LINES]),
+        detail=cut_diff(drift.detail),
+        by=cut(drift.by, MAX_SHORT),
+        nature=drift.nature,
+        hindrance=cut(drift.hindrance, MAX_TEXT),
+        attempts=drift.attempts,
+        incident=drift.incident,
     )
 
 

@@ -7,12 +7,13 @@ One SQLite file in WAL mode with synchronous=FULL: what a method returned from i
 * `unfinished` is true from the acceptance until a converge ended: a start that finds it goes
   on with an apply, and does not call what is missing drift.
 * A resource is owned from before it is made until it has been taken back.
-* A resource has at most one open drift; closed ones are bounded by MAX_CLOSED, the oldest go.
+* A resource has at most one open drift, and closed ones are bounded (drift_record.py).
 * A file that cannot be read or written is told as JournalError, and what failed left no trace.
   Where an fsync failed nobody knows what it left: NotDurableError, which ends the agent.
 * The log beside the file is taken into it every CHECKPOINT commits, here and not by SQLite, which
   would pass over an fsync that fails then.
 * What a new document can be taken back to is kept by the transaction that accepts it (way_back.py).
+* A hold is kept through a restart, and never for longer than it was given (hold_record.py).
 * What the master is to be told is in the outbox by the transaction that it tells of (outbox.py).
 
 Times are Unix seconds (UTC, float), given by the caller.
@@ -35,14 +36,14 @@ from saltern_protocol.report import Applied, Item
 from saltern_protocol.wire import pack, unpack_plain
 from saltern_states.body import Resource, read_resource
 
+from saltern_agent import drift_record, hold_record, way_back
 from saltern_agent import outbox as waiting
-from saltern_agent import way_back
+from saltern_agent.drift_record import COLUMNS, Drift
 from saltern_agent.durable import NotDurableError
 from saltern_agent.host.own import sync_names
 from saltern_agent.items import drift_ended, drift_seen
 from saltern_agent.outbox import Batch, NoOutbox, Outbox
 
-MAX_CLOSED = 10_000
 MAX_SPEC_BYTES = 192 * 1024
 CHECKPOINT = 50  # commits; each is a few pages of 4 KiB
 MAX_LOG_BYTES = 4 << 20  # that the log keeps once it was taken in
@@ -53,11 +54,6 @@ CREATE TABLE IF NOT EXISTS accepted (
     statement BLOB NOT NULL, unfinished INTEGER NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS owned (
     id TEXT PRIMARY KEY, resource BLOB NOT NULL, place INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS drift (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, kind TEXT NOT NULL,
-    since REAL NOT NULL, recorded REAL NOT NULL, seen TEXT NOT NULL, found TEXT NOT NULL,
-    healed REAL, outcome TEXT NOT NULL DEFAULT '');
-CREATE UNIQUE INDEX IF NOT EXISTS one_open ON drift (resource) WHERE healed IS NULL;
 CREATE TABLE IF NOT EXISTS attempts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, at REAL NOT NULL);
 """
@@ -81,20 +77,6 @@ class Accepted:
     turn: int = 0  # of the master's that it came with; 0: none
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """One deviation of one resource from the accepted body."""
-
-    seq: int
-    resource: str
-    kind: str
-    since: float  # when the event came, or the look began
-    recorded: float  # when this was written; the commit that makes it durable follows at once
-    seen: str  # "event" or "look", and the cause where the kernel tells it
-    found: tuple[str, ...]  # what would set it right, a line each
-    healed: float | None = None
-    outcome: str = ""  # how it ended, or why it is still open
-
-
 class Journal:
     """The node's memory on disk. One thread uses one Journal. Every method: JournalError."""
 
@@ -104,6 +86,7 @@ class Journal:
         self._commits = 0  # since the log was taken in
         self._news = False  # in the transaction in hand: something that the master may ask for
         self.way_back = way_back.WaysBack(self._writing, self._rows)
+        self.hold = hold_record.Holds(self._writing, self._rows)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite makes -wal and -shm with the mode that the file has when they are made.
@@ -115,7 +98,9 @@ class Journal:
             self._db.execute("PRAGMA busy_timeout=1000")
             self._db.execute("PRAGMA wal_autocheckpoint=0")
             self._db.execute(f"PRAGMA journal_size_limit={MAX_LOG_BYTES}")
-            self._db.executescript(SCHEMA + waiting.SCHEMA + way_back.SCHEMA)
+            schema = SCHEMA + waiting.SCHEMA + way_back.SCHEMA + hold_record.SCHEMA
+            self._db.executescript(schema)
+            drift_record.take_over(self._db)
             outbox.begin(self._db)
             sync_names(path.parent)
         except (sqlite3.Error, OSError) as error:
@@ -238,63 +223,28 @@ class Journal:
 
     def open_drift(self) -> dict[str, Drift]:
         """Give the open drift of each resource."""
-        rows = self._rows("SELECT * FROM drift WHERE healed IS NULL ORDER BY seq")
+        rows = self._rows(f"SELECT {COLUMNS} FROM drift WHERE healed IS NULL ORDER BY seq")
         return {drift.resource: drift for drift in map(_drift, rows)}
 
     def drift(self, most: int = 100) -> tuple[Drift, ...]:
         """Give the newest drift, newest first."""
-        return tuple(
-            map(_drift, self._rows("SELECT * FROM drift ORDER BY seq DESC LIMIT ?", (most,)))
-        )
+        query = f"SELECT {COLUMNS} FROM drift ORDER BY seq DESC LIMIT ?"
+        return tuple(map(_drift, self._rows(query, (most,))))
 
-    def record(
-        self, resource: str, kind: str, since: float, seen: str, found: tuple[str, ...], now: float
-    ) -> int:
-        """Open a drift, or say anew what an open one found. Gives its number."""
-        text = msgspec.json.encode(found).decode()
+    def record(self, drift: Drift) -> int:
+        """Open a drift, or say anew what an open one is. Gives its number."""
         with self._writing() as db:
-            written = db.execute(
-                "INSERT INTO drift (resource, kind, since, recorded, seen, found)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (resource) WHERE healed IS NULL"
-                " DO UPDATE SET found = excluded.found WHERE found != excluded.found",
-                (resource, kind, since, now, seen, text),
-            ).rowcount
-            seq, since, recorded, seen = db.execute(
-                "SELECT seq, since, recorded, seen FROM drift"
-                " WHERE resource = ? AND healed IS NULL",
-                (resource,),
-            ).fetchone()
-            if written:
-                times = (since, recorded)
-                self._put(db, drift_seen(seq, resource, kind, times, seen, found))
-        return int(seq)
-
-    def hinder(self, resource: str, why: str) -> None:
-        """Say why an open drift stays open."""
-        with self._writing() as db:
-            db.execute(
-                "UPDATE drift SET outcome = ? WHERE resource = ? AND healed IS NULL"
-                " AND outcome != ?",
-                (why, resource, why),
-            )
+            now, news = drift_record.write(db, drift)
+            if news:
+                self._put(db, drift_seen(now))
+        return now.seq
 
     def heal(self, resource: str, outcome: str, now: float) -> None:
         """Close the open drift of a resource."""
         with self._writing() as db:
-            open_one = db.execute(
-                "SELECT seq FROM drift WHERE resource = ? AND healed IS NULL", (resource,)
-            ).fetchone()
-            if open_one:
-                self._put(db, drift_ended(open_one[0], resource, now, outcome))
-            db.execute(
-                "UPDATE drift SET healed = ?, outcome = ? WHERE resource = ? AND healed IS NULL",
-                (now, outcome, resource),
-            )
-            db.execute(
-                "DELETE FROM drift WHERE healed IS NOT NULL AND seq <="
-                " (SELECT max(seq) FROM drift) - ?",
-                (MAX_CLOSED,),
-            )
+            number = drift_record.heal(db, resource, outcome, now)
+            if number:
+                self._put(db, drift_ended(number, resource, now, outcome))
 
     def attempt(self, resource: str, at: float, most: int) -> None:
         """Remember that a repair was begun; of one resource the newest `most` are kept."""
@@ -339,6 +289,9 @@ class Journal:
                 f"cannot write the journal {self._path}: {error}; "
                 f"{_free(self._path.parent)}; free space in it, or mend its disk"
             ) from error
+        except msgspec.MsgspecError as error:
+            self._roll_back()
+            raise JournalError(f"cannot read the journal {self._path}: {error}") from error
         except BaseException:
             self._roll_back()
             raise
@@ -381,19 +334,7 @@ def _free(directory: Path) -> str:
 
 
 def _drift(row: tuple[Any, ...]) -> Drift:
-    seq, resource, kind, since, recorded, seen, found, healed, outcome = row
     try:
-        said = msgspec.json.decode(found, type=tuple[str, ...])
+        return drift_record.drift_of(row)
     except msgspec.MsgspecError as error:
-        raise JournalError(f"cannot read drift {seq} in the journal: {error}") from error
-    return Drift(
-        seq=seq,
-        resource=resource,
-        kind=kind,
-        since=since,
-        recorded=recorded,
-        seen=seen,
-        found=said,
-        healed=healed,
-        outcome=outcome,
-    )
+        raise JournalError(f"cannot read drift {row[0]} in the journal: {error}") from error

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from saltern_protocol.documents import Document, Identity, encode_statement
-from saltern_protocol.errors import ProtocolError, printable
+from saltern_protocol.errors import ProtocolError
+from saltern_protocol.lease import Hold
 from saltern_protocol.report import Applied
 from saltern_protocol.trust import Trust
-from saltern_states.body import Body, BodyError
+from saltern_states.body import Body, BodyError, Resource
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host
 
@@ -24,39 +25,23 @@ from saltern_agent.boots import Boot
 from saltern_agent.confirm import WHY
 from saltern_agent.converge import Done, Result, converge
 from saltern_agent.doubts import Doubts
-from saltern_agent.drift import (
-    FIGHT,
-    LONGEST,
-    ROOM,
-    Failures,
-    fights,
-    judge,
-    lines,
-    mended,
-    to_repair,
-    to_touch,
-)
+from saltern_agent.drift import in_the_wake, judge, mended, to_touch
+from saltern_agent.fighting import Fighting
 from saltern_agent.glance import Glance
+from saltern_agent.holding import Holding
 from saltern_agent.items import Asked, applied, broken_off, refused_statement, taken_back
-from saltern_agent.journal import Drift, Journal, JournalError
+from saltern_agent.journal import Journal, JournalError
 from saltern_agent.ledger import Ledger
 from saltern_agent.listening import Hearing, Listener, Repairing
-from saltern_agent.plan import Plan, Planned, look, plan
+from saltern_agent.plan import Plan, look, plan, transitive
 from saltern_agent.plan_digest import refuse_stale
+from saltern_agent.recording import Noticed, Recorder
 from saltern_agent.steps import Step, steps
 from saltern_agent.trying import Confirming, Trying, nobody
 from saltern_agent.way_back import WayBack
 
 AWAITED = 3600.0
 """Seconds for which a blob may wait for the document that needs it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """When and how it was noticed that a resource may have drifted."""
-
-    since: float
-    seen: str  # "look", or "event" with the cause where the kernel tells it
 
 
 @dataclass(slots=True)
@@ -80,20 +65,33 @@ class Keeper:
     made: int = 0  # changes by looks and after the boot, since the start
     back: str = ""  # why what was held before the accepted document is held, and not that one
     confirming: Confirming = field(default_factory=nobody)
+    monotonic: Callable[[], float] | None = None  # None: `clock` is never set
     ledger: Ledger = field(init=False)
     trying: Trying = field(init=False)
     doubts: Doubts = field(init=False)
+    holding: Holding = field(init=False)
+    fighting: Fighting = field(init=False)
+    recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.journal)
         self.trying = Trying(self.confirming, self.ledger)
         self.doubts = Doubts(self.host)
+        self.holding = Holding(self.clock, self.monotonic or self.clock)
+        self.fighting = Fighting(self.ledger.attempts)
+        self.recorder = Recorder(
+            self.ledger, self.holding, self.fighting, self.listener, self.clock
+        )
 
     def load(self) -> bool:
         """Take up what was accepted before. True: an apply of it was cut off.
 
         JournalError: the journal cannot be read.
         """
+        kept = self.journal.hold.read()
+        held = self.holding.load(kept, self.boot.fresh())
+        if held != kept:
+            self.ledger.hold(held)
         accepted = self.journal.accepted()
         if accepted is None:
             return False
@@ -164,7 +162,8 @@ class Keeper:
         """Bring the node to the accepted body."""
         held = {resource.id for resource in self.body.resources}
         for name in self.ledger.open.keys() - held:
-            self._heal(name, "no longer declared", self.clock())
+            self.recorder.heal(name, "no longer declared", self.clock())
+        self.fighting.forget()
         told = Hearing(self.listener, "document")
         self.last = None  # where the journal refuses, what is held already is looked at again
         try:
@@ -178,7 +177,7 @@ class Keeper:
         if not result.interrupted:
             for name in tuple(self.ledger.open):
                 if name not in {one.step.resource.id for one in result.bad}:
-                    self._heal(name, "a document came", now)
+                    self.recorder.heal(name, "a document came", now)
         self.owing = any(one.step.verb != "hold" for one in result.bad)
         self.last = result
         self._let_go()
@@ -265,9 +264,11 @@ class Keeper:
         """
         if self.last is not None and self.last.interrupted:
             return 0  # what was not begun is not drift: the apply that comes goes on with it
+        whole = self.holding.take_ended() or whole
+        held = self.holding.current() is not None
         if whole:
             self.ledger.catch_up()
-        if whole and self.owing:
+        if whole and self.owing and not held:
             self._take_back()
         began = Noticed(self.clock(), "look")
         chosen = [step for step in self._hold() if whole or step.resource.id in noticed]
@@ -278,14 +279,32 @@ class Keeper:
         verdict = judge(found, self.body.after)
         if verdict.drifted and self.doubts.shutting_down():
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to
-        for name in verdict.healthy:
-            self._well(name, "went away by itself")
+        for planned in found:
+            if planned.step.resource.id in verdict.healthy:
+                self._well(planned.step.resource, "went away by itself")
         drifted = self.doubts.not_to_come(
             self.doubts.seen_twice(found, verdict.drifted, self.ledger.open.keys())
         )
+        names = frozenset(one.step.resource.id for one in drifted)
+        repaired = self.recorder.may_repair(self.body, names)
+        wake = in_the_wake(drifted, repaired, self.body.after) - self.ledger.open.keys()
+        late = {one.step.resource.id for one in self.last.bad} if self.last else set[str]()
         for planned in drifted:
-            self._record(planned, noticed.get(planned.step.resource.id, began))
-        return self._repair(frozenset(one.step.resource.id for one in drifted))
+            name = planned.step.resource.id
+            if name not in wake:
+                self.recorder.record(planned, noticed.get(name, began), name in late)
+        return self._repair(names - wake, repaired - wake)
+
+    def hold_off(self, hold: Hold | None, since: float) -> bool:
+        """Leave drift alone as a believed lease says, whose nonce was sent at `since`, monotonic.
+
+        None: no longer. True: that is otherwise than before, so that all is to be looked at.
+        """
+        news = self.holding.give(hold, since)
+        if news:
+            self.ledger.hold(self.holding.held)
+            self.ledger.failures.clear()  # what waited for its next try is tried when it ends
+        return news
 
     def _take_back(self) -> None:
         """Try again what could not be taken back when its document came."""
@@ -319,79 +338,38 @@ class Keeper:
         self.made += result.changes
         return result
 
-    def _record(self, planned: Planned, noticed: Noticed) -> None:
-        resource = planned.step.resource
-        known = resource.id in self.ledger.open
-        self.ledger.record(
-            Drift(
-                seq=0,
-                resource=resource.id,
-                kind=kind_of(resource.spec).name,
-                since=noticed.since,
-                recorded=self.clock(),
-                seen=printable(noticed.seen),
-                found=lines(planned),
-            )
-        )
-        if not known:
-            self.listener.drifted(planned, noticed.seen, self.clock() - noticed.since)
-
-    def _repair(self, drifted: frozenset[str]) -> int:
-        now = self.clock()
-        fought = frozenset(one for one in drifted if self._fights(one, now))
-        for name in fought:
-            self.ledger.hinder(name, FIGHT)
-        waits = frozenset(one for one in drifted if self._failures(one).wait(now))
-        repaired = to_repair(self.body, drifted, fought | waits)
+    def _repair(self, drifted: frozenset[str], repaired: frozenset[str]) -> int:
         if not repaired:
             return len(drifted)
-        touched = to_touch(self.body, repaired, drifted)
+        touched = to_touch(self.body, repaired, drifted | self.recorder.fought(self.body))
         chosen = tuple(step for step in self._hold() if step.resource.id in touched)
-        result = self._converge(chosen, Repairing(self.listener, "drift", self._repaired))
+
+        def ended(done: Done, tried: bool) -> None:
+            resource, after = done.step.resource, self.body.after
+            before = (one for one in transitive(after, resource.id) if one in repaired)
+            self.recorder.repaired(done, tried, tuple(before))
+            if not done.bad:
+                self._mend(resource.id)
+
+        result = self._converge(chosen, Repairing(self.listener, "drift", ended))
         if result.interrupted:
             return len(drifted)
         return len(result.bad) + len(drifted - repaired)
 
-    def _repaired(self, done: Done, tried: bool) -> None:
-        resource, now = done.step.resource, self.clock()
-        if tried:
-            self.ledger.attempt(resource.id, resource.drift, now)
-        if not done.bad:
-            self._well(resource.id, "healed")
-        elif tried:
-            longest = ROOM if done.no_room else LONGEST
-            pause = self.ledger.fail(resource.id, now, longest).pause
-            self.ledger.hinder(resource.id, f"{done.why}; tried again in {pause:.0f} s")
-        else:
-            self.ledger.hinder(resource.id, done.why)
-
     def retries(self) -> dict[str, float]:
-        """Give what waits for its next attempt, and how many seconds."""
-        now = self.clock()
-        return self.doubts.retries(self.ledger.open.keys()) | {
-            name: failures.wait(now)
-            for name, failures in self.ledger.failures.items()
-            if name in self.ledger.open and not self._fights(name, now)
-        }
+        """Give what is to be looked at again, and in how many seconds."""
+        known = self.ledger.open.keys()
+        return {**self.doubts.retries(known), **self.recorder.retries(self.body)}
 
-    def _failures(self, name: str) -> Failures:
-        return self.ledger.failures.get(name, Failures())
-
-    def _fights(self, name: str, now: float) -> bool:
-        policy = next(one.drift for one in self.body.resources if one.id == name)
-        return fights(policy, self.ledger.attempts(name), now)
-
-    def _well(self, name: str, outcome: str) -> None:
+    def _well(self, resource: Resource, outcome: str) -> None:
         """A resource is as declared: its drift ends, and what the last converge left of it."""
-        self._heal(name, outcome, self.clock())
+        self.recorder.well(resource.id, resource.drift, outcome)
+        self._mend(resource.id)
+
+    def _mend(self, name: str) -> None:
         if self.last is not None and any(one.step.key == name for one in self.last.bad):
             done = tuple(mended(one) if one.step.key == name else one for one in self.last.done)
             self.last = replace(self.last, done=done)
-
-    def _heal(self, name: str, outcome: str, now: float) -> None:
-        drift = self.ledger.heal(name, outcome, now)
-        if drift is not None:
-            self.listener.healed(drift, outcome, now)
 
     def _hold(self) -> tuple[Step, ...]:
         return tuple(Step("hold", resource) for resource in self.body.resources)

@@ -6,6 +6,8 @@ A node is held to its document also while its disk is full or broken. Laws:
 * What cannot be written waits (arrears.py) and is written, in order, before the next one. Until
   then `trouble` says so. Nothing that waits is needed to find the node again: at worst a start
   looks anew, or takes back what is gone already.
+* An open drift is written where what is found or why it stays is otherwise; where only its diffs
+  are, RETELL apart, and `late` says when to look for the last ones.
 * What must not be lost is refused instead: a new document, and a new resource of ours.
 """
 
@@ -22,8 +24,13 @@ from saltern_states.body import Body, DriftPolicy, Resource
 
 from saltern_agent.arrears import Arrear, Arrears
 from saltern_agent.drift import LONGEST, Failures
+from saltern_agent.drift_record import Drift
+from saltern_agent.hold_record import Held
 from saltern_agent.items import MAX_TEXT, cut
-from saltern_agent.journal import Drift, Journal, JournalError
+from saltern_agent.journal import Journal, JournalError
+
+RETELL = 10.0
+"""Seconds between two tellings of an open drift of which only the diffs are otherwise."""
 
 
 class Ledger:
@@ -37,6 +44,8 @@ class Ledger:
         self._attempts: dict[str, deque[float]] = {}
         self._owned: dict[str, Resource] = {}
         self._waiting = Arrears()
+        self.late: dict[str, float] = {}  # when an open drift is looked at for its last state
+        self._said: dict[str, float] = {}  # when what an open drift is was said last
 
     def load(self, body: Body) -> None:
         """Take up what the journal knows. JournalError: it cannot be read."""
@@ -94,24 +103,44 @@ class Ledger:
         )
 
     def record(self, drift: Drift) -> None:
-        """Open a drift, or say anew what an open one found."""
-        known = self.open.get(drift.resource)
-        if known and known.found == drift.found:
-            return
-        self.open[drift.resource] = now = replace(known, found=drift.found) if known else drift
-        self._write(Arrear(lambda _: self._record(now), drift.resource))
+        """Open a drift, or say anew what an open one is. `recorded`: now."""
+        name, known = drift.resource, self.open.get(drift.resource)
+        self.late.pop(name, None)
+        if known is not None:
+            at, drift = drift.recorded, _anew(known, drift)
+            due = self._said.get(name, 0.0) + RETELL
+            if replace(drift, attempts=known.attempts) == known:
+                self.open[name] = drift
+                return
+            if replace(drift, attempts=known.attempts, detail=known.detail) == known and (
+                due - RETELL <= at < due
+            ):
+                self.late[name] = due
+                return
+            self._said[name] = at
+        else:
+            self._said[name] = drift.recorded
+        self.open[name] = drift
+        self._write(Arrear(lambda _: self._record(drift), name))
 
-    def hinder(self, resource: str, why: str) -> None:
+    def hinder(self, resource: str, why: str, now: float, incident: bool = False) -> None:
         """Say why an open drift stays open."""
-        why, drift = printable(why), self.open.get(resource)
-        if drift is None or drift.outcome == why:
-            return
-        self.open[resource] = replace(drift, outcome=why)
-        self._write(Arrear(lambda _: self._journal.hinder(resource, why), resource))
+        drift = self.open.get(resource)
+        if drift is not None:
+            self.record(
+                replace(
+                    drift,
+                    recorded=now,
+                    hindrance=printable(why),
+                    incident=incident or drift.incident,
+                )
+            )
 
     def heal(self, resource: str, outcome: str, now: float) -> Drift | None:
         """Close the open drift of a resource, and give it, where there is one."""
         self.failures.pop(resource, None)
+        self.late.pop(resource, None)
+        self._said.pop(resource, None)
         drift = self.open.pop(resource, None)
         if drift is not None:
             self._write(
@@ -120,6 +149,10 @@ class Ledger:
                 )
             )
         return drift
+
+    def hold(self, held: Held | None) -> None:
+        """Remember for how long drift is left alone; None: it is not."""
+        self._write(Arrear(lambda _: self._journal.hold.keep(held), "hold", True))
 
     def attempt(self, resource: str, policy: DriftPolicy, now: float) -> None:
         """Count a repair that was begun, where the policy bounds them."""
@@ -133,9 +166,10 @@ class Ledger:
         """Give when repairs of a resource were begun, as many as its policy asks for."""
         return tuple(self._attempts.get(resource, ()))
 
-    def fail(self, resource: str, now: float, longest: float = LONGEST) -> Failures:
+    def fail(self, resource: str, now: float, longest: float = LONGEST, why: str = "") -> Failures:
         """Count a repair that failed: the next one waits, at most so many seconds."""
-        self.failures[resource] = self.failures.get(resource, Failures()).next(now, longest)
+        before = self.failures.get(resource, Failures())
+        self.failures[resource] = before.next(now, longest, why)
         return self.failures[resource]
 
     def catch_up(self) -> None:
@@ -158,9 +192,7 @@ class Ledger:
         return self.trouble
 
     def _record(self, one: Drift) -> None:
-        seq = self._journal.record(
-            one.resource, one.kind, one.since, one.seen, one.found, one.recorded
-        )
+        seq = self._journal.record(one)
         if one.resource in self.open:
             self.open[one.resource] = replace(self.open[one.resource], seq=seq)
 
@@ -179,3 +211,15 @@ class Ledger:
 
     def _write_waiting(self) -> None:
         self._waiting.settle()
+
+
+def _anew(known: Drift, now: Drift) -> Drift:
+    """Give an open drift as it is now: what it began as stays."""
+    return replace(
+        known,
+        found=now.found,
+        detail=now.detail,
+        hindrance=now.hindrance,
+        attempts=now.attempts,
+        incident=now.incident,
+    )

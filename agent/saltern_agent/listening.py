@@ -9,7 +9,7 @@ from typing import Protocol
 from saltern_states.contract import Change
 
 from saltern_agent.converge import Done
-from saltern_agent.journal import Drift
+from saltern_agent.drift_record import Drift
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
 
@@ -29,7 +29,7 @@ class Listener(Protocol):
         """One step was gone through; `cause` is "document", "drift" or "boot"."""
         ...
 
-    def drifted(self, planned: Planned, seen: str, took: float) -> None:
+    def drifted(self, drift: Drift, took: float) -> None:
         """Drift was recorded, `took` seconds after it was noticed."""
         ...
 

@@ -21,8 +21,9 @@ import msgspec
 
 from saltern_agent.control import Control
 from saltern_agent.journal import JournalError
-from saltern_agent.keeper import Keeper, Noticed
+from saltern_agent.keeper import Keeper
 from saltern_agent.noticing import Notices, Watched, watched
+from saltern_agent.recording import Noticed
 from saltern_agent.sources import Source
 from saltern_agent.status import LinkStatus, Status, status_of
 from saltern_agent.worker import Worker
@@ -262,8 +263,7 @@ class Agent:
         now = self.clocks.wall()
         self._hear_troubles()
         for watch in events.touched:
-            cause = events.causes.get(watch, "")
-            self.notices.touch((watch,), f"event: {cause}" if cause else "event", now)
+            self.notices.touch((watch,), "event", now, events.causes.get(watch, ""))
         if events.lost:
             monotonic = self.clocks.monotonic()
             due = max(monotonic, self.resync_after)

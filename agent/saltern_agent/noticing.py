@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from saltern_states.body import Body
 from saltern_states.contract import Watch, WatchTimer
 from saltern_states.kinds import kind_of
 
-from saltern_agent.keeper import Noticed
+from saltern_agent.recording import Noticed
 
 FULL_LOOK = 60.0  # seconds: the net below all events
 REST = 0.02  # seconds between the end of a look at a resource and the next, for events
@@ -70,11 +70,13 @@ class Notices:
         self.due = {timer: monotonic + timer.seconds for timer in watched.timers}
         self.full_due = monotonic + FULL_LOOK
 
-    def touch(self, watches: Iterable[Watch], seen: str, now: float) -> None:
-        """An event came."""
+    def touch(self, watches: Iterable[Watch], seen: str, now: float, by: str = "") -> None:
+        """An event came, or a look is due; `by`: the doer, where the kernel tells it."""
         for watch in watches:
             for name in self.watched.by_watch.get(watch, ()):
-                self.waiting.setdefault(name, Noticed(now, seen))
+                first = self.waiting.setdefault(name, Noticed(now, seen, by))
+                if by and not first.by:
+                    self.waiting[name] = replace(first, seen=seen, by=by)
 
     def tick(self, monotonic: float, now: float) -> None:
         """See which timers are due."""

@@ -20,6 +20,7 @@ from saltern_agent.applying import apply_end, refusal
 from saltern_agent.confirm import Proof, could_cut_off
 from saltern_agent.control import AskApply, AskPlan, AskRevert, Client, Control, Question
 from saltern_agent.converge import Done
+from saltern_agent.drift_record import Drift
 from saltern_agent.durable import NotDurableError
 from saltern_agent.events import (
     End,
@@ -36,7 +37,7 @@ from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
 from saltern_agent.host.notify import notify
 from saltern_agent.host.revert_timer import SystemdTimer, has_systemd
-from saltern_agent.journal import Drift, Journal, JournalError
+from saltern_agent.journal import Journal, JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.link.joined import master_link
 from saltern_agent.link.proving import ProvingLink
@@ -86,9 +87,9 @@ class Teller:
         self.took[name] = now - self.began.pop(name, now)
         self.hear(done_line(done, cause))
 
-    def drifted(self, planned: Planned, seen: str, took: float) -> None:
+    def drifted(self, drift: Drift, took: float) -> None:
         """Drift was recorded."""
-        self.hear(drift_line(planned, seen, took))
+        self.hear(drift_line(drift, took))
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None:
         """Drift ended."""
@@ -282,6 +283,7 @@ def _keeper(places: Places, identity: Identity, hear: Callable[[Line], None], wa
         listener=Teller(hear),
         boot=RunMark(places.boot),
         confirming=ways.confirming,
+        monotonic=CLOCKS.monotonic,
     )
     return keeper
 

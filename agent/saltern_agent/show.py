@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from saltern_protocol.errors import printable
+from saltern_protocol.report import Nature
 
 from saltern_agent.answers import StatusLine
+from saltern_agent.drift_record import Drift
 from saltern_agent.events import DoneLine, MakingLine, PlannedLine
-from saltern_agent.journal import Drift
 from saltern_agent.status import LinkStatus, Status
 
 
@@ -57,6 +58,9 @@ def show_status(line: StatusLine, pss: int, now: float) -> Iterator[str]:
         yield f"unproved   waiting for confirmation, {max(0.0, status.confirm_by - now):.0f} s left"
     if status.taken_back:
         yield f"newest     {status.taken_back}"
+    if status.hold is not None and status.hold.until > now:
+        hold = status.hold
+        yield f"held       until {_date(hold.until)} by {hold.by}: {hold.why}; drift is only told"
     if status.version is not None:
         yield (
             f"document   version {status.version}, epoch {status.epoch}, "
@@ -91,10 +95,15 @@ def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
     for one in drift:
         told = (one.recorded - one.since) * 1000
         if one.healed is None:
-            end = f"open for {_ago(now - one.since)}" + (f": {one.outcome}" if one.outcome else "")
+            why = f": {one.hindrance}" if one.hindrance else ""
+            end = f"open for {_ago(now - one.since)}{why}"
         else:
             end = f"{one.outcome} after {(one.healed - one.since) * 1000:.1f} ms"
-        how = f"(seen by {one.seen}, recorded in {told:.1f} ms)"
+        marks = ("incident, " if one.incident else "") + (
+            f"{one.nature.value}, " if one.nature is not Nature.EXTERNAL else ""
+        )
+        by = f", done by {one.by}" if one.by else ""
+        how = f"({marks}seen by {one.seen}{by}, recorded in {told:.1f} ms)"
         yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
         yield from (f"    {found}" for found in one.found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from saltern_protocol.errors import printable
 
-from saltern_agent.journal import Drift
+from saltern_agent.drift_record import Drift
 from saltern_agent.keeper import Keeper
 
 
@@ -15,6 +15,14 @@ class Hindrance(msgspec.Struct, frozen=True):
     resource: str
     outcome: str  # failed, blocked
     why: str
+
+
+class HoldStatus(msgspec.Struct, frozen=True):
+    """Drift is told and left alone."""
+
+    until: float
+    why: str
+    by: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     changes: int = 0  # of the last converge
     hindrances: tuple[Hindrance, ...] = ()
     drift: tuple[Drift, ...] = ()  # open
+    hold: HoldStatus | None = None  # in force: no drift is set right
     trouble: str = ""  # what the agent itself lacks: a journal that can be written
     confirm_by: float = 0.0  # a lease has to come until then, or the document is taken back
     taken_back: str = ""  # why another body is held than the newest document's
@@ -95,5 +104,11 @@ def status_of(keeper: Keeper) -> Status:
         confirm_by=now + left if left else 0.0,
         taken_back=keeper.back,
         drift=drift,
+        hold=_hold(keeper),
         trouble=keeper.ledger.trouble,
     )
+
+
+def _hold(keeper: Keeper) -> HoldStatus | None:
+    held = keeper.holding.current()
+    return HoldStatus(held.until, printable(held.why), printable(held.by)) if held else None

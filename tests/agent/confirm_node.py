@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec.structs import replace
 from saltern_agent.confirm import Proof, Window, could_cut_off
 from saltern_agent.converge import Done
-from saltern_agent.journal import Drift, Journal
+from saltern_agent.drift_record import Drift
+from saltern_agent.journal import Journal
 from saltern_agent.keeper import Keeper
 from saltern_agent.outbox import TableOutbox
 from saltern_agent.plan import Planned
@@ -91,7 +92,7 @@ class Burning:
     def done(self, done: Done, cause: str) -> None:
         self.fuse.burn()
 
-    def drifted(self, planned: Planned, seen: str, took: float) -> None:
+    def drifted(self, drift: Drift, took: float) -> None:
         """Nothing."""
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None:

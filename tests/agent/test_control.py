@@ -11,6 +11,7 @@ from saltern_agent.control import AskStatus, Client, Control, Question, to_json
 from saltern_agent.converge import Done
 from saltern_agent.events import End, done_line, drift_line, making_line, planned_line
 from saltern_agent.plan import Planned
+from saltern_agent.recording import Noticed, as_drift
 from saltern_agent.steps import Step
 from saltern_states.body import Resource
 from saltern_states.directory import Directory
@@ -72,7 +73,7 @@ def test_a_name_that_is_no_text_goes_into_every_line() -> None:
     lines = (
         planned_line(Planned(step, "to change", changes, why)),
         done_line(Done(step, "failed", changes, why), "drift"),
-        drift_line(Planned(step, "blocked", why=why), "event", 0.0),
+        drift_line(as_drift(Planned(step, "blocked", why=why), Noticed(0.0, "event"), 0.0), 0.0),
         *(making_line(step, change, "drift") for change in changes),
     )
 

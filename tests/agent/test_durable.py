@@ -19,6 +19,8 @@ from saltern_states.ports import Entry
 from saltern_states.testing import FakeHost
 from saltern_states.testing.files import FakeFiles
 
+from tests.agent.drifts import drift as drift_of
+
 
 class Failing(FakeFiles):
     """A disk whose fsync fails when a file is written."""
@@ -95,5 +97,5 @@ def test_the_log_beside_a_journal_has_a_bound(tmp_path: Path) -> None:
 
 
 def _size_after(journal: Journal, log: Path, number: int) -> int:
-    journal.record("file", "file/1", 1.0, "event", (f"{number}" * 100,), 1.0)
+    journal.record(drift_of("file", 1.0, (f"{number}" * 100,), 1.0))
     return log.stat().st_size

@@ -11,6 +11,7 @@ from saltern_agent.journal import Journal
 from saltern_agent.outbox import BATCH_ITEMS, TableOutbox
 from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 
+from tests.agent.drifts import drift as drift_of
 from tests.agent.test_journal import APPLIED
 
 AT = 1_800_000_000_000_000  # microseconds; 2027-01-15T08:00:00Z
@@ -42,7 +43,7 @@ def refuse(journal: Journal, times: int, item: Applied = REFUSED) -> None:
 
 def drift(journal: Journal, resource: str, at: float, found: str = "write it") -> None:
     """Let a resource drift and be healed."""
-    journal.record(resource, "file/1", at, "event", (found,), at)
+    journal.record(drift_of(resource, at, (found,), at))
     journal.heal(resource, "healed", at + 1)
 
 
@@ -133,7 +134,7 @@ def test_an_open_drift_that_changes_without_end_keeps_its_first_and_last(journal
     for number in range(MANY):
         journal.tell(replace(APPLIED, version=number + 1))
     for number in range(40):
-        journal.record("file", "file/1", 1.0, "event", (f"write {number}",), 2.0)
+        journal.record(drift_of("file", 1.0, (f"write {number}",), 2.0))
 
     seen = [one for one in all_of(journal) if isinstance(one, DriftSeen)]
     assert [one.found for one in seen] == [("write 0",), ("write 39",)]
@@ -142,8 +143,8 @@ def test_an_open_drift_that_changes_without_end_keeps_its_first_and_last(journal
 def test_an_outbox_has_a_bound_whatever_happens(journal: Journal) -> None:
     for number in range(150):
         resource = f"file-{number % 5}"
-        journal.record(resource, "file/1", number, "event", (f"a {number}",), number)
-        journal.record(resource, "file/1", number, "event", (f"b {number}",), number)
+        journal.record(drift_of(resource, number, (f"a {number}",), number))
+        journal.record(drift_of(resource, number, (f"b {number}",), number))
         journal.heal(resource, f"healed {number}", number + 1)
         journal.tell(replace(REFUSED, version=number + 1, why=f"for {number}"))
 

@@ -14,6 +14,7 @@ from saltern_states.directory import Directory
 from saltern_states.file import File
 from saltern_states.unit import Unit
 
+from tests.agent.drifts import drift as drift_of
 from tests.agent.test_keeper import CBR0, DAEMON, Node, edit, hold
 
 UNIT = "kubelet.service"
@@ -47,7 +48,7 @@ def fill(journal: Journal) -> None:
 
 def write_without_end(journal: Journal, text: str) -> None:
     for number in range(1000):
-        journal.record(f"filler{len(text)}-{number}", "", 0.0, "", (text,), now=0.0)
+        journal.record(drift_of(f"filler{len(text)}-{number}", 0.0, (text,), 0.0))
 
 
 def free(journal: Journal) -> None:
@@ -70,7 +71,7 @@ def test_a_repair_that_fails_is_tried_again_after_longer_and_longer(node: Node) 
         16.0,
         32.0,
     ]
-    assert "tried again in 60 s" in node.keeper.journal.open_drift()["unit"].outcome
+    assert "tried again in 60 s" in node.keeper.journal.open_drift()["unit"].hindrance
     assert 0 < node.keeper.retries()["unit"] <= 60
 
     node.host.units.fail.clear()
@@ -88,7 +89,7 @@ def test_a_repair_that_failed_counts_in_a_fight_also_after_a_restart(node: Node)
     node.now += 5
 
     assert attempts(node.look("unit")) == 0
-    assert "fight" in node.keeper.journal.open_drift()["unit"].outcome
+    assert "fight" in node.keeper.journal.open_drift()["unit"].hindrance
 
 
 def test_a_clock_that_was_set_back_does_not_make_a_fight(node: Node) -> None:

@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from saltern_agent.journal import MAX_CLOSED, Journal, JournalError
+from msgspec.structs import replace
+from saltern_agent.drift_record import MAX_CLOSED
+from saltern_agent.journal import Journal, JournalError
 from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import DriftPolicy, Resource
 from saltern_states.file import File
 from saltern_states.kinds import KINDS
+
+from tests.agent.drifts import drift as drift_of
 
 A = Resource(
     id="a",
@@ -54,7 +58,7 @@ def test_it_is_all_there_when_opened_again(tmp_path: Path) -> None:
     first = Journal(tmp_path / "journal.db")
     first.accept(b"one", now=1.0)
     first.own(A)
-    first.record("a", "file/1", 1.0, "event", ("write /etc/a",), now=1.5)
+    first.record(drift_of("a", 1.0, ("write /etc/a",), 1.5))
     # No close: as after a kill.
 
     second = Journal(tmp_path / "journal.db")
@@ -77,17 +81,17 @@ def test_a_resource_of_every_kind_is_owned_and_disowned(journal: Journal, kind: 
 
 
 def test_a_resource_has_one_open_drift_as_old_as_its_first_sign(journal: Journal) -> None:
-    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
-    journal.record("a", "file/1", 2.0, "look", ("two",), now=2.1)
+    journal.record(drift_of("a", 1.0, ("one",), 1.1))
+    journal.record(drift_of("a", 2.0, ("two",), 2.1, "look"))
 
     (drift,) = journal.drift()
     assert (drift.since, drift.recorded, drift.seen, drift.found) == (1.0, 1.1, "event", ("two",))
 
 
 def test_drift_that_ended_can_come_again(journal: Journal) -> None:
-    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    journal.record(drift_of("a", 1.0, ("one",), 1.1))
     journal.heal("a", "healed", now=1.2)
-    journal.record("a", "file/1", 5.0, "event", ("one",), now=5.1)
+    journal.record(drift_of("a", 5.0, ("one",), 5.1))
 
     assert [drift.healed for drift in journal.drift()] == [None, 1.2]
 
@@ -105,7 +109,7 @@ def test_the_newest_attempts_of_a_resource_are_kept_until_it_is_taken_back(
 
 
 def test_a_full_journal_refuses_a_write_whole_and_can_be_read(journal: Journal) -> None:
-    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
+    journal.record(drift_of("a", 1.0, ("one",), 1.1))
     (pages,) = journal._db.execute("PRAGMA page_count").fetchone()
     journal._db.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -132,21 +136,21 @@ def test_a_journal_that_is_damaged_below_us_is_told(tmp_path: Path) -> None:
 
 
 def test_why_drift_stays_open_is_told(journal: Journal) -> None:
-    journal.record("a", "file/1", 1.0, "event", ("one",), now=1.1)
-    journal.hinder("a", "the disk is full")
+    journal.record(drift_of("a", 1.0, ("one",), 1.1))
+    journal.record(replace(journal.open_drift()["a"], hindrance="the disk is full"))
 
-    assert journal.open_drift()["a"].outcome == "the disk is full"
+    assert journal.open_drift()["a"].hindrance == "the disk is full"
 
 
 def test_closed_drift_is_bounded_and_open_drift_is_kept(journal: Journal) -> None:
-    journal.record("kept", "file/1", 0.0, "event", ("one",), now=0.0)
+    journal.record(drift_of("kept", 0.0, ("one",), 0.0))
     for number in range(MAX_CLOSED // 100):  # the bound is by number: leap there, then go on
-        journal.record("a", "file/1", float(number), "event", ("one",), now=float(number))
+        journal.record(drift_of("a", float(number), ("one",), float(number)))
         journal.heal("a", "healed", now=float(number))
     journal._db.execute(
         "UPDATE sqlite_sequence SET seq = seq + ? WHERE name='drift'", (MAX_CLOSED,)
     )
-    journal.record("a", "file/1", 1e6, "event", ("last",), now=1e6)
+    journal.record(drift_of("a", 1e6, ("last",), 1e6))
     journal.heal("a", "healed", now=1e6)
 
     assert [drift.resource for drift in journal.drift()] == ["a", "kept"]

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from saltern_agent.converge import Done
-from saltern_agent.journal import Drift, Journal
-from saltern_agent.keeper import Keeper, Noticed
+from saltern_agent.drift_record import Drift
+from saltern_agent.journal import Journal
+from saltern_agent.keeper import Keeper
 from saltern_agent.plan import Planned
+from saltern_agent.recording import Noticed
 from saltern_agent.status import status_of
 from saltern_agent.steps import Step
 from saltern_protocol import testing
@@ -45,8 +47,8 @@ class Heard:
         if done.outcome != "as declared":
             self.words.append(f"{cause}: {done.step.key}: {done.outcome}")
 
-    def drifted(self, planned: Planned, seen: str, took: float) -> None:
-        self.words.append(f"drift: {planned.step.key} by {seen} after {took:.0f} s")
+    def drifted(self, drift: Drift, took: float) -> None:
+        self.words.append(f"drift: {drift.resource} by {drift.seen} after {took:.0f} s")
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None:
         self.words.append(f"{outcome}: {drift.resource} after {now - drift.since:.0f} s")
@@ -177,10 +179,13 @@ def test_a_fight_is_told_and_no_longer_fought(node: Node) -> None:
     edit(node)
 
     assert node.look("file") == ["drift: file by event after 2 s"]
-    assert "fight" in node.keeper.journal.open_drift()["file"].outcome
+    assert "fight" in node.keeper.journal.open_drift()["file"].hindrance
 
     node.now += 120
-    assert "healed: file after 122 s" in node.look()
+    assert node.look() == ["drift: file: changed"]  # it may be off again at once
+    assert node.keeper.retries() == {"file": 10.0}
+    node.now += 10
+    assert node.look("file") == ["healed: file after 122 s"]
 
 
 def test_a_start_that_finds_an_unfinished_apply_goes_on_with_it(node: Node) -> None:
@@ -227,7 +232,7 @@ def test_what_cannot_be_healed_stays_open_with_the_reason(node: Node) -> None:
     node.host.files.put_symlink("/etc/docker/daemon.json")
 
     assert "drift: file: blocked" in node.look("file")
-    assert "symlink" in node.keeper.journal.open_drift()["file"].outcome
+    assert "symlink" in node.keeper.journal.open_drift()["file"].hindrance
 
 
 def test_a_new_document_ends_what_was_open(node: Node) -> None:
@@ -296,7 +301,7 @@ def test_a_host_that_does_not_answer_is_drift_with_its_reason(node: Node) -> Non
     assert node.look() == []
     assert node.keeper.retries() == {"bridge": 1.0}
     assert node.look()[0] == "drift: bridge by look after 0 s"
-    assert "netlink" in node.keeper.journal.open_drift()["bridge"].outcome
+    assert "netlink" in node.keeper.journal.open_drift()["bridge"].hindrance
 
 
 def test_what_stops_while_the_node_goes_down_is_no_drift(node: Node) -> None:

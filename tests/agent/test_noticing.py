@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
-from saltern_agent.keeper import Noticed
 from saltern_agent.noticing import FULL_LOOK, REST, Notices, watched
+from saltern_agent.recording import Noticed
 from saltern_states.body import Resource, make_body
 from saltern_states.contract import WatchPath
 from saltern_states.file import File

@@ -25,10 +25,11 @@ from saltern_agent.host.kernel import KernelModules
 from saltern_agent.host.systemd import last_lines
 from saltern_agent.log import Log
 from saltern_agent.plan import look
+from saltern_agent.recording import Noticed, as_drift
 from saltern_agent.show import show_done, show_plan
 from saltern_agent.steps import Step
 from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView, TurnView
-from saltern_master.cli import tables
+from saltern_master.cli import drift_tables, tables
 from saltern_master.cli.listing import Output, in_json, write
 from saltern_master.cluster.load import load
 from saltern_master.compile.allocation import Allocation
@@ -118,7 +119,8 @@ def _spec(node: Host, value: Any, at: tuple[str | int, ...], payload: str) -> No
     for verb, plan in (("hold", kind.plan), ("remove", kind.plan_removal)):
         planned = look(node, Step(cast(Any, verb), read))
         commands._print_all(show_plan(planned_line(planned), diffs=True))
-        Log(sys.stdout, journald=False).hear(drift_line(planned, payload, 0.0))
+        drift = as_drift(planned, Noticed(0.0, "event", payload), 0.0)
+        Log(sys.stdout, journald=False).hear(drift_line(drift, 0.0))
         for change in plan(node, read.spec):
             if not isinstance(change, Blocked):
                 _apply(node, kind, change)
@@ -178,8 +180,8 @@ def shown_gates() -> Iterator[Gate]:
         (plain(facts), NodeView, lambda one: tables.node_page(one, 5.0, None)),
         (plain(facts), NodeView, lambda one: tables.node_lines([one], 5.0, Output.WIDE)),
         (plain(cluster), ClusterView, lambda one: tables.cluster_lines(one, 5.0, Output.WIDE)),
-        (plain(drift), DriftView, lambda one: tables.drift_lines([one], None, Output.WIDE)),
-        (plain(drift), DriftView, lambda one: [tables.drift_line(one, None)]),
+        (plain(drift), DriftView, lambda one: drift_tables.drift_lines([one], None, Output.WIDE)),
+        (plain(drift), DriftView, lambda one: [drift_tables.drift_line(one, None)]),
         (turn, TurnView, tables.turn_lines),
     )
     for value, kind, lines in shows:

@@ -18,8 +18,9 @@ from typing import Any
 
 from saltern_agent.applying import KNOWN
 from saltern_agent.converge import Done
+from saltern_agent.drift_record import Drift
 from saltern_agent.host.blobs import DiskBlobs
-from saltern_agent.journal import Drift, Journal
+from saltern_agent.journal import Journal
 from saltern_agent.keeper import Keeper
 from saltern_agent.link import words
 from saltern_agent.link.session import Session
@@ -76,7 +77,7 @@ class Effects:
         if cause == "document" and done.outcome == "changed" and text.isdecimal():
             self.made[int(text)] += 1
 
-    def drifted(self, planned: Planned, seen: str, took: float) -> None: ...
+    def drifted(self, drift: Drift, took: float) -> None: ...
 
     def healed(self, drift: Drift, outcome: str, now: float) -> None: ...
 

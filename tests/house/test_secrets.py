@@ -13,7 +13,9 @@ import pytest
 from saltern_agent.converge import Done
 from saltern_agent.drift import lines
 from saltern_agent.events import done_line, drift_line, making_line, planned_line
+from saltern_agent.items import drift_seen
 from saltern_agent.plan import Planned, look
+from saltern_agent.recording import Noticed, as_drift
 from saltern_agent.show import show_plan
 from saltern_agent.steps import Step, Verb
 from saltern_states.body import Resource
@@ -66,7 +68,8 @@ def told_of(host: Host, resource: Resource, verb: Verb) -> str:
     planned = look(host, step)
     told = [msgspec.json.encode(planned_line(planned)).decode(), repr(lines(planned))]
     told += show_plan(planned_line(planned), diffs=True)
-    told.append(repr(drift_line(planned, "look", 0.0)))
+    drift = as_drift(planned, Noticed(0.0, "look"), 0.0)
+    told += [repr(drift), repr(drift_line(drift, 0.0)), repr(drift_seen(drift))]
     told += [repr(making_line(step, change, "")) for change in planned.changes]
     for change in planned.changes:
         try:

@@ -150,7 +150,7 @@ def _bad(status: Status) -> list[Hindrance]:
     known = {one.resource for one in bad}
     for drift in status.drift:
         if drift.resource not in known:
-            why = drift.outcome or "; ".join(drift.found)
+            why = drift.hindrance or "; ".join(drift.found)
             bad.append(hindrance(drift.resource, "drifted", why))
     return bad
 
