@@ -32,6 +32,8 @@ from saltern_agent.events import (
     planned_line,
 )
 from saltern_agent.giving_up import rest
+from saltern_agent.health.looking import Looking
+from saltern_agent.health.watch import Beside, HealthWatch
 from saltern_agent.host.boot import RunMark
 from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
@@ -248,8 +250,17 @@ def _ways(agent: Agent, places: Places, identity: Identity, master: Master | Non
     """Make the ways of a running agent, and its link if it has joined a master."""
     if master is None:
         return _alone()
-    talking, proof = master_link(places, identity, master, agent), Proof()
-    agent.link = link = ProvingLink(talking, agent, proof)
+    watch = HealthWatch(
+        agent,
+        Worker(lambda: Looking(CLOCKS.wall)),
+        identity.node,
+        str(places.state),
+        lambda message: talking.say(message),
+        lambda body: (),
+    )
+    talking, proof = master_link(places, identity, master, agent, watch.condition), Proof()
+    link = ProvingLink(talking, agent, proof)
+    agent.link = Beside(link, watch)
     confirming = Confirming(
         could_cut_off,
         _timer(places),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from saltern_protocol.errors import ProtocolError
-from saltern_protocol.messages import Doc, Health, Looked, Message
+from saltern_protocol.messages import Condition, Doc, Health, Looked, Message
 from saltern_protocol.report import Hindrance, Outcome
 from saltern_states.body import BodyError
 
@@ -32,6 +32,7 @@ class AgentDeeds:
 
     agent: Agent
     vitals: Callable[[], Vitals]
+    condition: Callable[[], Condition | None] = lambda: None  # how its parts are, once it is known
     applying: Applying = field(init=False)
     progress: Progress = field(default_factory=Progress, init=False)
 

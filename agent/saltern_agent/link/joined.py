@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from saltern_protocol.documents import Identity
-from saltern_protocol.messages import INSTANCE_BYTES, NONCE_BYTES
+from saltern_protocol.messages import INSTANCE_BYTES, NONCE_BYTES, Condition
 from saltern_states.kinds import KINDS
 
 from saltern_agent import __version__
@@ -22,7 +23,8 @@ from saltern_agent.host.link_socket import Credentials, LinkSocket
 from saltern_agent.host.vitals import read_vitals
 from saltern_agent.journal import Journal
 from saltern_agent.link.deeds import AgentDeeds
-from saltern_agent.link.link import Chance, MasterLink
+from saltern_agent.link.link import MasterLink
+from saltern_agent.link.needs import Chance
 from saltern_agent.link.stock import Stock
 from saltern_agent.link.words import About
 from saltern_agent.loop import Agent
@@ -33,7 +35,13 @@ from saltern_agent.worker import Worker
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def master_link(places: Places, identity: Identity, master: Master, agent: Agent) -> MasterLink:
+def master_link(
+    places: Places,
+    identity: Identity,
+    master: Master,
+    agent: Agent,
+    condition: Callable[[], Condition | None],
+) -> MasterLink:
     """Make the link of a joined node. SettingsError: its keys cannot be used."""
     keys, clocks = NodeKeys.read(places.config), agent.clocks
     about = About(
@@ -56,7 +64,7 @@ def master_link(places: Places, identity: Identity, master: Master, agent: Agent
         about,
         LinkSocket(Credentials(master.server, keys.link_public, keys.link)),
         Worker(stock),
-        AgentDeeds(agent, partial(read_vitals, places.state)),
+        AgentDeeds(agent, partial(read_vitals, places.state), condition),
         Chance(
             random.SystemRandom().random,
             partial(secrets.token_bytes, NONCE_BYTES),

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 from saltern_protocol.errors import MalformedError
@@ -24,6 +23,7 @@ from saltern_agent.host.link_socket import LinkSocket
 from saltern_agent.journal import JournalError
 from saltern_agent.link import words
 from saltern_agent.link.certificates import Requests
+from saltern_agent.link.needs import Chance, Deeds
 from saltern_agent.link.pages import no_plan
 from saltern_agent.link.reporting import tells_of
 from saltern_agent.link.session import Session
@@ -35,48 +35,6 @@ from saltern_agent.worker import Worker
 T = TypeVar("T")
 READ_AGAIN = 15.0  # seconds between two attempts to read a journal that cannot be read
 STOPPING = 5.0  # seconds that the part in hand gets to be written
-
-
-class Deeds(Protocol):
-    """What the agent does when the master asks. In the loop's thread; nothing waits."""
-
-    def health(self, nonce: bytes) -> Health:
-        """Say how the agent is."""
-        ...
-
-    def take(self, order: Order, statement: bytes, over: Callable[[str], None]) -> None:
-        """Apply a document; its result is told by the outbox, the code of a refusal by `over`."""
-        ...
-
-    def consider(self, turn: int, proposal: bytes, say: Callable[[Message], None]) -> None:
-        """Plan a proposal, and say the plan, whose last page is the end of it."""
-        ...
-
-    def look(self, turn: int, say: Callable[[Message], None]) -> None:
-        """Look at everything now, and say what came of it."""
-        ...
-
-    def refuse(self, refusal: words.Refuse) -> None:
-        """Tell of a refused document although the disk does not take it now."""
-        ...
-
-    def complain(self, trouble: str) -> None:
-        """Tell people of a trouble that ends nothing."""
-        ...
-
-    def end(self, error: Exception) -> None:
-        """End the agent."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """What the shell draws and reads: random numbers, and both clocks in seconds."""
-
-    jitter: Callable[[], float]  # from 0 to 1
-    nonce: Callable[[], bytes]
-    monotonic: Callable[[], float]
-    wall: Callable[[], float]
 
 
 class MasterLink:
@@ -226,7 +184,8 @@ class MasterLink:
         finally:
             self._hearing = False
 
-    def _say(self, message: Message) -> None:
+    def say(self, message: Message) -> None:
+        """Say something to the master, if it is there."""
         self._hear(words.Say(message))
 
     def _want(self, number: int, resource: str, csr: bytes) -> None:
@@ -241,13 +200,13 @@ class MasterLink:
         match output:
             case words.Send():
                 self._send(output.message)
-            case words.SendHealth():
-                self._send(self._health(output.nonce))
+            case words.SendHealth() | words.SendCondition():
+                self._tell(output)
             case words.Open() | words.Close():
                 self._connect(output)
             case words.Look():
                 if not output.turn or output.turn != self._untold:  # else its result is the answer
-                    self._deeds.look(output.turn, self._say)
+                    self._deeds.look(output.turn, self.say)
             case words.Acked():
                 self._acked = output.seq
                 self._read()
@@ -280,7 +239,17 @@ class MasterLink:
                     lambda stock: stock.refuse(output), lambda error: self._refused(output, error)
                 )
             case words.Refuse():
-                self._say(no_plan(output.offer.turn, output.reason, output.why))
+                self.say(no_plan(output.offer.turn, output.reason, output.why))
+
+    def _tell(self, output: words.SendHealth | words.SendCondition) -> None:
+        """Say how the agent is, or how the node's parts are."""
+        match output:
+            case words.SendHealth():
+                told: Message | None = self._health(output.nonce)
+            case words.SendCondition():
+                told = self._deeds.condition()
+        if told is not None:
+            self._send(told)
 
     def _health(self, nonce: bytes) -> Health:
         """Say how the agent is; that it fetches is known only here."""
@@ -352,7 +321,7 @@ class MasterLink:
             self._deeds.consider(offer.turn, statement, lambda page: self._page(offer, page))
 
     def _page(self, offer: words.Offer, page: Message) -> None:
-        self._say(page)
+        self.say(page)
         if isinstance(page, Plan) and page.last:
             self._hear(words.Over(offer))
 

@@ -51,6 +51,23 @@ def shut_out(reason: str, jitter: float) -> float:
     return SHUT_OUT[reason] + jitter * LONGEST_PAUSE
 
 
+def overdue(
+    up: bool, since: float, lease_until: float, awaited: Mapping[str, float], now: float
+) -> str:
+    """Say why a connection is to be given up; "" where it is not. `awaited`: what, since when.
+
+    `up`: a lease came over it. `since`: when something came last; before that, when it was begun.
+    """
+    late = [what for what, at in awaited.items() if now >= at + ANSWER_WAIT]
+    if late:
+        return f"no answer for {ANSWER_WAIT:.0f} s: {', '.join(sorted(late))}"
+    if not up:
+        return f"no lease within {LEASE_WAIT:.0f} s" if now >= since + LEASE_WAIT else ""
+    if now >= since + ANSWER_WAIT:
+        return f"nothing came for {ANSWER_WAIT:.0f} s"
+    return "the lease ran out" if now >= lease_until else ""
+
+
 @dataclass(slots=True)
 class Pace:
     """What was asked lately."""

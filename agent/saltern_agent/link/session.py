@@ -85,17 +85,11 @@ class Session:
                 self._enter("opening", now)
                 self._out.append(words.Open())
             return
-        late = [what for what, at in self._awaited.items() if now >= at + pace.ANSWER_WAIT]
-        if late:
-            self._give_up(f"no answer for {pace.ANSWER_WAIT:.0f} s: {', '.join(sorted(late))}", now)
-        elif self.state != "up":
-            if now >= self.since + pace.LEASE_WAIT:
-                self._give_up(f"no lease within {pace.LEASE_WAIT:.0f} s", now)
-        elif now >= self._heard_at + pace.ANSWER_WAIT:
-            self._give_up(f"nothing came for {pace.ANSWER_WAIT:.0f} s", now)
-        elif now >= self.lease_until:
-            self._give_up("the lease ran out", now)
-        elif now >= self._health_at:
+        up, since = (True, self._heard_at) if self.state == "up" else (False, self.since)
+        why = pace.overdue(up, since, self.lease_until, self._awaited, now)
+        if why:
+            self._give_up(why, now)
+        elif up and now >= self._health_at:
             self._say_health(now)
 
     def _opened(self, _given: words.Opened, now: float) -> None:
@@ -205,14 +199,14 @@ class Session:
         except ProtocolError as error:
             self._doubt(error, now)
             return
-        self._asked = None
+        self._asked, self._may_fetch, self._spread = None, True, message.spread
         self._awaited.pop("a lease", None)
-        self._may_fetch, self._spread = True, message.spread
         self.lease_until, self._renew_at = asked_at + lease.life, asked_at + RENEW_SECONDS
         if self.state == "greeting":
             self._enter("up", now)
             self.why, self._failures = "", 0
             self._say_health(now)
+            self._out.append(words.SendCondition())
             self._report(now)
         ours = (self._standing.epoch, self._standing.version)
         newer = lease.version > 0 and (lease.epoch, lease.version) > ours  # 0: there is none yet
@@ -331,9 +325,8 @@ class Session:
 
     def _forget(self, why: str) -> None:
         """What was said over a connection that is gone has no answer."""
-        self.fetching, self._asked, self._stale = None, None, b""
+        self.fetching, self._asked, self._stale, self._may_fetch = None, None, b"", False
         self.reporting.forget()
-        self._may_fetch = False
         self._awaited.clear()
         for request in sorted(self._certificates):
             self._out.append(words.Give(request, b"", f"the master was lost: {why}"))

@@ -232,6 +232,11 @@ class SendHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class SendCondition:
+    """Send Condition, as it is now, if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Verify an offer and say what it lacks: answered by Checked or Declined."""
 
@@ -287,4 +292,17 @@ class Give:
     why: str = ""
 
 
-Output = Open | Close | Send | SendHealth | Check | Write | Take | Refuse | Look | Acked | Give
+Output = (
+    Open
+    | Close
+    | Send
+    | SendHealth
+    | SendCondition
+    | Check
+    | Write
+    | Take
+    | Refuse
+    | Look
+    | Acked
+    | Give
+)

@@ -30,6 +30,9 @@ Result = Literal[
 when the node comes back."""
 
 
+PartState = Literal["good", "degraded", "bad", "unknown"]
+
+
 class ServiceError(MasterError):
     """A request is refused. `code`: not-found, conflict, invalid, unavailable."""
 
@@ -49,6 +52,24 @@ class HindranceView(View, frozen=True):
     resource: str
     outcome: str
     why: str
+
+
+class PartView(View, frozen=True):
+    """A part of a node: docker, kubelet, clock …"""
+
+    name: str
+    state: PartState
+    why: str  # "": it is good
+    since: float  # by the master's clock
+
+
+class FindingView(View, frozen=True):
+    """A trap that stands open, and what to do about it."""
+
+    trap: str
+    what: str
+    remedy: str
+    bad: bool  # False: it works today
 
 
 class TermView(View, frozen=True):
@@ -83,6 +104,8 @@ class NodeView(View, frozen=True):
     load: float = 0.0
     memory_kib: int = 0
     disk_kib: int = 0
+    parts: tuple[PartView, ...] = ()  # what others rest on first
+    findings: tuple[FindingView, ...] = ()
     terms: tuple[TermView, ...] = ()  # where a target was asked for
 
 

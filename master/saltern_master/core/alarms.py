@@ -18,6 +18,7 @@ from typing import Final
 
 from saltern_protocol.errors import printable
 
+from saltern_master.core.conditions import ailing, more_of
 from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
@@ -125,6 +126,18 @@ def _clock(situation: Situation) -> Iterable[Alarm]:
                 "documents and certificates may have expired, or not begun",
                 remedy=f"on {name}: timedatectl; where all nodes are off alike: set the master's",
             )
+
+
+def _part_bad(situation: Situation) -> Iterable[Alarm]:
+    """A part of a node that does not do its work, and does not come back by itself."""
+    for name, found in ailing(situation.peers, situation.now):
+        yield Alarm(
+            kind="part-bad",
+            node=name,
+            since=min(one.since for one in found),
+            why="; ".join(f"{one.part.name} is bad: {one.part.why}" for one in found),
+            remedy=f"on {name}: {more_of(found[0].part.name)}; all of it: saltern node show {name}",
+        )
 
 
 def _ahead(situation: Situation) -> Iterable[Alarm]:
@@ -240,6 +253,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _locked,
     _wedged,
     _clock,
+    _part_bad,
     _restored,
     _mixed,
     _rollout_waits,

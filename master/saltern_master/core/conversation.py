@@ -23,6 +23,7 @@ from saltern_protocol.messages import (
     Ack,
     Again,
     BlobAsk,
+    Condition,
     Csr,
     Current,
     Doc,
@@ -41,6 +42,7 @@ from saltern_protocol.messages import (
 from saltern_protocol.report import Applied, Outcome
 
 from saltern_master.api.service import HindranceView
+from saltern_master.core.conditions import taken, written
 from saltern_master.core.instances import greeted as another
 from saltern_master.core.peer import Peer, Session
 from saltern_master.core.signer import Signer
@@ -101,10 +103,7 @@ def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
     """Decide on one message. UnheardError: it costs its sender this message, and nobody else."""
     peer = replace(peer, heard=now)
     if isinstance(message, Hello):
-        peer = replace(peer, instances=another(peer.instances, message.instance))
-        if peer.instances.cloned and message.incarnation == peer.node.incarnation:
-            return _lock(peer, now)
-        return _hello(peer, message, signer, now)
+        return _greeted(peer, message, signer, now)
     if not peer.session.greeted:
         return Said(peer, answers=(Again(),))
     match message:
@@ -118,9 +117,18 @@ def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
             said = _health(peer, message, signer, now)
         case Plan():
             said = _plan(peer, message)
+        case Condition():
+            said = Said(*taken(peer, message, now))
         case Csr() | BlobAsk():
             raise UnheardError(f"cannot take a {type(message).__name__} here: others answer it")
     return _asked_now(said, peer, signer)
+
+
+def _greeted(peer: Peer, message: Hello, signer: Signer, now: float) -> Said:
+    peer = replace(peer, instances=another(peer.instances, message.instance))
+    if peer.instances.cloned and message.incarnation == peer.node.incarnation:
+        return _lock(peer, now)
+    return _hello(peer, message, signer, now)
 
 
 def _asked_now(said: Said, before: Peer, signer: Signer) -> Said:
@@ -331,8 +339,12 @@ def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
     known = peer.health
     is_news = known is None or (known.state, known.drift) != (health.state, health.drift)
     keep = is_news or now - peer.health_kept >= HEALTH_KEPT
-    writes = (put_health(health_of(peer.node.name, health, now)),) if keep else ()
+    writes: tuple[Write, ...] = ()
+    if keep:
+        writes = (put_health(health_of(peer.node.name, health, now)),)
     peer = replace(peer, health=health, health_kept=now if keep else peer.health_kept)
+    peer, left = written(peer, now)
+    writes += left
     works = health.state.split(" ")[0] in WORKING
     at_rest = not works and health.state != "stuck"  # who works tells what it had before
     if health.version > peer.session.held and at_rest:

@@ -17,6 +17,7 @@ from saltern_master.core.peer import Peer, Session
 from saltern_master.core.turns import Turn, progressed, reset
 from saltern_master.records import documents, nodes, reports
 from saltern_master.records.codec import Held, holds
+from saltern_master.records.condition import every_condition
 from saltern_master.records.drift import Drift, open_drift
 from saltern_master.records.restored import RESTORED, Restored, hold_restored
 from saltern_master.store import Delete, Store, Write
@@ -124,12 +125,15 @@ class Known:
         self.peers, self.names, self.turns = {}, {}, {}
         self.refresh(store, now)
         self.gone = dict.fromkeys(self.peers, now + RETURN)
+        conditions = {one.node: one for one in every_condition(store)}
         drifts: dict[str, dict[str, Drift]] = {}
         for drift in open_drift(store):
             drifts.setdefault(drift.node, {})[drift.resource] = drift
         for name, peer in list(self.peers.items()):
             held = reports.hold_reported(store, name, peer.node.incarnation).value
             reported = held.seq if held is not None else 0
+            told = conditions.get(name)
+            peer = replace(peer, condition=told, condition_kept=told)
             self.put(replace(peer, drift=drifts.get(name, {}), reported=reported))
         for turn in recent_turns(store, RECENT_TURNS):
             for name in turn.nodes:

@@ -10,6 +10,7 @@ from saltern_protocol.messages import Health
 from saltern_master.core.instances import Instances
 from saltern_master.core.signer import Subject
 from saltern_master.records.codec import Held
+from saltern_master.records.condition import Condition
 from saltern_master.records.documents import Issued
 from saltern_master.records.drift import Open
 from saltern_master.records.nodes import Node
@@ -51,6 +52,8 @@ class Peer:
     session: Session = Session()
     instances: Instances = field(default_factory=Instances)
     health: Health | None = None
+    condition: Condition | None = None  # the last that it told
+    condition_kept: Condition | None = None  # the one in the store
     heard: float = 0.0
     wedged: float = 0.0  # since when its link is up and its agent says nothing; 0: it is not so
     health_kept: float = 0.0

@@ -11,6 +11,7 @@ from saltern_master.api.service import AlarmView, DriftView, NodeView, TokenView
 from saltern_master.cluster.model import Cluster
 from saltern_master.compile.allocation import Allocation
 from saltern_master.core.alarms import Alarm
+from saltern_master.core.conditions import finding_views, part_views
 from saltern_master.core.peer import Peer
 from saltern_master.records.drift import Drift
 from saltern_master.records.health import Health
@@ -28,14 +29,21 @@ def node_view(
     if node.state == "offline":
         raise AssertionError("a node that never joined is not shown")
     now = node.facts_now
+    there = connected and peer is not None and peer.session.greeted
+    told = peer.condition if peer is not None else None
+    seen_at = max(
+        peer.heard if peer else 0.0,
+        health.seen_at if health else 0.0,
+        told.seen_at if told else 0.0,
+    )
     return NodeView(
         name=node.name,
         node_class=node.node_class,
         state=node.state,
         fingerprint=fingerprint(bytes.fromhex(node.key)),
         incarnation=node.incarnation,
-        connected=connected and peer is not None and peer.session.greeted,
-        seen_at=max(peer.heard if peer else 0.0, health.seen_at if health else 0.0),
+        connected=there,
+        seen_at=seen_at,
         health=_health(peer, health),
         version=peer.session.held if peer and peer.session.greeted else _version(health),
         wanted=node.version,
@@ -50,6 +58,8 @@ def node_view(
         load=health.load if health else 0.0,
         memory_kib=health.memory_kib if health else 0,
         disk_kib=health.disk_kib if health else 0,
+        parts=part_views(told, there, seen_at),
+        findings=finding_views(told),
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec.structs import replace
 
 from saltern_master.enrol.standing import Standing
+from saltern_master.records.condition import condition_key
 from saltern_master.records.documents import document_key
 from saltern_master.records.drift import end_all, writes_of
 from saltern_master.records.health import health_key
@@ -71,9 +73,12 @@ def admit(
     )
 
 
+NODE_KEYS: Final = (document_key, health_key, condition_key, result_key)
+
+
 def forgotten(standing: Standing, now: float, why: str) -> tuple[Write, ...]:
     """Give the writes that end what is known of a name's machine: its documents, health, drift."""
     return (
-        *(Delete(at(standing.name)) for at in (document_key, health_key, result_key)),
+        *(Delete(at(standing.name)) for at in NODE_KEYS),
         *writes_of(end_all(standing.drift, now, why)),
     )

@@ -1,0 +1,76 @@
+"""One round: everything that a node has to have is looked at, and each part judged.
+
+For a thread of its own: programs that hang are waited for, ANSWER_SECONDS each. A part whose look
+fails is unknown, and says why; the others are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from saltern_protocol.condition import State
+from saltern_protocol.errors import printable
+
+from saltern_agent.health import judging
+from saltern_agent.health.asking import ask_containers, ask_http, ask_units, ping_docker
+from saltern_agent.health.ends import Ends
+from saltern_agent.health.machine import read_clock, read_disks, read_machine
+from saltern_agent.health.values import Answer, Judged, Service, UnitSeen, Wanted
+from saltern_agent.host.dbus import Bus
+
+Found = tuple[tuple[str, Judged], ...]
+"""Parts by name, what others rest on first."""
+
+
+class Looking:
+    """Looks at one machine, again and again."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._bus, self._ends = Bus(), Ends()
+
+    def look(self, wanted: Wanted) -> Found:
+        """Look at all of it."""
+        return tuple((name, _judged(judge)) for name, judge in self._parts(wanted))
+
+    def close(self) -> None:
+        """Let go of the bus."""
+        self._bus.close()
+
+    def _parts(self, wanted: Wanted) -> Iterator[tuple[str, Callable[[], Judged]]]:
+        yield "machine", lambda: judging.machine(read_machine())
+        yield "disk", lambda: judging.disk(read_disks(wanted.disks))
+        yield "clock", lambda: judging.clock(read_clock())
+        units = ask_units(self._bus, [one.unit for one in wanted.services if one.unit])
+        for service in wanted.services:
+            yield service.name, partial(_service, service, units.get(service.unit))
+        if wanted.pods:
+            yield (
+                "static-pods",
+                lambda: judging.pods(wanted.pods, ask_containers(wanted.pods), self._clock()),
+            )
+        if wanted.certificates:
+            yield (
+                "certificates",
+                lambda: judging.certificates(self._ends.look(wanted.certificates), self._clock()),
+            )
+
+
+def _judged(judge: Callable[[], Judged]) -> Judged:
+    """Give what a judge says; what it cannot read is no news of the part itself."""
+    try:
+        return judge()
+    except (OSError, ValueError) as error:
+        return Judged(State.UNKNOWN, printable(f"it cannot be looked at: {error}")[:500], False)
+
+
+def _service(asked: Service, unit: UnitSeen | None) -> Judged:
+    runs = unit is None or unit.active in ("active", "reloading")
+    return judging.service(asked, unit, _answer(asked) if runs else None)
+
+
+def _answer(asked: Service) -> Answer | None:
+    if asked.name == "docker":
+        return ping_docker()
+    return ask_http(asked.endpoint) if asked.endpoint is not None else None
