@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ruamel.yaml import YAML
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import (
     DriftView,
     TurnNode,
@@ -216,13 +217,22 @@ def test_drift_is_listed_newest_first(run: Run) -> None:
         service = stand.service
 
         async def listed(node: str, most: int, open_only: bool) -> list[str]:
-            return [one.resource for one in await service.drift(node, most, open_only)]
+            return [
+                one.resource
+                for one in await service.drift(
+                    DriftAsk(nodes=frozenset({node}) if node else None, most=most, open=open_only)
+                )
+            ]
 
         assert await listed("", 10, False) == ["c", "b", "a"]
         assert await listed("w1", 10, False) == ["c", "a"]
         assert await listed("", 2, False) == ["c", "b"]
         assert await listed("", 10, True) == ["c", "b"]
-        (healed,) = [one for one in await service.drift("w1", 10, False) if one.resource == "a"]
+        (healed,) = [
+            one
+            for one in await service.drift(DriftAsk(nodes=frozenset({"w1"}), most=10))
+            if one.resource == "a"
+        ]
         assert healed.healed >= healed.since > 0
 
     run(law)
@@ -234,7 +244,7 @@ def test_drift_is_told_as_it_comes_and_as_it_ends(run: Run) -> None:
         found: list[DriftView] = []
 
         async def follow() -> None:
-            async for one in stand.service.follow_drift("w1"):
+            async for one in stand.service.follow_drift(DriftAsk(nodes=frozenset({"w1"}))):
                 found.append(one)
                 if one.healed:
                     return

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from saltern_master.api.drift_requests import DriftQuery
 from saltern_master.bench.crowd.body import FILES, cluster_file
 from saltern_master.bench.crowd.crowd import PROGRAMS, Crowd
 
@@ -51,7 +52,7 @@ def agents_drain(folder: Path) -> Drained:
         began = time.monotonic()
         with suppress(AssertionError):
             wait_for("all is told", lambda: not any(map(_waiting, _all(crowd))), DRAINED)
-        told = crowd.client.drift("", 1000, False)
+        told = crowd.client.drift(DriftQuery(most=1000))
         known = {(one.node, one.resource) for one in told}
         return Drained(
             left=sum(map(_waiting, _all(crowd))),

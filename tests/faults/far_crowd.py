@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from saltern_master.api.drift_requests import DriftQuery
 from saltern_master.api.service import DriftView
 from saltern_master.bench.crowd.body import FILES, cluster_file, policy
 from saltern_master.bench.crowd.crowd import PROGRAMS, SECONDS, Crowd
@@ -61,7 +62,7 @@ class FarCrowd(Crowd):
 
     def drift(self, name: str) -> tuple[DriftView, ...]:
         """Give what the master has in its store of a node's drift."""
-        return self.client.drift(name, MOST, open_only=False)
+        return self.client.drift(DriftQuery(node=name, most=MOST))
 
     def healthy(self, version: int) -> bool:
         """Say whether all are connected, as declared, and at this version or a later one."""

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 
 import zmq
+from saltern_master.api.drift_requests import DriftQuery
 from saltern_protocol import messages
 from saltern_protocol.messages import Ack, Report
 from saltern_protocol.report import DriftSeen
@@ -95,7 +96,9 @@ def run(trial: Trial) -> Seen:
                     one.return_anew(lines)
             time.sleep(0.005)
         back = sum(one.returned() for one in speakers)
-        stored = {one.name: master.client.drift(one.name, 1000, False) for one in speakers}
+        stored = {
+            one.name: master.client.drift(DriftQuery(node=one.name, most=1000)) for one in speakers
+        }
     late = [
         view for one in speakers for view in stored[one.name] if view.stored > one.revoked + GRACE
     ]

@@ -275,22 +275,6 @@ def test_status_says_by_its_exit_status_how_all_stand(two: Master) -> None:
     assert run(two, "status").exit_code == 1
 
 
-def test_drift_is_followed_without_a_gap_and_told_once(two: Master) -> None:
-    two.do(two.fake.deviate("w1", "before"))
-
-    async def later() -> None:
-        await two.fake.followed()
-        await two.fake.deviate("w2", "elsewhere")
-        await two.fake.deviate("w1", "after")
-        await two.halt()
-
-    two.meanwhile(later())
-    done = run(two, "drift", "w1", "--follow")
-
-    assert [line.split("  ")[2] for line in done.stdout.splitlines()] == ["before", "after"]
-    assert done.exit_code == 1
-
-
 def test_a_kubeconfig_holds_the_key_that_was_made_here(master: Master, tmp_path: Path) -> None:
     path = tmp_path / "admin.conf"
     done = run(master, "kubeconfig", "--write", str(path))
@@ -322,7 +306,8 @@ def test_somebodys_other_clusters_are_not_overwritten(master: Master, tmp_path: 
         ("status",),
         ("node", "list"),
         ("node", "token", "w1"),
-        ("drift", "--follow"),
+        ("drift", "watch"),
+        ("drift",),
         ("kubeconfig",),
     ],
     ids=" ".join,
@@ -349,8 +334,6 @@ def test_without_a_master_it_is_said_how_to_run_one(tmp_path: Path, words: tuple
         (("node", "token", "W1"), 2, "cannot name a node 'W1': small letters"),
         (("node", "token", "w1", "--ttl", "soon"), 2, "write such as 90s"),
         (("node", "token", "w1", "--ttl", "99d"), 2, "cannot take the body"),
-        (("drift", "w9"), 1, "cannot find the node w9"),
-        (("drift", "--most", "0"), 2, "most"),
         (("apply", "/no/such/file"), 2, "cannot read /no/such/file"),
         (("node", "remove", "w9", "--yes"), 1, "cannot find the node w9"),
         (("master", "run", "--listen", "here"), 2, "it is no IPv4 address"),

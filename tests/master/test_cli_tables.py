@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from saltern_master.api.service import (
     AlarmView,
     ClusterView,
-    DriftView,
     HindranceView,
     NodeView,
     Result,
@@ -26,8 +25,6 @@ from saltern_master.cli.status import status_of as cluster_status
 from saltern_master.cli.tables import (
     alarm_lines,
     cluster_lines,
-    drift_line,
-    drift_lines,
     node_page,
     standing_line,
     summary_line,
@@ -79,30 +76,6 @@ CLUSTER = ClusterView(
     kubernetes={"ready": "3 of 3 nodes"},
     front={"messages": 12},
 )
-OPEN = DriftView(
-    node="w1",
-    number=2,
-    resource="docker/daemon.json",
-    kind="file/1",
-    since=NOW - 1,
-    recorded=NOW - 0.99,
-    stored=NOW - 0.95,
-    seen="inotify",
-    found=("other content", "mode 0600"),
-)
-HEALED = DriftView(
-    node="w2",
-    number=1,
-    resource="network/cbr0",
-    kind="bridge/1",
-    since=NOW - 60,
-    recorded=NOW - 59.99,
-    stored=NOW - 59,
-    seen="netlink",
-    found=("is not there",),
-    healed=NOW - 59.75,
-    outcome="healed",
-)
 TURN = TurnView(
     turn=9,
     revision=7,
@@ -150,9 +123,6 @@ PAGES = {
     ),
     "node": node_page(W1, NOW, ZONE),
     "tokens": token_lines([TOKEN], NOW, ZONE),
-    "drift": drift_lines([OPEN, HEALED], ZONE, Output.TABLE),
-    "drift-wide": drift_lines([OPEN, HEALED], ZONE, Output.WIDE),
-    "drift-follow": [drift_line(one, ZONE) for one in (HEALED, OPEN)],
     "turn": [*turn_lines(TURN), summary_line(TURN)],
     "progress": [standing_line(one) for one in TURN.nodes],
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import ServiceError
 from saltern_master.core.turns import Limits
 from saltern_master.library import Library
@@ -170,7 +171,7 @@ def test_a_core_that_was_started_again_goes_on_with_a_turn(home: Home) -> None:
     async def after(stand: Stand) -> None:
         turn = await stand.service.turn(numbers[0])
         assert {one.node: one.result for one in turn.nodes} == {"w1": "changed", "w2": "waiting"}
-        (drift,) = await stand.service.drift("", 10, True)
+        (drift,) = await stand.service.drift(DriftAsk(most=10, open=True))
         assert (drift.node, drift.resource) == ("w2", "motd")
         assert (await stand.service.status()).revision == 1
 
@@ -196,7 +197,7 @@ def test_a_report_that_comes_again_after_a_kill_is_acknowledged_and_kept_once(ho
         await w1.connect()
         w1.say(*said)
         assert (await w1.hear(messages.Ack)).seq == 2
-        assert len(await stand.service.drift("w1", 10, False)) == 2
+        assert len(await stand.service.drift(DriftAsk(nodes=frozenset({"w1"}), most=10))) == 2
 
     run(home, before, after)
 
@@ -229,7 +230,7 @@ def test_a_revoked_node_is_heard_no_more_and_no_turn_waits_for_it(home: Home) ->
 
         assert w2.key in stand.front.allowed
         assert await ended(stand, turn) == {"w1": "refused"}
-        assert await stand.service.drift("", 10, False) == ()
+        assert await stand.service.drift(DriftAsk(most=10)) == ()
         assert stand.office.desk.seen.counts["of no node"] == 2
 
     run(home, law)
@@ -274,9 +275,9 @@ def test_a_node_that_is_forgotten_at_once_leaves_nothing_behind(home: Home, revo
 
         assert every_health(stand.store) == ()
         assert hold(stand.store, document_key("w2"), Issued).value is None
-        (drift,) = await stand.service.drift("w2", 10, False)
+        (drift,) = await stand.service.drift(DriftAsk(nodes=frozenset({"w2"}), most=10))
         assert drift.outcome == ("its node was revoked" if revoked else "its node was removed")
-        assert await stand.service.drift("", 10, True) == ()
+        assert await stand.service.drift(DriftAsk(most=10, open=True)) == ()
         while w2.key in stand.front.allowed:
             await asyncio.sleep(0.01)
         assert not stand.office.known.turns[turn.turn].waits_for("w2")

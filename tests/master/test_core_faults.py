@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import ServiceError, TurnNode, TurnView
 from saltern_master.core.desk import TRIM_EVERY
 from saltern_master.front.frames import Heard
@@ -108,7 +109,7 @@ def test_what_cannot_be_stored_is_not_acknowledged(home: Home) -> None:
         with pytest.raises(ServiceError) as caught:
             await stand.service.apply(SMALL.encode())
         assert caught.value.code == "unavailable"
-        assert await stand.service.drift("", 10, True) == ()
+        assert await stand.service.drift(DriftAsk(most=10, open=True)) == ()
 
         store.full = False
         w1.say(report)
@@ -246,6 +247,8 @@ def test_a_log_of_drift_is_kept_to_its_length(home: Home) -> None:
 
         stored = stand.store.list("drift/w1/", most=5000)
         assert KEPT <= len(stored) <= KEPT + TRIM_EVERY + 100
-        assert (await stand.service.drift("w1", 1, False))[0].number == 2000
+        assert (await stand.service.drift(DriftAsk(nodes=frozenset({"w1"}), most=1)))[
+            0
+        ].number == 2000
 
     run(home, law)

@@ -7,9 +7,10 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import TurnView
+from saltern_master.cli.drift_tables import drift_lines
 from saltern_master.cli.listing import Output
-from saltern_master.cli.tables import drift_lines
 from saltern_master.front.frames import Heard
 from saltern_master.records.drift import MOST_OPEN
 from saltern_master.signing.home import Home
@@ -73,7 +74,7 @@ def test_no_more_drift_is_open_than_a_body_has_resources(home: Home) -> None:
         await w1.report(seen(9_999, "r1", 9_999))
 
         assert (await stand.service.node("w1")).drift == MOST_OPEN
-        newest, *_ = await stand.service.drift("w1", 1, False)
+        newest, *_ = await stand.service.drift(DriftAsk(nodes=frozenset({"w1"}), most=1))
         assert newest.number == 9_999
 
     run(home, law)
@@ -83,7 +84,7 @@ def test_the_latest_time_that_can_be_told_can_be_shown_everywhere(home: Home) ->
     async def law(stand: Stand) -> None:
         (w1,) = await stand.joined("w1")
         await w1.report(seen(1, "a", LAST_SHOWN), seen(2, "b", 0))
-        found = await stand.service.drift("", 10, False)
+        found = await stand.service.drift(DriftAsk(most=10))
 
         for hours in (-12, 14):
             lines = drift_lines(found, timezone(timedelta(hours=hours)), Output.WIDE)
@@ -171,8 +172,11 @@ def test_an_end_that_was_told_as_1970_is_an_end(home: Home) -> None:
         await w1.report(seen(1, "a"), end, seen(2, "b", 0), seen(3, "b", 0))
 
     async def started_again(stand: Stand) -> None:
-        found = await stand.service.drift("w1", 10, True)
+        found = await stand.service.drift(DriftAsk(nodes=frozenset({"w1"}), most=10, open=True))
         assert [one.number for one in found] == [3]
-        assert [one.number for one in await stand.service.drift("w1", 10, False)] == [1, 3, 2]
+        assert [
+            one.number
+            for one in await stand.service.drift(DriftAsk(nodes=frozenset({"w1"}), most=10))
+        ] == [1, 3, 2]
 
     run(home, tells, started_again)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from saltern_master.api.drift_requests import DriftQuery
 from saltern_protocol import messages
 from saltern_protocol.messages import Ack, Lease, Report
 from saltern_protocol.report import DriftSeen
@@ -104,7 +105,8 @@ def test_all_are_back_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         reached = [one.seq for one in nodes]
         spin(nodes, lines, lambda: all(n.seq > r for n, r in zip(nodes, reached, strict=True)))
         stored = [
-            {view.number for view in master.client.drift(name, 1000, False)} for name in names
+            {view.number for view in master.client.drift(DriftQuery(node=name, most=1000))}
+            for name in names
         ]
     print(f"{NODES} nodes were back after {back:.1f} s")
     assert all(one.leases[-1] > killed for one in nodes)

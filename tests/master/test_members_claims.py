@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import TurnNode
+from saltern_master.cli.drift_tables import drift_line, drift_lines
 from saltern_master.cli.listing import Output, in_json
 from saltern_master.cli.tables import (
     alarm_lines,
     cluster_lines,
-    drift_line,
-    drift_lines,
     node_page,
     standing_line,
     summary_line,
@@ -169,7 +169,7 @@ def test_nothing_that_a_machine_says_moves_a_terminal(tmp_path: Path) -> None:
         await w2.report(msgspec.structs.replace(w2.healing(MOVES), outcome=MOVES))
 
         view, time = await stand.service.status(), now()
-        drift = await stand.service.drift("", 10, False)
+        drift = await stand.service.drift(DriftAsk(most=10))
         after = await stand.service.turn(turn.turn)
         pages = [
             cluster_lines(view, time, Output.WIDE),

@@ -12,9 +12,6 @@ from saltern_master.api.asked import Asked
 from saltern_master.api.measures import Measuring
 from saltern_master.api.requests import (
     Approval,
-    DriftEvent,
-    DriftFollow,
-    DriftQuery,
     Kubeconfig,
     NewToken,
     NodeEvent,
@@ -24,7 +21,6 @@ from saltern_master.api.requests import (
 )
 from saltern_master.api.service import (
     ClusterView,
-    DriftView,
     NodeView,
     Service,
     TokenView,
@@ -104,22 +100,6 @@ async def follow_turn(service: Service, asked: Asked) -> AsyncIterator[NodeEvent
     return _turn_events(service.follow_turn(asked.place.number))
 
 
-async def drift(service: Service, asked: Asked) -> tuple[DriftView, ...]:
-    """List drift."""
-    query: DriftQuery = asked.query
-    if query.node:
-        await service.node(query.node)
-    return await service.drift(query.node, query.most, query.open)
-
-
-async def follow_drift(service: Service, asked: Asked) -> AsyncIterator[DriftEvent]:
-    """Follow drift."""
-    query: DriftFollow = asked.query
-    if query.node:
-        await service.node(query.node)
-    return _drift_events(service.follow_drift(query.node))
-
-
 async def kubeconfig(service: Service, asked: Asked) -> Kubeconfig:
     """Give an administrator's kubeconfig."""
     return Kubeconfig(kubeconfig=await service.kubeconfig(asked.body))
@@ -130,8 +110,3 @@ async def _turn_events(
 ) -> AsyncIterator[NodeEvent | TurnEvent]:
     async for item in items:
         yield TurnEvent(turn=item) if isinstance(item, TurnView) else NodeEvent(node=item)
-
-
-async def _drift_events(items: AsyncIterator[DriftView]) -> AsyncIterator[DriftEvent]:
-    async for item in items:
-        yield DriftEvent(drift=item)

@@ -20,6 +20,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from saltern_master.api.drift_requests import DriftFollow, DriftQuery
+from saltern_master.api.drifts import DriftPage
 from saltern_master.api.plan_requests import PlanEvent, Planned, PlanNodeEvent
 from saltern_master.api.plans import PlanView
 from saltern_master.api.problem import MEDIA, Problem, error_of
@@ -128,10 +130,14 @@ class Client:
         """Give a turn."""
         return self._ask("GET", f"/v1/turns/{number}", TurnView)
 
-    def drift(self, node: str, most: int, open_only: bool) -> tuple[DriftView, ...]:
+    def drift(self, query: DriftQuery) -> tuple[DriftView, ...]:
         """List drift, newest first."""
-        query = {"node": node, "most": str(most), "open": "true" if open_only else "false"}
-        return self._ask("GET", "/v1/drift", tuple[DriftView, ...], query=query)
+        return self._ask("GET", "/v1/drift", tuple[DriftView, ...], query=_words(query))
+
+    def one_drift(self, name: str) -> DriftPage:
+        """Give all of one drift, by its id."""
+        return self._ask("GET", f"/v1/drift/{_part(name)}", DriftPage)
+
 
     def kubeconfig(self, csr: bytes) -> str:
         """Give an administrator's kubeconfig, without its key."""
@@ -141,9 +147,9 @@ class Client:
         """Give a turn's events as they come, from the beginning."""
         return self._follow(f"/v1/turns/{number}/events", {}, _turn_event)
 
-    def follow_drift(self, node: str) -> AbstractContextManager[Iterator[DriftEvent]]:
+    def follow_drift(self, query: DriftFollow) -> AbstractContextManager[Iterator[DriftEvent]]:
         """Give what is stored once this was entered, without end."""
-        return self._follow("/v1/drift/events", {"node": node}, _drift_event)
+        return self._follow("/v1/drift/events", _words(query), _drift_event)
 
     def start_rollout(self, ask: RolloutAsk) -> RolloutView:
         """Begin a rollout, or queue it."""
@@ -246,6 +252,16 @@ def _nobody(path: Path, error: OSError | HTTPException) -> str:
 
 def _url(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def _words(query: msgspec.Struct) -> dict[str, str]:
+    """Give what a query asks for as it stands in an address."""
+    plain = msgspec.to_builtins(query, str_keys=True)
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in plain.items()
+        if value not in ("", False)
+    }
 
 
 def _part(name: str) -> str:

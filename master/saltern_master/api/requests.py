@@ -19,7 +19,6 @@ MOST_JSON: Final = 16 * KIB
 MOST_CSR: Final = 16 * KIB
 MOST_CLUSTER_FILE: Final = 4 * KIB * KIB
 LONGEST_TOKEN: Final = 30 * 24 * 3600
-MOST_DRIFT: Final = 10_000
 
 MaybeName = Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?)?\Z")]
 NodeClass = Annotated[str, Meta(pattern=r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z")]
@@ -68,20 +67,6 @@ class Removal(Asking, frozen=True):
     """Force: forget the node at once, and take nothing back."""
 
     force: bool = False
-
-
-class DriftQuery(Asking, frozen=True):
-    """Which drift: of one node, and at most so many; open: only what has not ended."""
-
-    node: MaybeName = ""
-    most: Annotated[int, Meta(ge=1, le=MOST_DRIFT)] = 100
-    open: bool = False
-
-
-class DriftFollow(Asking, frozen=True):
-    """Whose drift to follow; of all nodes if not given."""
-
-    node: MaybeName = ""
 
 
 class Kubeconfig(View, frozen=True):

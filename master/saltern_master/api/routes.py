@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saltern_master.api import calls, plan_calls, rollout_calls
+from saltern_master.api import calls, drift_calls, plan_calls, rollout_calls
 from saltern_master.api.asked import Asked
+from saltern_master.api.drift_requests import DriftFollow, DriftPath, DriftQuery
+from saltern_master.api.drifts import DriftPage
 from saltern_master.api.master import Master
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.plan_requests import (
@@ -29,8 +31,6 @@ from saltern_master.api.requests import (
     MOST_JSON,
     Approval,
     DriftEvent,
-    DriftFollow,
-    DriftQuery,
     Kubeconfig,
     NewToken,
     NodeEvent,
@@ -264,19 +264,28 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         "GET",
         "/v1/drift",
         "listDrift",
-        "Drift, newest first.",
+        "Drift, newest first: all, or what fits all that is asked.",
         tuple[DriftView, ...],
-        calls.drift,
+        drift_calls.drift,
         query=DriftQuery,
     ),
     Stream(
         "GET",
         "/v1/drift/events",
         "followDrift",
-        "Drift as it is stored and as it ends, without end.",
+        "Drift as it is stored, becomes otherwise and ends, without end.",
         DriftEvent | ProblemEvent,
-        calls.follow_drift,
+        drift_calls.follow_drift,
         query=DriftFollow,
+    ),
+    Route(
+        "GET",
+        "/v1/drift/{id}",
+        "drift",
+        "All of one drift, with what its node's document says is done about it.",
+        DriftPage,
+        drift_calls.one_drift,
+        place=DriftPath,
     ),
     Route(
         "POST",

@@ -31,6 +31,9 @@ when the node comes back."""
 
 
 PartState = Literal["good", "degraded", "bad", "unknown"]
+DriftNature = Literal["external", "corrective", "intended"]
+"""Whose doing a drift is: somebody else's; the agent's own, in the wake of another that it set
+right; somebody else's while the node was held for that."""
 
 
 class ServiceError(MasterError):
@@ -155,9 +158,16 @@ class DriftView(View, frozen=True):
     recorded: float
     stored: float  # when it was in the master's store
     seen: str
-    found: tuple[str, ...]
+    found: tuple[str, ...]  # what setting it right would do
     healed: float = 0.0  # 0: it is open
     outcome: str = ""
+    id: str = ""  # what it is asked for by: NODE:NUMBER, see records/drift_log.py
+    detail: str = ""  # unified diffs of what was there and what is declared
+    by: str = ""  # who did it; "": the kernel does not tell
+    nature: DriftNature = "external"
+    hindrance: str = ""  # why it is not set right, or was not for so long
+    attempts: int = 0  # to set it right, of those that its policy counts
+    incident: bool = False  # a fight: set right as often as its policy allows, and off again
 
 
 class AlarmView(View, frozen=True):
@@ -233,14 +243,6 @@ class Service(Protocol):
 
     def follow_turn(self, number: int) -> AsyncIterator[TurnNode | TurnView]:
         """Give each node's new standing as it comes; the TurnView when all have ended."""
-        ...
-
-    async def drift(self, node: str, most: int, open_only: bool) -> tuple[DriftView, ...]:
-        """List drift, newest first. `node` "": of all nodes."""
-        ...
-
-    def follow_drift(self, node: str) -> AsyncIterator[DriftView]:
-        """Give drift as it is stored and as it ends, without end."""
         ...
 
     async def kubeconfig(self, csr: bytes) -> str:

@@ -14,7 +14,12 @@ from saltern_master.cli.lazy import Commands, Row, group_of
 
 HERE: Final = "saltern_master.cli"
 WITHOUT_A_WORD: Final = "now"
-COMMANDS: Final = (Row(WITHOUT_A_WORD, f"{HERE}.drift_now", "now"),)
+COMMANDS: Final = (
+    Row(WITHOUT_A_WORD, f"{HERE}.drift_now", "now"),
+    Row("history", f"{HERE}.drift_history", "history"),
+    Row("watch", f"{HERE}.drift_watch", "watch"),
+    Row("explain", f"{HERE}.drift_explain", "explain"),
+)
 WORDS: Final = frozenset(row.name for row in COMMANDS)
 
 

@@ -25,6 +25,11 @@ def iso(at: float, zone: tzinfo | None) -> str:
     return datetime.fromtimestamp(at, UTC).astimezone(zone).isoformat("T", "seconds") if at else ""
 
 
+def instant(at: float, zone: tzinfo | None) -> str:
+    """Give a time with its milliseconds, where those are what counts."""
+    return datetime.fromtimestamp(at, UTC).astimezone(zone).isoformat("T", "milliseconds")
+
+
 def ago(at: float, now: float) -> str:
     """Give how long ago a time was, or how far off it is; nothing for 0."""
     if not at:

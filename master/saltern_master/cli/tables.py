@@ -10,19 +10,16 @@ from saltern_protocol.errors import printable
 from saltern_master.api.service import (
     AlarmView,
     ClusterView,
-    DriftView,
     NodeView,
     TokenView,
     TurnNode,
     TurnView,
 )
 from saltern_master.cli.listing import Output, columns, fields
-from saltern_master.cli.moments import ago, iso, moment
+from saltern_master.cli.moments import ago, moment
 
 NODE = ("node", "class", "state", "health", "version", "drift", "seen")
 NODE_WIDE = ("address", "pods", "roles", "release", "load", "memory", "disk", "fingerprint")
-DRIFT = ("node", "resource", "since", "seen", "healed", "outcome")
-DRIFT_WIDE = ("number", "kind", "recorded", "stored", "found")
 WELL = frozenset({"", "converged", "changed"})
 
 
@@ -132,44 +129,6 @@ def cluster_lines(view: ClusterView, now: float, output: Output) -> list[str]:
 
 
 NO_NODES = "no nodes yet; for one: saltern node token NAME"
-
-
-def drift_lines(found: Iterable[DriftView], zone: tzinfo | None, output: Output) -> list[str]:
-    """Give drift, a line each."""
-    if output is Output.WIDE:
-        rows = ([*_drift(one, zone), *_drift_wide(one, zone)] for one in found)
-        return columns((*DRIFT, *DRIFT_WIDE), rows)
-    return columns(DRIFT, (_drift(one, zone) for one in found))
-
-
-def _drift(one: DriftView, zone: tzinfo | None) -> list[str]:
-    return [
-        one.node,
-        one.resource,
-        iso(one.since, zone),
-        one.seen,
-        f"after {one.healed - one.since:.3f} s" if one.healed else "no",
-        one.outcome,
-    ]
-
-
-def _drift_wide(one: DriftView, zone: tzinfo | None) -> list[str]:
-    return [
-        str(one.number),
-        one.kind,
-        iso(one.recorded, zone),
-        iso(one.stored, zone),
-        "; ".join(one.found),
-    ]
-
-
-def drift_line(one: DriftView, zone: tzinfo | None) -> str:
-    """Give one drift as it is told while somebody follows."""
-    if one.healed:
-        text = f"healed after {one.healed - one.since:.3f} s: {one.outcome}"
-        return printable(f"{iso(one.healed, zone)}  {one.node}  {one.resource}  {text}")
-    found = "; ".join(one.found)
-    return printable(f"{iso(one.since, zone)}  {one.node}  {one.resource}  {one.seen}: {found}")
 
 
 def turn_lines(turn: TurnView) -> list[str]:

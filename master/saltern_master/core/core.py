@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
+from saltern_master.api.drifts import DriftAsk, DriftPage
 from saltern_master.api.plans import Expected, NodePlan, PlanView
 from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
 from saltern_master.api.service import (
@@ -33,8 +34,6 @@ from saltern_master.enrol.tokens import Meeting
 from saltern_master.errors import MasterError
 from saltern_master.pki.csr import public_key_of_pem
 from saltern_master.pki.kubeconfig import for_admin
-from saltern_master.records.drift import Drift
-from saltern_master.records.drift_log import newest_drift
 from saltern_master.records.health import Health, every_health, health_of
 from saltern_master.records.nodes import Node, every_node, hold_pending
 from saltern_master.signing.home import link_public
@@ -200,21 +199,21 @@ class Core:
         async for one in self._office.followers.turn(self._turn(number)):
             yield one
 
-    async def drift(self, node: str, most: int, open_only: bool) -> tuple[DriftView, ...]:
-        """List drift, newest first. `node` "": of all nodes."""
-        peers = self._office.known.peers
-        if open_only:
-            found = [one for peer in peers.values() for one in peer.drift.values()]
-            mine = [one for one in found if node in ("", one.node)]
-            return tuple(map(views.drift_view, sorted(mine, key=_recorded, reverse=True)[:most]))
+    async def drift(self, ask: DriftAsk) -> tuple[DriftView, ...]:
+        """List drift, newest first; invalid where too much would have to be read."""
         with _told():
-            names = [one.name for one in every_node(self._office.store)] if not node else [node]
-            return tuple(map(views.drift_view, newest_drift(self._office.store, names, most)))
+            return await self._office.drifts.listed(ask)
 
-    async def follow_drift(self, node: str) -> AsyncIterator[DriftView]:
-        """Give drift as it is stored and as it ends, without end."""
-        async for one in self._office.followers.drift(node):
+    async def one_drift(self, name: str) -> DriftPage:
+        """Give all of one, by its id; invalid, not-found."""
+        with _told():
+            return await self._office.drifts.page(name, self._office.clock())
+
+    async def follow_drift(self, ask: DriftAsk) -> AsyncIterator[DriftView]:
+        """Give drift as it is stored, as it becomes otherwise and as it ends, without end."""
+        async for one in self._office.followers.drift(ask):
             yield one
+
 
     async def kubeconfig(self, csr: bytes) -> str:
         """Give an administrator's kubeconfig, for a CSR's public key (PEM)."""
@@ -288,10 +287,6 @@ class Core:
                 cluster=office.rolling.signer.cluster,
                 root=office.rolling.signer.root_envelope,
             )
-
-
-def _recorded(drift: Drift) -> float:
-    return drift.recorded
 
 
 @contextmanager

@@ -277,7 +277,8 @@ class Desk:
         deed.frames += answers
         deed.messages += [(type(message).__name__, "in")]
         deed.messages += [(type(one).__name__, "out") for one in said.answers]
-        deed.drift += map(drift_view, said.drift)
+        of = peer.node.incarnation
+        deed.drift += (drift_view(one, of) for one in said.drift)
         self._trim(peer.node.name, sum(one.weight for one in said.drift), deed)
         self._turn(said, deed, now)
         if said.page is not None:

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
+from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import DriftView, ServiceError, TurnNode, TurnView
 from saltern_master.core.turns import Turn, node_view, view_of
 
@@ -51,17 +52,17 @@ class TurnFollower:
 
 
 class DriftFollower:
-    """One who follows drift, of one node or of all ("")."""
+    """One who follows drift, or some of it."""
 
-    def __init__(self, node: str) -> None:
-        self._node = node
+    def __init__(self, ask: DriftAsk) -> None:
+        self._ask = ask
         self._news: deque[DriftView] = deque()
         self._lost = False
         self._awake = asyncio.Event()
 
     def tell(self, drift: DriftView) -> None:
         """Note one more."""
-        if self._node not in ("", drift.node):
+        if not self._ask.means(drift):
             return
         if len(self._news) >= MOST_DRIFT:
             self._lost = True
@@ -115,9 +116,9 @@ class Followers:
             if not here:
                 self._turns.pop(turn.number, None)
 
-    async def drift(self, node: str) -> AsyncIterator[DriftView]:
+    async def drift(self, ask: DriftAsk) -> AsyncIterator[DriftView]:
         """Follow drift from now on."""
-        follower = DriftFollower(node)
+        follower = DriftFollower(ask)
         self._drift.add(follower)
         try:
             async for one in follower.news():

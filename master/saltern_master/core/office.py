@@ -7,6 +7,7 @@ commit of the store at a time.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,9 +17,11 @@ from saltern_protocol.messages import Cert, Csr, Enrol
 from saltern_protocol.messages import Plan as Page
 
 from saltern_master.core.alarms import Alarm, Situation, Watch
+from saltern_master.core.awake import Awake
 from saltern_master.core.bringing import Bringing
 from saltern_master.core.calls import grant
 from saltern_master.core.desk import Deed, Desk, Welcome
+from saltern_master.core.drifts import Drifts
 from saltern_master.core.driving import Driving
 from saltern_master.core.driving.impacts import impacts_by
 from saltern_master.core.follow import Followers
@@ -68,11 +71,12 @@ class Office:
         self.line = Line()
         self.store, self.settings, self.clock = store, settings, clock
         self.link_key = home.link_key()
-        self._home, self._log = home, log
+        self._home, self._log, self._awake = home, log, Awake(time.monotonic, log)
         self.authorities = authorities(home, int(clock()))
         library = Library(home.path)
         self.known, self.followers = Known(), Followers()
         self.members = Members(store, library, self.authorities, random)
+        self.drifts = Drifts(store, self.known, library)
         self.desk = Desk(
             store, self.known, self.line, self.followers, self, self._signer, clock, log
         )
@@ -96,6 +100,7 @@ class Office:
             settings.pace,
             clock,
             log,
+            self._awake,
         )
         self.leaving = Leaving(
             store,
@@ -107,7 +112,9 @@ class Office:
             clock,
             log,
         )
-        self.patience = Patience(self.known, self.desk, settings.limits, clock, log)
+        self.patience = Patience(
+            self.known, self.desk, settings.limits, clock, log, self._awake
+        )
         self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 
@@ -131,6 +138,7 @@ class Office:
             self.start(self.leaving.empty(name, number, self.end))
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._awake.keep())
                 group.create_task(self.patience.watch())
                 group.create_task(self.plans.keep())
                 group.create_task(self.driving.drive())

@@ -14,6 +14,7 @@ from saltern_master.core.alarms import Alarm
 from saltern_master.core.conditions import finding_views, part_views
 from saltern_master.core.peer import Peer
 from saltern_master.records.drift import Drift
+from saltern_master.records.drift_log import name_of
 from saltern_master.records.health import Health
 from saltern_master.records.nodes import Node, Pending
 from saltern_master.records.tokens import Token
@@ -126,9 +127,10 @@ def alarm_view(alarm: Alarm) -> AlarmView:
     )
 
 
-def drift_view(drift: Drift) -> DriftView:
-    """Give one deviation as people are shown it."""
+def drift_view(drift: Drift, incarnation: str) -> DriftView:
+    """Give one deviation as people are shown it; `incarnation`: its node's own by now."""
     return DriftView(
+        id=name_of(drift, incarnation),
         node=drift.node,
         number=drift.number,
         resource=drift.resource,
@@ -140,6 +142,12 @@ def drift_view(drift: Drift) -> DriftView:
         found=drift.found,
         healed=drift.healed,
         outcome=drift.outcome,
+        detail=drift.detail,
+        by=drift.by,
+        nature=drift.nature.value,
+        hindrance=drift.hindrance,
+        attempts=drift.attempts,
+        incident=drift.incident,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from saltern_master.api.drifts import DriftAsk, DriftPage, DriftPolicyView
 from saltern_master.api.plans import Expected
 from saltern_master.api.service import (
     AlarmView,
@@ -31,6 +32,7 @@ from saltern_master.cluster.load import load
 from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
 from saltern_master.metrics.text import exposition
+from saltern_master.records.drift_log import NAME
 from saltern_master.testing.kubeconfig import FakeAuthority
 from saltern_master.testing.plans import FakePlans
 from saltern_master.testing.rollouts import FakeRollouts
@@ -48,6 +50,7 @@ class FakeService(FakePlans, FakeRollouts):
         self._tokens: dict[str, TokenView] = {}
         self._turns: dict[int, TurnView] = {}
         self._drift: list[DriftView] = []
+        self.policies: dict[str, DriftPolicyView] = {}  # by resource
         self._told: list[tuple[int | str, TurnNode | DriftView]] = []
         self._alarms: dict[tuple[str, str], AlarmView] = {}
         self._cluster = ("demo", "1.20.2")
@@ -189,24 +192,41 @@ class FakeService(FakePlans, FakeRollouts):
                 told += 1
         yield self._turns[number]
 
-    async def drift(self, node: str, most: int, open_only: bool) -> tuple[DriftView, ...]:
+    async def drift(self, ask: DriftAsk) -> tuple[DriftView, ...]:
         """List drift, newest first."""
-        found = [
-            one
-            for one in reversed(self._drift)
-            if node in ("", one.node) and not (open_only and one.healed)
-        ]
-        return tuple(found[:most])
+        end = self._at(ask.before) if ask.before else len(self._drift)
+        return tuple(filter(ask.means, reversed(self._drift[:end])))[: ask.most]
 
-    async def follow_drift(self, node: str) -> AsyncIterator[DriftView]:
+    async def one_drift(self, name: str) -> DriftPage:
+        """Give all of one drift."""
+        at = self._at(name)
+        one = self._drift[at]
+        later = [other for other in self._drift[at + 1 :] if other.node == one.node]
+        return DriftPage(
+            drift=one,
+            now=self.now(),
+            connected=self._nodes[one.node].connected,
+            policy=self.policies.get(one.resource),
+            after=tuple(each.id for each in reversed(later) if each.resource == one.resource),
+        )
+
+    def _at(self, name: str) -> int:
+        if NAME.match(name) is None:
+            raise ServiceError("invalid", f"cannot look for the drift {name}: it is no id")
+        for at, one in enumerate(self._drift):
+            if one.id == name:
+                return at
+        raise ServiceError("not-found", f"cannot find the drift {name}: there is none")
+
+    async def follow_drift(self, ask: DriftAsk) -> AsyncIterator[DriftView]:
         """Give drift as it comes."""
         told = len(self._told)
         async with self._moved:
             self._following += 1
             self._moved.notify_all()
         while True:
-            for whose, what in await self._news(told):
-                if isinstance(what, DriftView) and node in ("", whose):
+            for _, what in await self._news(told):
+                if isinstance(what, DriftView) and ask.means(what):
                     yield what
                 told += 1
 
@@ -258,8 +278,8 @@ class FakeService(FakePlans, FakeRollouts):
         async with self._moved:
             await self._moved.wait_for(lambda: self._following > 0)
 
-    async def deviate(self, node: str, resource: str) -> None:
-        """Let a node find a resource that is not as declared."""
+    async def deviate(self, node: str, resource: str, **fields: Any) -> None:  # noqa: ANN401
+        """Let a node find a resource that is not as declared; `fields` of DriftView besides."""
         number, now = len(self._drift) + 1, self.now()
         seen = DriftView(
             node=node,
@@ -269,9 +289,11 @@ class FakeService(FakePlans, FakeRollouts):
             since=now,
             recorded=now,
             stored=now,
-            seen="inotify",
+            seen="event",
             found=("other content",),
+            id=f"{node}:{number}",
         )
+        seen = msgspec.structs.replace(seen, **fields)
         self._drift.append(seen)
         await self._tell(node, seen)
 

@@ -1,0 +1,43 @@
+"""From a request about drift to a call of the service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from saltern_master.api import drift_asked
+from saltern_master.api.asked import Asked
+from saltern_master.api.drift_requests import DriftFollow, DriftQuery
+from saltern_master.api.drifts import DriftPage
+from saltern_master.api.master import Master
+from saltern_master.api.requests import DriftEvent
+from saltern_master.api.service import DriftView, NodeView
+
+
+async def drift(service: Master, asked: Asked) -> tuple[DriftView, ...]:
+    """List drift."""
+    query: DriftQuery = asked.query
+    return await service.drift(drift_asked.read_list(query, await _nodes(service, query)))
+
+
+async def one_drift(service: Master, asked: Asked) -> DriftPage:
+    """Give all of one."""
+    return await service.one_drift(asked.place.id)
+
+
+async def follow_drift(service: Master, asked: Asked) -> AsyncIterator[DriftEvent]:
+    """Follow drift."""
+    query: DriftFollow = asked.query
+    ask = drift_asked.read(query, await _nodes(service, query))
+    return _events(service.follow_drift(ask))
+
+
+async def _nodes(service: Master, query: DriftFollow) -> tuple[NodeView, ...]:
+    """Give the nodes that a target may mean. A node that is named is there, or was."""
+    if query.node:
+        await service.node(query.node)
+    return (await service.status()).nodes if query.target.strip() else ()
+
+
+async def _events(items: AsyncIterator[DriftView]) -> AsyncIterator[DriftEvent]:
+    async for item in items:
+        yield DriftEvent(drift=item)
