@@ -53,7 +53,7 @@ def _mixed(seen: Surroundings) -> Iterator[Found]:
 
     Sources: kubernetes/kubernetes#71305, kubernetes/kubernetes#112477, kubernetes/website PR#16271
     """
-    full = [one for one in seen.filters if one.rules or one.forward == "DROP"]
+    full = [one for one in seen.filters if one.rules]
     backend = seen.declared.backend
     if len(full) > 1:
         other = next((one.backend for one in full if one.backend != (backend or seen.iptables)), "")
