@@ -28,6 +28,7 @@ class Fighting:
 
     attempts: Callable[[str], Iterable[float]]  # by resource
     right: dict[str, float] = field(default_factory=dict)  # since when
+    how: dict[str, str] = field(default_factory=dict)  # it came right
     lasted: dict[str, float] = field(default_factory=dict)  # the longest of this fight
 
     def fought(self, name: str, policy: DriftPolicy, now: float) -> bool:
@@ -52,11 +53,12 @@ class Fighting:
         else:
             self.lasted.pop(name, None)
 
-    def put_right(self, name: str, now: float) -> float:
-        """It is as declared; gives since when."""
-        since = self.right.setdefault(name, now)
-        self.right[name] = min(since, now)
-        return self.right[name]
+    def put_right(self, name: str, how: str, now: float) -> tuple[float, str]:
+        """It is as declared; gives since when, and how it came right."""
+        if name not in self.right:
+            self.right[name], self.how[name] = now, how
+        self.right[name] = min(self.right[name], now)
+        return self.right[name], self.how[name]
 
     def unrest(self, name: str, policy: DriftPolicy, now: float) -> float:
         """Give the seconds for which it has to stay right yet, before its fight is over."""
@@ -67,9 +69,11 @@ class Fighting:
     def over(self, name: str) -> None:
         """Its fight is over: the next one is another."""
         self.right.pop(name, None)
+        self.how.pop(name, None)
         self.lasted.pop(name, None)
 
     def forget(self) -> None:
         """Another body is held."""
         self.right.clear()
+        self.how.clear()
         self.lasted.clear()

@@ -129,10 +129,10 @@ class Recorder:
         if drift is None:
             return
         if drift.incident or (policy.times and outcome == HEALED):
-            since = self.fighting.put_right(name, at)
+            since, how = self.fighting.put_right(name, outcome, at)
             if drift.incident and self.fighting.unrest(name, policy, at):
                 return
-            at = since if drift.incident else at
+            at, outcome = (since, how) if drift.incident else (at, outcome)
         self.heal(name, outcome, at)
 
     def heal(self, name: str, outcome: str, at: float) -> None:

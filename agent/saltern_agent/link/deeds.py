@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from saltern_protocol.errors import ProtocolError
+from saltern_protocol.lease import Hold
 from saltern_protocol.messages import Condition, Doc, Health, Looked, Message
 from saltern_protocol.report import Hindrance, Outcome
 from saltern_states.body import BodyError
@@ -20,7 +21,7 @@ from saltern_agent.link.progress import Progress
 from saltern_agent.link.words import Refuse
 from saltern_agent.loop import Agent, Look
 from saltern_agent.plan import Plan
-from saltern_agent.status import Status
+from saltern_agent.status import Status, status_of
 
 MAX_WHY = 4096
 Say = Callable[[Message], None]
@@ -101,6 +102,21 @@ class AgentDeeds:
                 say(looked(turn, look))
 
         self.agent.look_now(ended)
+
+    def leave(self, hold: Hold | None, since: float) -> None:
+        """Leave drift alone, or no longer; then all is looked at, and told or set right."""
+
+        def job(keeper: Keeper) -> tuple[bool, Status]:
+            return keeper.hold_off(hold, since), status_of(keeper)
+
+        def ended(held: tuple[bool, Status] | Exception) -> None:
+            if isinstance(held, Exception):
+                self.agent.fail(held)
+            elif held[0]:
+                self.agent.show(held[1])
+                self.agent.notices.full = True
+
+        self.agent.worker.submit(job, ended)
 
     def refuse(self, refusal: Refuse) -> None:
         """Tell of a refused document although the disk does not take it now."""

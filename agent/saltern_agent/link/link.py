@@ -207,6 +207,8 @@ class MasterLink:
             case words.Look():
                 if not output.turn or output.turn != self._untold:  # else its result is the answer
                     self._deeds.look(output.turn, self.say)
+            case words.Leave():
+                self._deeds.leave(output.hold, output.since)
             case words.Acked():
                 self._acked = output.seq
                 self._read()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from saltern_protocol.lease import Hold
 from saltern_protocol.messages import Condition, Health, Message
 
 from saltern_agent.applying import Order
@@ -33,6 +34,10 @@ class Deeds(Protocol):
 
     def look(self, turn: int, say: Callable[[Message], None]) -> None:
         """Look at everything now, and say what came of it."""
+        ...
+
+    def leave(self, hold: Hold | None, since: float) -> None:
+        """Leave drift alone, or no longer. `since`: when it was asked for, monotonic."""
         ...
 
     def refuse(self, refusal: words.Refuse) -> None:

@@ -44,12 +44,11 @@ class Session:
     ) -> None:
         self.state: words.State = "away"
         self.why = "not tried yet"  # away, or why the last connection ended
-        self.since = 0.0  # when the state began
-        self.lease_until = 0.0
+        self.since = self.lease_until = 0.0  # when the state began; until when there is a lease
         self.fetching: Fetching | None = None
         self.ignored = self.malformed = 0  # messages out of turn, and what is none
         self.reporting = Reporting(batch)
-        self._about, self._standing = about, standing
+        self._about, self._standing, self._held = about, standing, standing.held
         self._jitter, self._nonce = jitter, nonce
         self._failures, self._retry_at = 0, 0.0
         self._health_at = self._renew_at = self._heard_at = 0.0
@@ -201,6 +200,8 @@ class Session:
             return
         self._asked, self._may_fetch, self._spread = None, True, message.spread
         self._awaited.pop("a lease", None)
+        self._out += [words.Leave(lease.hold, asked_at)] if lease.hold or self._held else []
+        self._held = lease.hold is not None
         self.lease_until, self._renew_at = asked_at + lease.life, asked_at + RENEW_SECONDS
         if self.state == "greeting":
             self._enter("up", now)
@@ -208,9 +209,7 @@ class Session:
             self._say_health(now)
             self._out.append(words.SendCondition())
             self._report(now)
-        ours = (self._standing.epoch, self._standing.version)
-        newer = lease.version > 0 and (lease.epoch, lease.version) > ours  # 0: there is none yet
-        if newer and lease.document not in (self._declined, self._stale):
+        if self._standing.is_behind(lease) and lease.document not in (self._declined, self._stale):
             self._fetch(now)
 
     def _doubt(self, error: ProtocolError, now: float) -> None:

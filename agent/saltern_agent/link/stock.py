@@ -75,7 +75,8 @@ class Stock:
         """Forget what was acknowledged; read the rest. JournalError: it cannot be."""
         if acked:
             self._journal.told(acked)
-        return Reading(self._stands(), self._journal.untold())
+        held = self._journal.hold.read() is not None
+        return Reading(replace(self._stands(), held=held), self._journal.untold())
 
     def check(self, offer: Offer) -> Checked | Declined:
         """Verify an offer as far as that is possible, and say what has to be fetched."""

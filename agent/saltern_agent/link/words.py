@@ -12,6 +12,7 @@ from typing import Literal
 from saltern_protocol.documents import Identity, document_hash
 from saltern_protocol.envelope import decode as decode_envelope
 from saltern_protocol.errors import MalformedError
+from saltern_protocol.lease import Hold, LeasePayload
 from saltern_protocol.messages import PROTOCOL, Doc, Hello, Message, Proposal
 from saltern_protocol.trust import Trust
 
@@ -41,6 +42,12 @@ class Standing:
     epoch: int = 0
     version: int = 0
     document: bytes = b""  # its hash
+    held: bool = False  # a hold is kept: a lease without one ends it
+
+    def is_behind(self, lease: LeasePayload) -> bool:
+        """Say whether a lease names a newer document; version 0: there is none yet."""
+        ours = (self.epoch, self.version)
+        return lease.version > 0 and (lease.epoch, lease.version) > ours
 
 
 def hello(about: About, standing: Standing, nonce: bytes, unacked: int) -> Hello:
@@ -277,6 +284,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave drift alone from now on, or, with none, no longer: a believed lease says so."""
+
+    hold: Hold | None
+    since: float  # when the lease's nonce was sent, monotonic: what is left counts from then
+
+
+@dataclass(frozen=True, slots=True)
 class Acked:
     """Everything in the outbox up to this number may go; answered by Waits."""
 
@@ -303,6 +318,7 @@ Output = (
     | Take
     | Refuse
     | Look
+    | Leave
     | Acked
     | Give
 )
