@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,13 @@ class Waited:
         self.known.load(store, NOW)
         self.known.connected("here", NOW)
         self.known.put_turn(begin(1, 1, NOW, {"here": 1, "gone": 1}, {}), ("here", "gone"))
-        self.patience = Patience(
+        self.patience = self.patience_by(lambda: self.clocks.steady)
+
+    def patience_by(self, running: Callable[[], float]) -> Patience:
+        """Give the patience of a core whose own running another clock tells."""
+        return Patience(
             self.known, NoDesk(), LIMITS, lambda: self.clocks.wall, self.said.append,  # type: ignore[arg-type]
-            lambda: self.clocks.steady,
+            running,
         )  # fmt: skip
 
     def results(self) -> dict[str, Result]:

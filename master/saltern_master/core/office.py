@@ -115,6 +115,7 @@ class Office:
         self.patience = Patience(
             self.known, self.desk, settings.limits, clock, log, self._awake
         )
+        self._awake.heed(self.patience.notice)
         self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 

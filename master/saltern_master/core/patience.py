@@ -1,13 +1,13 @@
 """Patience: the clock of turns. It ends what a node did not, and sleeps until the next is due.
 
-Turns are told, and kept, by the wall clock. It may be set while they go on: what it was set by, as
-the monotonic clock tells, counts for nobody's patience.
+Turns are told, and kept, by the wall clock. It may be set while they go on, and core may stand
+still: by how much it went on apart from the clock of core's own running (awake.py) counts for
+nobody's patience.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -33,16 +33,20 @@ class Patience:
         limits: Limits,
         clock: Callable[[], float],
         log: Log,
-        monotonic: Callable[[], float] = time.monotonic,
+        running: Callable[[], float],
     ) -> None:
         self._known, self._desk, self._limits = known, desk, limits
-        self._clock, self._log, self._monotonic = clock, log, monotonic
-        self._seen = clock(), monotonic()
+        self._clock, self._log, self._running = clock, log, running
+        self._seen = clock(), running()
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:
         """Something moved: look again what is due."""
         self._stirred.set()
+
+    def notice(self) -> None:
+        """The clock may have jumped: see to that now, before anybody asks who is gone how long."""
+        self._now()
 
     async def watch(self) -> None:
         """End what is due, without end."""
@@ -76,13 +80,14 @@ class Patience:
             raise
 
     def _now(self) -> float:
-        """Read the clock; where it was set, nobody has been waited for any longer for that."""
-        (wall, steady), self._seen = self._seen, (self._clock(), self._monotonic())
-        now = self._seen[0]
-        set_by = (now - wall) - (self._seen[1] - steady)
+        """Read the clock; where it jumped, nobody has been waited for any longer for that."""
+        now, runs = self._clock(), self._running()  # which may tell us first: see notice()
+        (wall, ran), self._seen = self._seen, (now, runs)
+        set_by = (now - wall) - (runs - ran)
         if abs(set_by) > SET:
             self._known.reset_clock(max(set_by, 0.0), now)
-            self._log(f"the clock was set by {set_by:+.0f} s: what is waited for is, as before")
+            text = f"the clock was set by {set_by:+.0f} s, or this master stood still for so long"
+            self._log(f"{text}: what is waited for is, as before")
         return now
 
     def _pause(self) -> float | None:
