@@ -22,6 +22,7 @@ import msgspec
 
 from saltern_master.api.drift_requests import DriftFollow, DriftQuery
 from saltern_master.api.drifts import DriftPage
+from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
 from saltern_master.api.plan_requests import PlanEvent, Planned, PlanNodeEvent
 from saltern_master.api.plans import PlanView
 from saltern_master.api.problem import MEDIA, Problem, error_of
@@ -138,6 +139,20 @@ class Client:
         """Give all of one drift, by its id."""
         return self._ask("GET", f"/v1/drift/{_part(name)}", DriftPage)
 
+
+    def hold(self, ask: HoldAsk) -> tuple[HoldView, ...]:
+        """Hold nodes."""
+        return self._ask("POST", "/v1/holds", tuple[HoldView, ...], json=ask)
+
+    def release(self, ask: ReleaseAsk) -> tuple[HoldView, ...]:
+        """Hold nodes no longer; gives what held them."""
+        everybody = "true" if ask.all else "false"
+        query = {"nodes": ask.nodes, "target": ask.target, "all": everybody}
+        return self._ask("DELETE", "/v1/holds", tuple[HoldView, ...], query=query)
+
+    def holds(self) -> HoldsView:
+        """Give persons' holds, and all windows."""
+        return self._ask("GET", "/v1/holds", HoldsView)
 
     def kubeconfig(self, csr: bytes) -> str:
         """Give an administrator's kubeconfig, without its key."""

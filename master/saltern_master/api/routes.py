@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saltern_master.api import calls, drift_calls, plan_calls, rollout_calls
+from saltern_master.api import calls, drift_calls, hold_calls, plan_calls, rollout_calls
 from saltern_master.api.asked import Asked
 from saltern_master.api.drift_requests import DriftFollow, DriftPath, DriftQuery
 from saltern_master.api.drifts import DriftPage
 from saltern_master.api.master import Master
 from saltern_master.api.measures import OPEN, PLAIN
+from saltern_master.api.holds import MOST_HOLD, HoldAsk, HoldsView, HoldView, ReleaseAsk
 from saltern_master.api.plan_requests import (
     MOST_PLANNED,
     PlanEvent,
@@ -286,6 +287,26 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         DriftPage,
         drift_calls.one_drift,
         place=DriftPath,
+    ),
+    Route("GET", "/v1/holds", "holds", "Who is held, and all windows.", HoldsView, hold_calls.holds),
+    Route(
+        "POST",
+        "/v1/holds",
+        "hold",
+        "Tell these nodes' drift and leave it alone, for so long.",
+        tuple[HoldView, ...],
+        hold_calls.hold,
+        body=Body(HoldAsk, JSON, MOST_HOLD),
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/v1/holds",
+        "release",
+        "Hold nodes no longer; gives what held them.",
+        tuple[HoldView, ...],
+        hold_calls.release,
+        query=ReleaseAsk,
     ),
     Route(
         "POST",

@@ -83,6 +83,15 @@ class TermView(View, frozen=True):
     found: str  # "": the node has none, or it is not known
 
 
+class HeldView(View, frozen=True):
+    """That a node's drift is told and left alone."""
+
+    until: float
+    why: str
+    by: str  # a person, or "window NAME"
+    in_force: bool  # the node was told; else it will be when it comes back
+
+
 class NodeView(View, frozen=True):
     """A node, as the master knows it."""
 
@@ -109,6 +118,7 @@ class NodeView(View, frozen=True):
     disk_kib: int = 0
     parts: tuple[PartView, ...] = ()  # what others rest on first
     findings: tuple[FindingView, ...] = ()
+    hold: HeldView | None = None
     terms: tuple[TermView, ...] = ()  # where a target was asked for
 
 
@@ -178,6 +188,7 @@ class AlarmView(View, frozen=True):
     since: float
     why: str
     remedy: str
+    resource: str = ""  # that it is about, where a node may have several of a kind
 
 
 class ClusterView(View, frozen=True):

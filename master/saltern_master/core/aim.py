@@ -26,7 +26,7 @@ def meant(
         return frozenset(classes)
     described = {one.name: one for one in prepared.cluster.nodes}
     subjects = [
-        _subject(name, node_class, described.get(name), peers.get(name), name not in gone)
+        subject_of(name, node_class, described.get(name), peers.get(name), name not in gone)
         for name, node_class in sorted(classes.items())
     ]
     try:
@@ -36,9 +36,10 @@ def meant(
         raise ServiceError("invalid", head, error.faults) from error
 
 
-def _subject(
+def subject_of(
     name: str, node_class: str, described: Node | None, peer: Peer | None, here: bool
 ) -> Subject:
+    """Give what a target can ask of a node: as a cluster file has it, and as it told itself."""
     bare = Subject(name, node_class)
     if described is not None:
         bare = Subject(name, node_class, described.roles, described.labels)

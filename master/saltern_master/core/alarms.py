@@ -2,7 +2,8 @@
 
     what core knows (Situation) -> alarms(): the rows, one after the other. Pure; nothing is stored.
 
-* An alarm is known by its kind and its node: as long as a row gives it, it goes on.
+* An alarm is known by its kind, its node and the resource that it is about, if it is about one: as
+  long as a row gives it, it goes on, however often what it tells is told anew.
 * `since` is when it began by the record that it is derived from; 0: the record does not say, and
   Watch fills in when it was first seen.
 * A line in the log tells that an alarm begins, and another one that it ended: see Watch.
@@ -22,6 +23,8 @@ from saltern_master.core.conditions import ailing, more_of
 from saltern_master.core.front import Log
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Load
+from saltern_master.records.drift import Drift
+from saltern_master.records.drift_log import name_of
 from saltern_master.records.restored import Restored
 from saltern_master.records.revisions import Pinned
 from saltern_master.rollouts.model import Rollout
@@ -38,6 +41,8 @@ apart, and nothing goes wrong by a few."""
 ROOT_EARLY: Final = 60 * DAY
 """So long before it expires a root is told of: people have to meet for the next one."""
 POLICY_EARLY: Final = 30 * DAY
+FOUND: Final = 300
+"""Characters of what was found, and of who did it, in an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,12 @@ class Alarm:
     since: float  # seconds since 1970; 0: not known from a record
     why: str
     remedy: str
+    resource: str = ""  # where a node may have several of a kind
 
     @property
-    def name(self) -> tuple[str, str]:
+    def name(self) -> tuple[str, str, str]:
         """By what it is known as the same one."""
-        return self.kind, self.node
+        return self.kind, self.node, self.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,39 @@ def _ahead(situation: Situation) -> Iterable[Alarm]:
                 why=f"it has document {peer.session.held}, which this master's store does not know",
                 remedy="apply again while it is connected: saltern apply FILE",
             )
+
+
+def _fights(situation: Situation) -> Iterable[Alarm]:
+    """What somebody undoes again and again: the agent has left it alone, and nobody heals it."""
+    for name, peer in sorted(situation.peers.items()):
+        for resource, drift in sorted(peer.drift.items()):
+            if drift.incident:
+                yield Alarm(
+                    kind="fight",
+                    node=name,
+                    resource=resource,
+                    since=drift.since,
+                    why=_fought(drift),
+                    remedy=_end_of_fight(drift, name_of(drift, peer.node.incarnation)),
+                )
+
+
+def _fought(drift: Drift) -> str:
+    """Say what is undone, how often it was set right, and by whom as far as that is known."""
+    found = f": {drift.found[0]}" if drift.found else ""
+    who = f"; undone by {drift.by}" if drift.by else ""
+    times = f" {drift.attempts} times" if drift.attempts else ""
+    return f"{drift.resource} was set right{times} and undone again, and is left as it is now" + (
+        f"{who}{found}"[:FOUND]
+    )
+
+
+def _end_of_fight(drift: Drift, name: str) -> str:
+    return (
+        f"find who undoes it: saltern drift explain {name}; then stop that, or change the cluster "
+        f"file to what shall be, and apply it; to work there yourself: saltern drift hold "
+        f"{drift.node} --for 1h --why ..."
+    )
 
 
 def _restored(situation: Situation) -> Iterable[Alarm]:
@@ -257,6 +296,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _restored,
     _mixed,
     _rollout_waits,
+    _fights,
     _ahead,
     _descriptors,
     _running_out,
@@ -269,7 +309,7 @@ class Watch:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._known: dict[tuple[str, str], Alarm] = {}
+        self._known: dict[tuple[str, str, str], Alarm] = {}
 
     def look(self, situation: Situation) -> tuple[Alarm, ...]:
         """Give the alarms as they are now, each with its beginning."""
@@ -297,4 +337,5 @@ def line_of(alarm: Alarm) -> str:
 
 
 def _subject(alarm: Alarm) -> str:
-    return f"{alarm.kind} ({alarm.node})" if alarm.node else alarm.kind
+    where = " ".join(one for one in (alarm.node, alarm.resource) if one)
+    return f"{alarm.kind} ({where})" if where else alarm.kind

@@ -8,6 +8,7 @@
   when it joined: others are shown, not taken.
 * A node that is asked for a plan gets its document first, if there is a newer one; unless it has
   refused that, and nobody waits for its word on it. A Plan counts while it is asked for alone.
+* Each lease says what holds the node, and the session remembers what it was told.
 * A node has at most as much open drift as its document has resources.
 """
 
@@ -166,9 +167,8 @@ def _hello(peer: Peer, hello: Hello, signer: Signer, now: float) -> Said:
     )
     writes = () if node == peer.node else peer.held.replaced(node)
     greeted = replace(peer, session=session, held=replace(peer.held, value=node))
-    return Said(
-        greeted, writes, (_lease(greeted, signer, hello.nonce, now), *_poke(greeted, signer))
-    )
+    greeted, lease = _lease(greeted, signer, hello.nonce, now)
+    return Said(greeted, writes, (lease, *_poke(greeted, signer)))
 
 
 def _lock(peer: Peer, now: float) -> Said:
@@ -202,13 +202,18 @@ def _poke(peer: Peer, signer: Signer) -> tuple[Poke, ...]:
     return (Poke(),) if wanted else ()
 
 
-def _lease(peer: Peer, signer: Signer, nonce: bytes, now: float) -> Message:
-    document = peer.document
-    if document is None:
-        return signer.lease(peer.subject, 0, None, nonce, int(now))
-    return signer.lease(
-        peer.subject, document.version, bytes.fromhex(document.document), nonce, int(now)
+def _lease(peer: Peer, signer: Signer, nonce: bytes, now: float) -> tuple[Peer, Message]:
+    """Give a lease, and the peer that was told what is in it."""
+    document, held = peer.document, peer.held_by(now)
+    lease = signer.lease(
+        peer.subject,
+        0 if document is None else document.version,
+        None if document is None else bytes.fromhex(document.document),
+        nonce,
+        int(now),
+        None if held is None else held.told(now),
     )
+    return replace(peer, session=replace(peer.session, hold=held)), lease
 
 
 def _fetch(peer: Peer, signer: Signer) -> Said:
@@ -349,5 +354,8 @@ def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
     at_rest = not works and health.state != "stuck"  # who works tells what it had before
     if health.version > peer.session.held and at_rest:
         peer = _holding(peer, peer.session.epoch or signer.root.epoch, health.version)
-    answers = (_lease(peer, signer, health.nonce, now),) if health.nonce else ()
+    answers: tuple[Message, ...] = ()
+    if health.nonce:
+        peer, lease = _lease(peer, signer, health.nonce, now)
+        answers = (lease,)
     return Said(peer, writes, answers, progress=works)

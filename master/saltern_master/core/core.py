@@ -11,6 +11,7 @@ import msgspec
 from cryptography import x509
 
 from saltern_master.api.drifts import DriftAsk, DriftPage
+from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
 from saltern_master.api.plans import Expected, NodePlan, PlanView
 from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
 from saltern_master.api.service import (
@@ -24,6 +25,7 @@ from saltern_master.api.service import (
 )
 from saltern_master.compile.kubeconfig import PORT
 from saltern_master.core import views
+from saltern_master.core.hold_desk import HoldDesk, held_view
 from saltern_master.core.kept_turns import read_turn
 from saltern_master.core.measures import scene_of, told
 from saltern_master.core.office import Office
@@ -48,6 +50,7 @@ class Core:
 
     def __init__(self, office: Office, random: Callable[[int], bytes]) -> None:
         self._office, self._random = office, random
+        self._holds = HoldDesk(office.holding, office.known, office.clock)
 
     async def status(self) -> ClusterView:
         """Say how the whole stands."""
@@ -215,6 +218,20 @@ class Core:
             yield one
 
 
+    async def hold(self, ask: HoldAsk) -> tuple[HoldView, ...]:
+        """Hold nodes from now on; not-found, invalid."""
+        with _told():
+            return await self._holds.hold(ask, self._nodes())
+
+    async def release(self, ask: ReleaseAsk) -> tuple[HoldView, ...]:
+        """Hold nodes no longer; gives what held them. not-found, invalid."""
+        with _told():
+            return await self._holds.release(ask, self._nodes())
+
+    async def holds(self) -> HoldsView:
+        """Give persons' holds, and all windows."""
+        return self._holds.holds()
+
     async def kubeconfig(self, csr: bytes) -> str:
         """Give an administrator's kubeconfig, for a CSR's public key (PEM)."""
         office = self._office
@@ -267,7 +284,8 @@ class Core:
         if peer is not None and peer.health is not None:
             health = health_of(node.name, peer.health, peer.heard)
         connected = node.name not in known.gone
-        return views.node_view(node, peer, connected, health, where or views.nowhere(node.name))
+        view = views.node_view(node, peer, connected, health, where or views.nowhere(node.name))
+        return msgspec.structs.replace(view, hold=held_view(peer, self._office.clock()))
 
     async def _meeting(self) -> Meeting:
         """Say where machines find this master: as soon as its front listens."""

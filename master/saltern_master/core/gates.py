@@ -1,7 +1,8 @@
 """Gates: what has to be so before a node counts as well, and whether etcd can do without one. Pure.
 
 * The agent: connected, holds what it shall, says `converged` of that, and no drift is open. What a
-  node's body has of docker and the kubelet is in that word: an inactive unit is drift.
+  node's body has of docker and the kubelet is in that word: an inactive unit is drift. A node that
+  is held leaves drift alone, so its gate waits for the hold's end, and says so.
 * Kubernetes, where its API server answers and knows the node: Ready, and each mirror pod of a node
   that has part in the control plane is Ready too.
 * etcd can do without a member that others outnumber: those who are well without it are a majority
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from saltern_master.core.held import WINDOW
 from saltern_master.core.peer import IS_LOCKED, Peer
 from saltern_master.kube.api import Object
 from saltern_master.kube.drain import MIRROR
@@ -47,7 +50,8 @@ def agent(peer: Peer | None, connected: bool) -> str:
         return "it is not connected"
     if peer.is_behind:
         return "it does not have the document yet that it shall have"
-    return _said(peer)
+    said = _said(peer)
+    return f"{said}{_held(peer)}" if said else ""
 
 
 def is_locked(peer: Peer | None) -> bool:
@@ -64,6 +68,24 @@ def _said(peer: Peer) -> str:
     if not health.state.startswith("converged"):
         return f"its agent says: {health.state}"
     return f"{', '.join(sorted(peer.drift)[:3])} drifted" if peer.drift else ""
+
+
+def _held(peer: Peer) -> str:
+    """Say what keeps a node from setting its drift right."""
+    held = peer.hold  # it is taken away when it is over (holding.py)
+    if held is None or peer.session.hold is None or not peer.drift:
+        return ""
+    until = datetime.fromtimestamp(held.until, UTC)
+    return (
+        f", and is left alone until {until:%Y-%m-%dT%H:%M:%SZ}: the node is held by {held.by} "
+        f"({held.why}); {_remedy(peer.node.name, held.by)}"
+    )
+
+
+def _remedy(name: str, by: str) -> str:
+    if by.startswith(WINDOW):
+        return "wait for the window's end"
+    return f"wait, or: saltern drift release {name}"
 
 
 def kubernetes(name: str, control_plane: bool, look: Look) -> str:

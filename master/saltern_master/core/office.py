@@ -27,6 +27,7 @@ from saltern_master.core.driving.impacts import impacts_by
 from saltern_master.core.follow import Followers
 from saltern_master.core.front import Line, Log
 from saltern_master.core.heavy import Heavy
+from saltern_master.core.holding import Holding
 from saltern_master.core.instances import Instances
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes, Reach
@@ -85,6 +86,9 @@ class Office:
         self.plans = Plans(
             self.rolling, store, self.known, self.line, library, settings.limits, clock, random
         )
+        self.holding = Holding(
+            store, self.known, self.line, lambda: self.rolling.applied.cluster, clock, log
+        )
         self.renewing = Renewing(home, self.rolling, self.line, clock, log)
         self.kubernetes = Kubernetes(reach, log)
         self.driving = Driving(
@@ -131,6 +135,7 @@ class Office:
         except MasterError as error:
             self._log(f"what was applied last cannot be read any more: {error}")
         await self.driving.load()
+        self.holding.load()
         self.want_nodes()
 
     async def run(self) -> None:
@@ -146,6 +151,7 @@ class Office:
                 group.create_task(self.kubernetes.keep())
                 group.create_task(self._follow_members())
                 group.create_task(self.renewing.keep())
+                group.create_task(self.holding.keep())
                 group.create_task(self._watch_alarms())
         finally:
             for task in self._tasks:
@@ -201,6 +207,7 @@ class Office:
         applied, coming = self.rolling.applied, self.driving.cluster
         self.kubernetes.want(coming or applied.cluster, applied.allocation)
         self.patience.stir()
+        self.holding.stir()
 
     def _rolled(self) -> None:
         """A rollout began, or is over: then what waited for its end is done."""
@@ -229,6 +236,7 @@ class Office:
 
     def _take(self, frames: Sequence[ToCore]) -> None:
         self.desk.heard(frames)
+        self.holding.heard()
         self.patience.stir()
         self.plans.stir()
 
@@ -254,6 +262,7 @@ class Office:
         """Take notice of a new node."""
         self.known.refresh(self.store, self.clock())
         self._changed.set()
+        self.holding.stir()
         return (Admit(key=bytes.fromhex(self.known.peers[name].node.key)),)
 
     def unlocked(self, name: str) -> tuple[Frame, ...]:
@@ -268,6 +277,7 @@ class Office:
         """A node may speak no more: shut it out, and wait for it no longer."""
         self.line.send([Expel(key=key)])
         self.known.refresh(self.store, self.clock())  # first: what follows may not be writable
+        self.holding.stir()
         for number, turn in tuple(self.known.turns.items()):
             if turn.wants(name):
                 self.end(number, name, Standing(result="refused", why=why))
@@ -317,6 +327,7 @@ class Office:
 
     async def _forget(self, name: str) -> None:
         await self.leaving.finish(name)
+        self.holding.stir()
         self._changed.set()
 
     def _signer(self) -> Signer:

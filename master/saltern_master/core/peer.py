@@ -7,6 +7,7 @@ from typing import Final
 
 from saltern_protocol.messages import Health
 
+from saltern_master.core.held import InForce
 from saltern_master.core.instances import Instances
 from saltern_master.core.signer import Subject
 from saltern_master.records.codec import Held
@@ -30,6 +31,7 @@ class Session:
     document: bytes = b""  # and that document's hash; empty: none, or not known
     boot: str = ""
     declined: tuple[int, int] = (0, 0)  # epoch and version of the last document that it refused
+    hold: InForce | None = None  # as its last lease says
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Peer:
     document: Issued | None = None  # the one that it shall have
     turn: int = 0  # the newest turn that waits for its word, or would still take it; 0: none
     offered: Offered | None = None  # the open plan that waits for its word
+    hold: InForce | None = None  # what its drift is left alone for; it may be over (holding.py)
     session: Session = Session()
     instances: Instances = field(default_factory=Instances)
     health: Health | None = None
@@ -96,6 +99,14 @@ class Peer:
         newest = (session.epoch, session.held) == (document.epoch, document.version)
         return newest and health.state == "taken back"
 
+    def held_by(self, now: float) -> InForce | None:
+        """Give what holds it now."""
+        return _open(self.hold, now)
+
+    def knows_hold(self, now: float) -> bool:
+        """Whether its last lease says what holds it. That one ended it knows by itself."""
+        return _open(self.session.hold, now) == _open(self.hold, now)
+
     def lags(self, root: int) -> bool:
         """Whether it believes an older root than this one: it is given those in between."""
         return self.session.greeted and self.session.root < root
@@ -109,3 +120,7 @@ class Peer:
         held, ours = (session.epoch, session.held), (document.epoch, document.version)
         other = session.document not in (b"", bytes.fromhex(document.document))
         return held > ours or (held == ours and other)
+
+
+def _open(hold: InForce | None, now: float) -> InForce | None:
+    return hold if hold is not None and hold.until > now else None

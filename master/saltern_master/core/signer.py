@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from saltern_protocol.documents import Identity, PayloadType, encode_identity
-from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
+from saltern_protocol.lease import LEASE_SECONDS, Hold, LeasePayload, sign_lease
 from saltern_protocol.messages import Lease
 from saltern_protocol.policy import Claim, Policy, outside
 from saltern_protocol.root import Root
@@ -88,7 +88,13 @@ class Signer:
         return proposed
 
     def lease(
-        self, subject: Subject, version: int, document: bytes | None, nonce: bytes, now: int
+        self,
+        subject: Subject,
+        version: int,
+        document: bytes | None,
+        nonce: bytes,
+        now: int,
+        hold: Hold | None = None,
     ) -> Lease:
         """Say which document is the current one; version 0 and None: there is none yet."""
         payload = LeasePayload(
@@ -101,6 +107,7 @@ class Signer:
             issued=now,
             expires=now + LEASE_SECONDS,
             nonce=nonce,
+            hold=hold,
         )
         return Lease(lease=sign_lease(payload, self.authority.lease_keys))
 

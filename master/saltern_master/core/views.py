@@ -124,6 +124,7 @@ def alarm_view(alarm: Alarm) -> AlarmView:
         since=alarm.since,
         why=alarm.why,
         remedy=alarm.remedy,
+        resource=alarm.resource,
     )
 
 
