@@ -77,11 +77,13 @@ class Keeper:
         self.ledger = Ledger(self.journal)
         self.trying = Trying(self.confirming, self.ledger)
         self.doubts = Doubts(self.host)
-        self.holding = Holding(self.clock, self.monotonic or self.clock)
+        self.holding = Holding(self.now, self.monotonic or self.now)
         self.fighting = Fighting(self.ledger.attempts)
-        self.recorder = Recorder(
-            self.ledger, self.holding, self.fighting, self.listener, self.clock
-        )
+        self.recorder = Recorder(self.ledger, self.holding, self.fighting, self.listener, self.now)
+
+    def now(self) -> float:
+        """Give the time, Unix seconds."""
+        return self.clock()
 
     def load(self) -> bool:
         """Take up what was accepted before. True: an apply of it was cut off.

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
-from saltern_protocol.errors import printable
 from saltern_protocol.report import Applied, Outcome
 from saltern_states.body import Body, DriftPolicy, Resource
 
@@ -122,19 +121,6 @@ class Ledger:
             self._said[name] = drift.recorded
         self.open[name] = drift
         self._write(Arrear(lambda _: self._record(drift), name))
-
-    def hinder(self, resource: str, why: str, now: float, incident: bool = False) -> None:
-        """Say why an open drift stays open."""
-        drift = self.open.get(resource)
-        if drift is not None:
-            self.record(
-                replace(
-                    drift,
-                    recorded=now,
-                    hindrance=printable(why),
-                    incident=incident or drift.incident,
-                )
-            )
 
     def heal(self, resource: str, outcome: str, now: float) -> Drift | None:
         """Close the open drift of a resource, and give it, where there is one."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from saltern_protocol.errors import printable
 from saltern_protocol.report import Nature
-from saltern_states.body import Body, DriftPolicy
+from saltern_states.body import Body, DriftPolicy, Resource
 from saltern_states.kinds import kind_of
 
 from saltern_agent.converge import Done
@@ -83,7 +83,7 @@ class Recorder:
         resource, now = planned.step.resource, self.clock()
         name, policy = resource.id, resource.drift
         self.fighting.off(name, policy, now)
-        known, fought = self.ledger.open.get(name), self.fighting.fought(name, policy, now)
+        known, fought = self.ledger.open.get(name), self._fought(resource, now)
         held = self.holding.current()
         drift = replace(
             as_drift(planned, noticed, now),
@@ -107,9 +107,7 @@ class Recorder:
     def fought(self, body: Body) -> frozenset[str]:
         """Give what may not be tried again yet, since all attempts are used up."""
         now = self.clock()
-        return frozenset(
-            one.id for one in body.resources if self.fighting.fought(one.id, one.drift, now)
-        )
+        return frozenset(one.id for one in body.resources if self._fought(one, now))
 
     def repaired(self, done: Done, tried: bool, before: tuple[str, ...]) -> None:
         """A step of a repair ended; `before`: what was repaired and comes before it."""
@@ -167,16 +165,27 @@ class Recorder:
 
     def _failed(self, done: Done, tried: bool, now: float) -> None:
         """A step of a repair is not as declared; a try of it is counted, and waits the longer."""
-        name, policy = done.step.resource.id, done.step.resource.drift
-        if not tried:
-            self.ledger.hinder(name, done.why, now)
-            return
-        failures = self.ledger.fail(name, now, ROOM if done.no_room else LONGEST, done.why)
-        if self.fighting.fought(name, policy, now):
-            self.ledger.hinder(name, fight(policy, failures), now, incident=True)
-        else:
-            why = f"{done.why}; tried again in {failures.pause:.0f} s"
-            self.ledger.hinder(name, why, now)
+        resource = done.step.resource
+        name, policy, drift = resource.id, resource.drift, self.ledger.open.get(resource.id)
+        why, fought = done.why, False
+        if tried:
+            longest = ROOM if done.no_room else LONGEST
+            failures, fought = (
+                self.ledger.fail(name, now, longest, why),
+                self._fought(resource, now),
+            )
+            why = f"{why}; tried again in {failures.pause:.0f} s"
+            why = fight(policy, failures) if fought else why
+        if drift is not None:
+            self.ledger.record(
+                replace(
+                    drift,
+                    recorded=now,
+                    hindrance=printable(why),
+                    attempts=self._attempts(name, policy, now),
+                    incident=drift.incident or fought,
+                )
+            )
 
     def _follow(self, done: Done, now: float, before: tuple[str, ...]) -> None:
         """Record what was changed, or tried, in the wake of another drift."""
@@ -212,6 +221,9 @@ class Recorder:
     def _attempts(self, name: str, policy: DriftPolicy, now: float) -> int:
         since = now - policy.minutes * 60
         return sum(since <= at <= now for at in self.ledger.attempts(name))
+
+    def _fought(self, resource: Resource, now: float) -> bool:
+        return self.fighting.fought(resource.id, resource.drift, now)
 
     def _failures(self, name: str) -> Failures:
         return self.ledger.failures.get(name, Failures())
