@@ -196,7 +196,9 @@ def break_and_heal(stage: Stage, fleet: Fleet, damage: Damage) -> None:
 
 def drift(fleet: Fleet, node: str) -> list[dict[str, Any]]:
     """Ask the master what drifted on a node."""
-    told = fleet.try_saltern("drift", node, "--most", "100", "--output", "json")
+    told = fleet.try_saltern(
+        "drift", "history", "--node", node, "--most", "100", "--output", "json"
+    )
     if told.returncode:
         raise MasterError(f"cannot ask for drift: {told.stderr.strip()}")
     return list(json.loads(told.stdout))

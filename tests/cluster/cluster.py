@@ -100,8 +100,8 @@ class Cluster:
 
     def drift(self, node: str = "") -> list[Json]:
         """Give all drift that the master stores, newest first."""
-        only = (node,) if node else ()
-        done = self.fleet.try_saltern("drift", *only, "--most", "10000", "--output", "json")
+        asked = ("drift", "history", *(("--node", node) if node else ()))
+        done = self.fleet.try_saltern(*asked, "--most", "10000", "--output", "json")
         assert done.returncode == 0, done.stderr
         return list(json.loads(done.stdout))
 

@@ -64,9 +64,10 @@ def test_drift_is_listed_as_json_and_as_the_node_has_it(cluster: Cluster) -> Non
 
 @contextmanager
 def followed(cluster: Cluster) -> Iterator[queue.SimpleQueue[str]]:
-    """Run `saltern drift --follow`; gives its lines as they come."""
+    """Run `saltern drift watch`; gives its lines as they come."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    command = [SALTERN, "drift", "--follow", "--most", "10000", "--output", "json"]
+    asked = ["drift", "watch", "--since", "30d", "--most", "10000", "--output", "json"]
+    command = [SALTERN, *asked]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=cluster.fleet.environment
     ) as running:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from base64 import b64decode
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -234,6 +235,73 @@ def test_drift_is_listed_newest_first(run: Run) -> None:
             if one.resource == "a"
         ]
         assert healed.healed >= healed.since > 0
+
+    run(law)
+
+
+def test_drift_is_what_fits_all_that_is_asked(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        for node, resource in (("w1", "net/a"), ("w2", "net/b"), ("w1", "docker/c")):
+            await stand.deviate(node, resource)
+        await stand.heal("w1", "net/a")
+
+        async def listed(**asked: Any) -> list[str]:  # noqa: ANN401 - fields of DriftAsk
+            return [one.resource for one in await stand.service.drift(DriftAsk(**asked))]
+
+        newest, *_, oldest = await stand.service.drift(DriftAsk())
+        assert await listed(resource="net/*") == ["net/b", "net/a"]
+        assert await listed(resource="net/*", open=True) == ["net/b"]
+        assert await listed(nodes=frozenset({"w1"}), resource="net/*") == ["net/a"]
+        assert await listed(nodes=frozenset()) == []
+        assert await listed(kind="file") == await listed(kind="file/1") == await listed()
+        assert await listed(kind="unit") == await listed(kind="file/2") == []
+        assert await listed(nature="external") == await listed()
+        assert await listed(nature="intended") == await listed(incident=True) == []
+        assert await listed(since=stand.now() + 60) == await listed(until=oldest.recorded) == []
+        assert "net/a" in await listed(since=oldest.recorded, until=newest.recorded + 1)
+
+    run(law)
+
+
+def test_a_list_goes_on_behind_the_last_of_the_one_before(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        for number in range(4):
+            await stand.deviate("w1", f"a{number}")
+            await stand.deviate("w2", f"b{number}")
+        whole = await stand.service.drift(DriftAsk())
+        read: list[DriftView] = []
+        for _ in range(3):
+            behind = read[-1].id if read else ""
+            read += await stand.service.drift(DriftAsk(most=3, before=behind))
+            await stand.deviate("w1", f"new{len(read)}")
+
+        assert read == list(whole)
+        assert len({one.id for one in whole}) == 8
+        gone = await refused(stand.service.drift(DriftAsk(before="w1:999")))
+        wrong = await refused(stand.service.drift(DriftAsk(before="w1")))
+        assert (gone.code, wrong.code) == ("not-found", "invalid")
+
+    run(law)
+
+
+def test_all_of_one_drift_is_told(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        await joined(stand, "w1", "w2")
+        for node in ("w1", "w2", "w1"):
+            await stand.deviate(node, "a")
+            await stand.heal(node, "a")
+        third, _, first = await stand.service.drift(DriftAsk())
+        page = await stand.service.one_drift(first.id)
+
+        assert page.drift == first
+        assert page.after == (third.id,)
+        assert (page.connected, page.policy) == (True, None)
+        assert page.now >= first.healed
+        assert (await stand.service.one_drift(third.id)).after == ()
+        assert (await refused(stand.service.one_drift("w1:999"))).code == "not-found"
+        assert (await refused(stand.service.one_drift("../w1:1"))).code == "invalid"
 
     run(law)
 

@@ -1,6 +1,7 @@
 """Core with a store in memory, a front of ours on the other end of its socket pair, and nodes.
 
 A node is a key and a number of what it has: it joins, says Hello, and says what a test tells it.
+Where it is asked to, it has its lease renewed by itself.
 One that foresees something answers pokes by itself: it takes documents, and says its plan.
 """
 
@@ -51,6 +52,7 @@ from saltern_protocol.messages import (
     Poke,
     Proposal,
     Refused,
+    Renew,
     Report,
 )
 from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
@@ -141,7 +143,13 @@ class Node:
         self.front.answering[self.key] = lambda data: self._answer(data, lines)
         self.say(Fetch())
 
+    def renew(self, data: bytes) -> None:
+        """Have the lease renewed where that is what it is asked."""
+        if isinstance(messages.from_master(data), Renew):
+            self.say(self.health(nonce=secrets.token_bytes(16)))
+
     def _answer(self, data: bytes, lines: tuple[PlanLineView, ...]) -> None:
+        self.renew(data)
         message = messages.from_master(data)
         if isinstance(message, Poke):
             self.say(Fetch())
@@ -215,7 +223,7 @@ class Node:
             kind="file/1",
             since_us=at,
             recorded_us=at,
-            seen="inotify",
+            seen="event",
             found=("other content",),
         )
 
@@ -251,6 +259,7 @@ class Stand:
         if isinstance(answer, Enrolled):
             node = Node(carried.node, key, decode_identity(answer.identity).incarnation, self.front)
             self.nodes[carried.node] = node
+            self.front.answering[key] = node.renew
             await node.connect()
         return fingerprint(key)
 
