@@ -33,15 +33,17 @@ from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
 from saltern_master.metrics.text import exposition
 from saltern_master.records.drift_log import NAME
+from saltern_master.testing.holds import FakeHolds
 from saltern_master.testing.kubeconfig import FakeAuthority
 from saltern_master.testing.plans import FakePlans
 from saltern_master.testing.rollouts import FakeRollouts
 
 
-class FakeService(FakePlans, FakeRollouts):
+class FakeService(FakeHolds, FakePlans, FakeRollouts):
     """A master in memory. `now` in seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        FakeHolds.__init__(self)
         FakePlans.__init__(self)
         FakeRollouts.__init__(self)
         self.now = now
@@ -65,7 +67,11 @@ class FakeService(FakePlans, FakeRollouts):
             cluster=name,
             revision=self._applied(),
             version=version,
-            nodes=tuple(node for _, node in sorted(self._nodes.items()) if node.state != "removed"),
+            nodes=tuple(
+                self.held_node(node)
+                for _, node in sorted(self._nodes.items())
+                if node.state != "removed"
+            ),
             alarms=tuple(self._alarms.values()),
         )
 
@@ -76,7 +82,7 @@ class FakeService(FakePlans, FakeRollouts):
 
     async def node(self, name: str) -> NodeView:
         """Give one node."""
-        return self._known(name)
+        return self.held_node(self._known(name))
 
     async def make_token(
         self, node: str, node_class: str, seconds: int, approval: bool
