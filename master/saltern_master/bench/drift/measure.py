@@ -1,0 +1,134 @@
+"""Breaks a worker in every way, again and again, and gathers what the master was told of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from saltern_master.api.service import DriftView
+from saltern_master.bench.drift.damages import Damage, damages
+from saltern_master.bench.drift.figures import Figures, Kind, Run
+from saltern_master.bench.drift.following import Following, following
+from saltern_master.bench.drift.ground import NODE, client_of, open_drift
+from saltern_master.bench.site import Site
+from saltern_master.lab.fleet import Fleet, wait_for
+from saltern_master.lab.trial import Trial
+
+CARRIED = (
+    "__init__.py",
+    "bench/__init__.py",
+    "bench/damages.py",
+    "bench/probe.py",
+    "bench/drift/__init__.py",
+    "bench/drift/damages.py",
+    "bench/drift/probe.py",
+)
+PLACE = "/root/saltern-bench"
+SECONDS = 90.0  # that one damage may take to be told, and to be healed
+SLACK = 0.05  # between the end of a repair and the log's line of it
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """One node under damage, and who follows its drift."""
+
+    trial: Trial
+    told: Following
+
+    def hit(self, damage: Damage) -> Run:
+        """Break it once, and wait until it is healed."""
+        struck = self._probe("act", damage.name)
+
+        def begins(one: DriftView) -> bool:
+            return one.resource == damage.resource and one.recorded >= struck["begin"]
+
+        seen = self.told.wait(f"{damage.name}", begins, SECONDS)
+        mended = struck["end"] if damage.from_end else struck["begin"]
+        if damage.undo is not None:
+            mended = self._probe("undo", damage.name)["begin"]
+
+        def ends(one: DriftView) -> bool:
+            return one.number == seen.drift.number and one.healed > 0
+
+        healed = self.told.wait(f"the end of {damage.name}", ends, SECONDS)
+        return Run(
+            begin=struck["begin"],
+            end=struck["end"],
+            since=seen.drift.since,
+            recorded=seen.drift.recorded,
+            stored=seen.drift.stored,
+            heard=seen.at,
+            mended=mended,
+            healed=healed.drift.healed,
+            repair=0.0,
+        )
+
+    def repairs(self, since: float) -> Sequence[tuple[float, str, float]]:
+        """Give what the agent's log says of repairs."""
+        return [(at, name, took) for at, name, took in self._ask("repairs", f"{since}")]
+
+    def _probe(self, what: str, name: str) -> dict[str, float]:
+        return dict(self._ask(what, name))
+
+    def _ask(self, *words: str) -> Any:  # noqa: ANN401  # what a JSON line holds
+        command = ("/usr/bin/env", f"PYTHONPATH={PLACE}", "/usr/bin/python3", "-m")
+        said = self.trial.must(
+            *command, "saltern_master.bench.drift.probe", *words, timeout=2 * SECONDS
+        )
+        return json.loads(said)
+
+
+def measure(fleet: Fleet, site: Site, runs: int, wanted: Iterable[Damage] = ()) -> Figures:
+    """Measure every kind of damage, or those that are wanted."""
+    trial = fleet.node(NODE)
+    carry(trial)
+    client = client_of(fleet)
+    kinds = []
+    breaking = Breaking(trial, following(client, NODE))
+    for damage in wanted or damages():
+        fleet.show(f"{damage.name}, {runs} times")
+        found = []
+        for _ in range(runs):
+            found.append(breaking.hit(damage))
+            wait_for("the node to come to rest", lambda: not open_drift(client), SECONDS)
+            time.sleep(damage.rest)
+        kinds.append(kind_of(damage, found, breaking.repairs(found[0].begin)))
+    return Figures(site=site, kinds=tuple(kinds))
+
+
+def kind_of(
+    damage: Damage, runs: Sequence[Run], repairs: Sequence[tuple[float, str, float]]
+) -> Kind:
+    """Put a kind's runs together, each with what the agent says its repair took."""
+    return Kind(
+        name=damage.name,
+        by=damage.by,
+        event=damage.event,
+        from_end=damage.from_end,
+        by_hand=damage.undo is not None,
+        runs=tuple(_with_repair(run, damage.resource, repairs) for run in runs),
+    )
+
+
+def _with_repair(run: Run, resource: str, repairs: Sequence[tuple[float, str, float]]) -> Run:
+    mine = (took for at, name, took in repairs if name == resource and at >= run.healed - SLACK)
+    return replace(run, repair=next(mine, 0.0))
+
+
+def carry(trial: Trial) -> None:
+    """Put the probe's files into the node."""
+    package = Path(__file__).parents[2]
+    with tempfile.TemporaryDirectory(prefix="saltern-bench-") as folder:
+        for name in CARRIED:
+            target = Path(folder, package.name, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package / name, target)
+        trial.lab.copy_in(trial.node, Path(folder), PLACE)
