@@ -22,7 +22,7 @@ from saltern_master.api.serve import SocketError, listen, serve
 from saltern_master.testing.service import FakeService
 from starlette.routing import Route as Place
 
-from tests.master.api_stand import SECONDS, Clock, serving
+from tests.master.api_stand import NOW, SECONDS, Clock, serving
 from tests.master.clusters import SMALL
 from tests.master.test_cluster_file import SIX_MISTAKES
 
@@ -123,6 +123,45 @@ def test_drift_that_comes_after_the_headers_is_told(tmp_path: Path) -> None:
     run(tmp_path, law)
 
 
+def test_drift_is_asked_for_by_target_kind_and_time(tmp_path: Path) -> None:
+    async def law(http: httpx.AsyncClient, fake: FakeService) -> None:
+        await joined(fake, "w1", "w2")
+        await fake.deviate("w1", "a")
+        await fake.deviate("w2", "b", kind="unit/1", nature="intended")
+
+        async def ids(query: str) -> list[str]:
+            answer = await http.get(f"/v1/drift?{query}")
+            assert answer.status_code == 200, answer.text
+            return [one["id"] for one in answer.json()]
+
+        assert await ids("target=name=w*") == ["w2:2", "w1:1"]
+        assert await ids("target=name=w*&node=w1") == ["w1:1"]
+        assert await ids("kind=unit") == await ids("kind=unit/1&nature=intended") == ["w2:2"]
+        assert await ids(f"since={NOW}") == await ids("since=2027-01-15T08:00:00Z")
+        assert await ids("since=2027-01-15T08:00:00") == ["w2:2", "w1:1"]
+        assert await ids("until=2027-01-15T09:00:00%2B01:00") == []
+        assert await ids("most=1&before=w2:2") == ["w1:1"]
+        page = (await http.get("/v1/drift/w2:2")).json()
+        assert (page["drift"]["nature"], page["policy"], page["after"]) == ("intended", None, [])
+
+    run(tmp_path, law)
+
+
+def test_a_wrong_question_about_drift_is_told_whole_and_with_what_there_is(tmp_path: Path) -> None:
+    async def law(http: httpx.AsyncClient, fake: FakeService) -> None:
+        await joined(fake, "w1")
+        query = "target=rol=x&kind=units&nature=mine&since=soon"
+        told = problem(await http.get(f"/v1/drift?{query}"))
+        target, since, kind, nature = told["faults"]
+        assert told["detail"] == "cannot look for this drift: 4 faults"
+        assert target.startswith("target: rol=x: there is no rol; did you mean role?")
+        assert since.startswith("since: soon is no time")
+        assert kind.startswith("kind: there is no units; did you mean unit?; kinds: absent-link,")
+        assert nature.endswith("natures: external, corrective, intended")
+
+    run(tmp_path, law)
+
+
 def test_all_faults_of_a_file_are_told(tmp_path: Path) -> None:
     async def law(http: httpx.AsyncClient, fake: FakeService) -> None:
         told = problem(await http.post("/v1/apply", content=SIX_MISTAKES))
@@ -147,6 +186,17 @@ def test_all_faults_of_a_file_are_told(tmp_path: Path) -> None:
         ("GET", "/v1/drift?most=0", "", 422),
         ("GET", "/v1/drift?most=1&most=2", "", 422),
         ("GET", "/v1/drift?nodes=w1", "", 422),
+        ("GET", "/v1/drift?target=role=x", "", 422),
+        ("GET", "/v1/drift?kind=files", "", 422),
+        ("GET", "/v1/drift?nature=mine", "", 422),
+        ("GET", "/v1/drift?since=yesterday", "", 422),
+        ("GET", "/v1/drift?since=nan", "", 422),
+        ("GET", "/v1/drift?since=9&until=8", "", 422),
+        ("GET", "/v1/drift?before=w1:9", "", 404),
+        ("GET", "/v1/drift/events?most=1", "", 422),
+        ("GET", "/v1/drift/events?target=w9", "", 422),
+        ("GET", "/v1/drift/w1:9", "", 404),
+        ("GET", "/v1/drift/w1", "", 422),
         ("GET", "/v1/status?x=1", "", 422),
         ("PUT", "/v1/tokens", "", 405),
         ("BREW", "/v1/status", "", 405),

@@ -36,14 +36,17 @@ MOST_AFTER: Final = 5
 class Drifts:
     """What is asked of the record of drift. StoreError from every method."""
 
-    def __init__(self, store: Store, known: Known, library: Library) -> None:
+    def __init__(
+        self, store: Store, known: Known, library: Library, most_read: int = MOST_READ
+    ) -> None:
         self._store, self._known, self._library = store, known, library
+        self._most_read = most_read
 
     async def listed(self, ask: DriftAsk) -> tuple[DriftView, ...]:
         """List drift, newest first."""
         before = self._place(ask.before)
         found: list[DriftView] = []
-        left = MOST_READ
+        left = self._most_read
         async for one in self._newest(ask, before):
             view = drift_view(one, self._incarnation(one.node))
             found += [view] if ask.means(view) else []
@@ -53,7 +56,7 @@ class Drifts:
             if not left:
                 raise ServiceError(
                     "invalid",
-                    f"cannot look through more than {MOST_READ} drifts for {ask.most} that fit; "
+                    f"cannot look through more than {self._most_read} drifts for {ask.most} that fit; "
                     "ask for one node, a target or a time (since, until)",
                 )
         return tuple(found)
