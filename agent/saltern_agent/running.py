@@ -252,7 +252,7 @@ def _ways(agent: Agent, places: Places, identity: Identity, master: Master | Non
         return _alone()
     watch = HealthWatch(
         agent,
-        Worker(lambda: Looking(CLOCKS.wall)),
+        Worker(lambda: Looking(CLOCKS.wall, places.root)),
         identity.node,
         str(places.state),
         lambda message: talking.say(message),

@@ -4,8 +4,8 @@
 * An answer that failed to come counts only when it fails to come twice in a row: one lost probe of
   a unit that runs is not told.
 * `since` is the first moment of a state, whatever else its reason becomes. A part that fell again
-  within FLAPS keeps the moment of its first fall; one that fell MOST_FALLS times is told as
-  degraded while it is good, until it has not fallen for so long.
+  within FLAPS keeps the moment of its first fall; one that fell MOST_FALLS times within FLAPS is
+  told as degraded while it is good.
 """
 
 from __future__ import annotations

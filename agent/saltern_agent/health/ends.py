@@ -20,9 +20,10 @@ Stamp = tuple[int, int, int, int]
 
 
 class Ends:
-    """Reads certificates."""
+    """Reads certificates of a node. `root`: the directory that stands for its "/"."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
         self._read: dict[str, tuple[Stamp, CertificateSeen]] = {}
 
     def look(self, wanted: Iterable[Expiring]) -> tuple[CertificateSeen, ...]:
@@ -34,12 +35,13 @@ class Ends:
         self, wanted: Expiring, before: tuple[Stamp, CertificateSeen] | None
     ) -> CertificateSeen:
         try:
-            found = Path(wanted.path).stat()
+            path = self._root / wanted.path.lstrip("/")
+            found = path.stat()
             if not stat.S_ISREG(found.st_mode):
                 return CertificateSeen(wanted.path, why="it is no file")
             stamp = (found.st_ino, found.st_size, found.st_mtime_ns, wanted.renew_before)
             if before is None or before[0] != stamp:
-                before = stamp, _parsed(wanted, Path(wanted.path).read_bytes()[:MAX_BYTES])
+                before = stamp, _parsed(wanted, path.read_bytes()[:MAX_BYTES])
         except OSError as error:
             return CertificateSeen(wanted.path, why=(error.strerror or str(error)).lower())
         self._read[wanted.path] = before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from saltern_protocol.condition import State
 from saltern_protocol.errors import printable
@@ -24,11 +25,11 @@ Found = tuple[tuple[str, Judged], ...]
 
 
 class Looking:
-    """Looks at one machine, again and again."""
+    """Looks at one machine, again and again. `root`: the directory that stands for its "/"."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], root: Path) -> None:
         self._clock = clock
-        self._bus, self._ends = Bus(), Ends()
+        self._bus, self._ends = Bus(), Ends(root)
 
     def look(self, wanted: Wanted) -> Found:
         """Look at all of it."""

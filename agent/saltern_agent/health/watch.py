@@ -140,27 +140,27 @@ class HealthWatch:
         if self.body is None:
             self.due.look = math.inf
             return
-        body, wanted, examine = self.body, self.wanted, self.due.findings <= monotonic
+        body, wanted = self.body, self.wanted
         self.under_way, self.due.stuck = True, monotonic + STUCK
         self.due.look = monotonic + EVERY
-        if examine:
+        self.worker.submit(lambda looking: looking.look(wanted), self._looked)
+        if self.due.findings <= monotonic:
             self.due.findings = monotonic + FINDINGS_EVERY
+            self.worker.submit(lambda _: self.examine(body), self._examined)
 
-        def job(looking: Looking) -> tuple[Found, tuple[Finding, ...] | None]:
-            return looking.look(wanted), self.examine(body) if examine else None
-
-        self.worker.submit(job, self._looked)
-
-    def _looked(self, found: tuple[Found, tuple[Finding, ...] | None] | Exception) -> None:
+    def _looked(self, found: Found | Exception) -> None:
         self.under_way, self.due.stuck = False, math.inf
         if isinstance(found, Exception):
             self.agent.complain(f"a look at this node's health failed: {found}")
-            self._take(tuple((name, failed(found)) for name in self.kept or ("machine",)))
+            found = tuple((name, failed(found)) for name in self.kept or ("machine",))
+        self._take(found)
+
+    def _examined(self, findings: tuple[Finding, ...] | Exception) -> None:
+        if isinstance(findings, Exception):
+            self.agent.complain(f"a look for what could go wrong here failed: {findings}")
             return
-        parts, findings = found
-        if findings is not None:
-            self.findings = findings[:MAX_FINDINGS]
-        self._take(parts)
+        self.findings = findings[:MAX_FINDINGS]
+        self._news(self.agent.clocks.monotonic())
 
     def _take(self, found: Found) -> None:
         clocks = self.agent.clocks
@@ -168,8 +168,11 @@ class HealthWatch:
         self.kept = {name: damped(self.kept.get(name), one, now) for name, one in found}
         if any(one.lost for one in self.kept.values()):
             self.due.look = min(self.due.look, now.steady + AGAIN)
-        if self._now() != self.told:
-            self.due.say = max(now.steady, self.due.paused)
+        self._news(now.steady)
+
+    def _news(self, monotonic: float) -> None:
+        if self.kept and self._now() != self.told:
+            self.due.say = max(monotonic, self.due.paused)
 
     def _tell(self, monotonic: float) -> None:
         self.due.say, self.due.paused = math.inf, monotonic + PAUSE
