@@ -19,6 +19,9 @@ COMMANDS: Final = (
     Row("history", f"{HERE}.drift_history", "history"),
     Row("watch", f"{HERE}.drift_watch", "watch"),
     Row("explain", f"{HERE}.drift_explain", "explain"),
+    Row("hold", f"{HERE}.holding", "hold"),
+    Row("release", f"{HERE}.holding", "release"),
+    Row("holds", f"{HERE}.holding", "holds"),
 )
 WORDS: Final = frozenset(row.name for row in COMMANDS)
 

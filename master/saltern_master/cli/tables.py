@@ -15,6 +15,7 @@ from saltern_master.api.service import (
     TurnNode,
     TurnView,
 )
+from saltern_master.cli.hold_tables import held_lines, held_text
 from saltern_master.cli.listing import Output, columns, fields
 from saltern_master.cli.moments import ago, moment
 
@@ -76,6 +77,7 @@ def node_page(one: NodeView, now: float, zone: tzinfo | None) -> list[str]:
         ("health", one.health),
         ("version", f"{one.version}{behind}"),
         ("open drift", str(one.drift)),
+        *([("held", held_text(one.hold, now, zone))] if one.hold is not None else []),
         ("agent", one.release),
         ("address", one.address),
         ("pods", one.pods),
@@ -122,6 +124,7 @@ def cluster_lines(view: ClusterView, now: float, output: Output) -> list[str]:
     version = f", Kubernetes {view.version}" if view.version else ""
     lines = [printable(f"{view.cluster}: {revision}{version}")]
     lines.extend(f"  {printable(f'{name}: {text}')}" for name, text in view.kubernetes.items())
+    lines.extend(f"  {line}" for line in held_lines(view.nodes, now))
     if output is Output.WIDE:
         lines.extend(f"  front {name}: {count}" for name, count in view.front.items())
     nodes = node_lines(view.nodes, now, output) if view.nodes else [NO_NODES]
