@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from saltern_master.api.asked import Asked
+from saltern_master.api.findings import Diagnosing, FindingsView
 from saltern_master.api.measures import Measuring
 from saltern_master.api.requests import (
     Approval,
@@ -38,6 +39,11 @@ async def status(service: Service, asked: Asked) -> ClusterView:
 async def metrics(service: Measuring, accept: str) -> tuple[bytes, str]:
     """Give the text of /metrics."""
     return await service.metrics(accept)
+
+
+async def findings(service: Diagnosing, asked: Asked) -> FindingsView:
+    """Give the traps that stand open."""
+    return await service.findings()
 
 
 async def nodes(service: Service, asked: Asked) -> tuple[NodeView, ...]:

@@ -22,6 +22,7 @@ import msgspec
 
 from saltern_master.api.drift_requests import DriftFollow, DriftQuery
 from saltern_master.api.drifts import DriftPage
+from saltern_master.api.findings import FindingsView
 from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
 from saltern_master.api.plan_requests import PlanEvent, Planned, PlanNodeEvent
 from saltern_master.api.plans import PlanView
@@ -64,6 +65,10 @@ class Client:
     def status(self) -> ClusterView:
         """Say how the whole stands."""
         return self._ask("GET", "/v1/status", ClusterView)
+
+    def findings(self) -> FindingsView:
+        """Give the traps that stand open."""
+        return self._ask("GET", "/v1/findings", FindingsView)
 
     def node(self, name: str) -> NodeView:
         """Give one node."""

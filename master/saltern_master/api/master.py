@@ -6,11 +6,12 @@ from typing import Protocol
 
 from saltern_master.api.measures import Measuring
 from saltern_master.api.drifts import Drifting
+from saltern_master.api.findings import Diagnosing
 from saltern_master.api.holds import Holder
 from saltern_master.api.plans import Planning
 from saltern_master.api.rollouts import RollingOut
 from saltern_master.api.service import Service
 
 
-class Master(Service, Drifting, Holder, Planning, RollingOut, Measuring, Protocol):
+class Master(Service, Diagnosing, Drifting, Holder, Planning, RollingOut, Measuring, Protocol):
     """Core, or the fake that keeps the same contract."""

@@ -14,6 +14,7 @@ from saltern_master.api import calls, drift_calls, hold_calls, plan_calls, rollo
 from saltern_master.api.asked import Asked
 from saltern_master.api.drift_requests import DriftFollow, DriftPath, DriftQuery
 from saltern_master.api.drifts import DriftPage
+from saltern_master.api.findings import FindingsView
 from saltern_master.api.master import Master
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.holds import MOST_HOLD, HoldAsk, HoldsView, HoldView, ReleaseAsk
@@ -133,6 +134,14 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         calls.metrics,
     ),
     Route("GET", "/v1/status", "status", "How the whole stands.", ClusterView, calls.status),
+    Route(
+        "GET",
+        "/v1/findings",
+        "findings",
+        "The traps that stand open: in the file applied last, on each node, between nodes.",
+        FindingsView,
+        calls.findings,
+    ),
     Route(
         "GET",
         "/v1/nodes",

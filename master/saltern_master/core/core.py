@@ -11,6 +11,7 @@ import msgspec
 from cryptography import x509
 
 from saltern_master.api.drifts import DriftAsk, DriftPage
+from saltern_master.api.findings import FindingsView
 from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
 from saltern_master.api.plans import Expected, NodePlan, PlanView
 from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
@@ -25,6 +26,7 @@ from saltern_master.api.service import (
 )
 from saltern_master.compile.kubeconfig import PORT
 from saltern_master.core import views
+from saltern_master.core.diagnosis import diagnosis
 from saltern_master.core.hold_desk import HoldDesk, held_view
 from saltern_master.core.kept_turns import read_turn
 from saltern_master.core.measures import scene_of, told
@@ -76,6 +78,17 @@ class Core:
         with _told():
             scene = scene_of(self._office, view)
         return await asyncio.to_thread(told, scene, accept)
+
+    async def findings(self) -> FindingsView:
+        """Give the traps that stand open: in the file applied last, on nodes, between them."""
+        office, applied = self._office, self._office.rolling.applied
+        return diagnosis(
+            office.known.peers,
+            office.known.gone,
+            applied.cluster,
+            applied.revision,
+            office.clock(),
+        )
 
     async def node(self, name: str) -> NodeView:
         """Give one node; not-found."""

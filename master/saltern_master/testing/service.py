@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from saltern_master.api.drifts import DriftAsk, DriftPage, DriftPolicyView
+from saltern_master.api.findings import FindingsView, NodeFindings, noted_views
 from saltern_master.api.plans import Expected
 from saltern_master.api.service import (
     AlarmView,
@@ -29,6 +30,7 @@ from saltern_master.api.service import (
 )
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.cluster.load import load
+from saltern_master.doctor.file import file_traps
 from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
 from saltern_master.metrics.text import exposition
@@ -79,6 +81,20 @@ class FakeService(FakeHolds, FakePlans, FakeRollouts):
         """Give the text of /metrics, as core does."""
         scene = Scene(now=self.now(), release="0", cluster=await self.status())
         return exposition(measure(scene), accept)
+
+    async def findings(self) -> FindingsView:
+        """Give the traps of the file that was applied last; its nodes tell none."""
+        return FindingsView(
+            now=self.now(),
+            revision=self._applied(),
+            file=noted_views(file_traps(load(self._file).cluster)) if self._file else (),
+            between=(),
+            nodes=tuple(
+                NodeFindings(node=name, connected=one.connected, told_at=0.0)
+                for name, one in sorted(self._nodes.items())
+                if one.state in ("joined", "removing", "locked")
+            ),
+        )
 
     async def node(self, name: str) -> NodeView:
         """Give one node."""

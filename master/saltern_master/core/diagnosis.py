@@ -1,0 +1,54 @@
+"""What core knows -> the traps that stand open, as people are shown them. Pure.
+
+A node's clock is compared at the moment at which it last told its condition: by the time that it
+said it was, and the master's when that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+from saltern_master.api.findings import FindingsView, NodeFindings, noted_views
+from saltern_master.cluster.model import Cluster
+from saltern_master.core.conditions import finding_views
+from saltern_master.core.peer import Peer
+from saltern_master.doctor.between import Machine, between
+from saltern_master.doctor.file import file_traps
+from saltern_master.records.condition import Condition
+
+MICRO = 1_000_000
+
+
+def diagnosis(
+    peers: Mapping[str, Peer],
+    gone: Container[str],
+    cluster: Cluster | None,
+    revision: int,
+    now: float,
+) -> FindingsView:
+    """Give all traps. `peers`: the cluster's nodes; `gone`: those that do not speak now."""
+    return FindingsView(
+        now=now,
+        revision=revision,
+        file=noted_views(file_traps(cluster)) if cluster is not None else (),
+        between=noted_views(between(_machine(peer) for peer in peers.values())),
+        nodes=tuple(
+            NodeFindings(
+                node=name,
+                connected=peer.session.greeted and name not in gone,
+                told_at=peer.condition.seen_at if peer.condition else 0.0,
+                findings=finding_views(peer.condition),
+            )
+            for name, peer in sorted(peers.items())
+        ),
+    )
+
+
+def _machine(peer: Peer) -> Machine:
+    node = peer.node
+    facts = {**node.facts, **node.facts_now}
+    return Machine(node.name, facts, node.release, _offset(peer.condition))
+
+
+def _offset(condition: Condition | None) -> float | None:
+    return None if condition is None else condition.at_us / MICRO - condition.seen_at
