@@ -297,7 +297,14 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         drift_calls.one_drift,
         place=DriftPath,
     ),
-    Route("GET", "/v1/holds", "holds", "Who is held, and all windows.", HoldsView, hold_calls.holds),
+    Route(
+        "GET",
+        "/v1/holds",
+        "listHolds",
+        "Who is held, and all windows.",
+        HoldsView,
+        hold_calls.holds,
+    ),
     Route(
         "POST",
         "/v1/holds",
