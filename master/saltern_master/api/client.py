@@ -24,6 +24,7 @@ from saltern_master.api.drift_requests import DriftFollow, DriftQuery
 from saltern_master.api.drifts import DriftPage
 from saltern_master.api.findings import FindingsView
 from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
+from saltern_master.api.notices import NotifyTest, NotifyView, TriedView
 from saltern_master.api.plan_requests import PlanEvent, Planned, PlanNodeEvent
 from saltern_master.api.plans import PlanView
 from saltern_master.api.problem import MEDIA, Problem, error_of
@@ -158,6 +159,15 @@ class Client:
     def holds(self) -> HoldsView:
         """Give persons' holds, and all windows."""
         return self._ask("GET", "/v1/holds", HoldsView)
+
+    def notifications(self) -> NotifyView:
+        """Say who is told, and what there is to tell."""
+        return self._ask("GET", "/v1/notify", NotifyView)
+
+    def test_notifications(self, receiver: str) -> tuple[TriedView, ...]:
+        """Send one receiver, or all, a test."""
+        asked = NotifyTest(receiver=receiver)
+        return self._ask("POST", "/v1/notify/test", tuple[TriedView, ...], json=asked)
 
     def kubeconfig(self, csr: bytes) -> str:
         """Give an administrator's kubeconfig, without its key."""

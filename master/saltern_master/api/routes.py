@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saltern_master.api import calls, drift_calls, hold_calls, plan_calls, rollout_calls
+from saltern_master.api import calls, drift_calls, hold_calls, notice_calls, plan_calls, rollout_calls
 from saltern_master.api.asked import Asked
 from saltern_master.api.drift_requests import DriftFollow, DriftPath, DriftQuery
 from saltern_master.api.drifts import DriftPage
@@ -18,6 +18,7 @@ from saltern_master.api.findings import FindingsView
 from saltern_master.api.master import Master
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.holds import MOST_HOLD, HoldAsk, HoldsView, HoldView, ReleaseAsk
+from saltern_master.api.notices import NotifyTest, NotifyView, TriedView
 from saltern_master.api.plan_requests import (
     MOST_PLANNED,
     PlanEvent,
@@ -259,6 +260,23 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         PlanNodeEvent | PlanEvent | ProblemEvent,
         plan_calls.follow_plan,
         place=PlanPath,
+    ),
+    Route(
+        "GET",
+        "/v1/notify",
+        "notifications",
+        "Who is told, how that goes, and what is wrong as far as it was or will be told.",
+        NotifyView,
+        notice_calls.notifications,
+    ),
+    Route(
+        "POST",
+        "/v1/notify/test",
+        "testNotifications",
+        "Send receivers a test, and give what came back.",
+        tuple[TriedView, ...],
+        notice_calls.test_notifications,
+        body=Body(NotifyTest),
     ),
     Route("GET", "/v1/turns/{number}", "turn", "One turn.", TurnView, calls.turn, place=TurnPath),
     Stream(

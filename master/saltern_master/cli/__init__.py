@@ -22,6 +22,7 @@ COMMANDS = (
     Row("status", f"{HERE}.status", "status"),
     Row("drift", f"{HERE}.drift"),
     Row("rollout", f"{HERE}.rollout"),
+    Row("notify", f"{HERE}.notify"),
     Row("kubeconfig", f"{HERE}.kubeconfig", "kubeconfig"),
     Row("policy", f"{HERE}.cluster", "policy"),
     Row("key", f"{HERE}.key"),

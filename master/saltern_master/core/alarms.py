@@ -73,6 +73,7 @@ class Situation:
     restored: Restored | None = None  # this store is a copy, and nothing was applied since
     pinned: Pinned | None = None  # who was left at another revision by a rollout
     rollout: Rollout | None = None  # the one that is not over
+    telling: tuple[Alarm, ...] = ()  # what is wrong with notifications
 
 
 def alarms(situation: Situation) -> tuple[Alarm, ...]:
@@ -286,6 +287,11 @@ def _rollout_waits(situation: Situation) -> Iterable[Alarm]:
         )
 
 
+def _telling(situation: Situation) -> Iterable[Alarm]:
+    """Who is to be told and cannot be: core/notifying.py."""
+    return situation.telling
+
+
 Row = Callable[[Situation], Iterable[Alarm]]
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -301,6 +307,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _descriptors,
     _running_out,
     _held_back,
+    _telling,
 )
 
 

@@ -13,6 +13,7 @@ from cryptography import x509
 from saltern_master.api.drifts import DriftAsk, DriftPage
 from saltern_master.api.findings import FindingsView
 from saltern_master.api.holds import HoldAsk, HoldsView, HoldView, ReleaseAsk
+from saltern_master.api.notices import NotifyView, TriedView
 from saltern_master.api.plans import Expected, NodePlan, PlanView
 from saltern_master.api.rollouts import RolloutAsk, RolloutNode, RolloutView, Steering
 from saltern_master.api.service import (
@@ -29,13 +30,14 @@ from saltern_master.core import views
 from saltern_master.core.diagnosis import diagnosis
 from saltern_master.core.hold_desk import HoldDesk, held_view
 from saltern_master.core.kept_turns import read_turn
-from saltern_master.core.measures import scene_of, told
+from saltern_master.core.measures import NEWEST, known_of, scene_of, told
 from saltern_master.core.office import Office
 from saltern_master.core.settings import addresses_of
 from saltern_master.core.turns import Turn, view_of
 from saltern_master.enrol.standing import EnrolError
 from saltern_master.enrol.tokens import Meeting
 from saltern_master.errors import MasterError
+from saltern_master.notify.troubles import Known
 from saltern_master.pki.csr import public_key_of_pem
 from saltern_master.pki.kubeconfig import for_admin
 from saltern_master.records.health import Health, every_health, health_of
@@ -89,6 +91,20 @@ class Core:
             applied.revision,
             office.clock(),
         )
+
+    async def known(self) -> Known:
+        """Give what notifications are decided by."""
+        view = await self.status()
+        with _told():
+            return known_of(self._office, view, await self.rollouts(NEWEST))
+
+    async def notifications(self) -> NotifyView:
+        """Give who is told, how that goes, and what is wrong."""
+        return await self._office.notifying.list()
+
+    async def test_notifications(self, receiver: str) -> tuple[TriedView, ...]:
+        """Send a test and give what came back; not-found, invalid."""
+        return await self._office.notifying.test(receiver)
 
     async def node(self, name: str) -> NodeView:
         """Give one node; not-found."""

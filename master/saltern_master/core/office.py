@@ -33,6 +33,7 @@ from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes, Reach
 from saltern_master.core.leaving import Leaving, is_empty
 from saltern_master.core.members import Members
+from saltern_master.core.notifying import Notifying
 from saltern_master.core.patience import Patience
 from saltern_master.core.peer import Peer
 from saltern_master.core.plans import Plans
@@ -120,6 +121,7 @@ class Office:
             self.known, self.desk, settings.limits, clock, log, self._awake
         )
         self._awake.heed(self.patience.notice)
+        self.notifying = Notifying(home.path, store, clock, log, self.desk.seen.tally)
         self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 
@@ -188,6 +190,7 @@ class Office:
                 restored=self.known.restored,
                 pinned=read_pinned(self.store),
                 rollout=self.driving.going,
+                telling=self.notifying.alarms(),
             )
         )
 

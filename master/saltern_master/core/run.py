@@ -98,6 +98,7 @@ async def _work(
     beside = [
         asyncio.ensure_future(store.ended()),
         asyncio.ensure_future(office.run()),
+        asyncio.ensure_future(office.notifying.keep(core.known)),
         asyncio.ensure_future(supervise(settings.front, office.line, office, _log)),
     ]
     if settings.metrics is not None:

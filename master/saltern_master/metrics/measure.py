@@ -76,6 +76,8 @@ def _nodes(scene: Scene) -> Iterator[Measured]:
     )
     yield Measured(known.CONNECTED, tuple(((one.name,), float(one.connected)) for one in nodes))
     yield Measured(known.SEEN, tuple(((one.name,), one.seen_at) for one in nodes))
+    parts = ((one.name, part.name, part.state) for one in nodes for part in one.parts)
+    yield Measured(known.PART, tuple((name, 1.0) for name in parts))
     yield Measured(
         known.BEHIND, tuple(((one.name,), float(one.version < one.wanted)) for one in nodes)
     )

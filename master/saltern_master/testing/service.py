@@ -37,15 +37,17 @@ from saltern_master.metrics.text import exposition
 from saltern_master.records.drift_log import NAME
 from saltern_master.testing.holds import FakeHolds
 from saltern_master.testing.kubeconfig import FakeAuthority
+from saltern_master.testing.notices import FakeNotices
 from saltern_master.testing.plans import FakePlans
 from saltern_master.testing.rollouts import FakeRollouts
 
 
-class FakeService(FakeHolds, FakePlans, FakeRollouts):
+class FakeService(FakeHolds, FakeNotices, FakePlans, FakeRollouts):
     """A master in memory. `now` in seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         FakeHolds.__init__(self)
+        FakeNotices.__init__(self)
         FakePlans.__init__(self)
         FakeRollouts.__init__(self)
         self.now = now
