@@ -41,7 +41,8 @@ def page_lines(page: DriftPage, zone: tzinfo | None) -> list[str]:
     ]
     shown = [(name, value) for name, value in pairs if value]
     lines = [printable(f"{one.id}  {one.resource}  ({one.kind}): {_standing(page)}"), ""]
-    lines += [*fields(shown), "", "What setting it right does:"]
+    does = "What set it right:" if one.healed else "What setting it right does:"
+    lines += [*fields(shown), "", does]
     lines += [INDENT + printable(each) for each in one.found] or [f"{INDENT}nothing is known"]
     if one.detail:
         lines += ["", "What was there (-) and what is declared (+):"]

@@ -1,7 +1,8 @@
 """Exit statuses of saltern's own commands, and how errors are told.
 
 0   done
-1   it could not be done; the text says why and what to do
+1   it could not be done; the text says why and what to do; status, drift: something is not as
+    declared
 2   the command line, or a file that a person wrote, is wrong; every fault is told
 3   some node was not reached, or not all were done in time (apply, node remove, status); a root
     is only proposed, and others have to sign it (key rotate, revoke, renew)
