@@ -1,8 +1,9 @@
 """saltern: the command line of the master.
 
 Results go to standard output, progress, notes and errors to standard error.
-Exit statuses: 0 done; 1 it could not be done; 2 the command line or a file that a person
-wrote is wrong (every fault is told); 3 some node was not reached, or not all were done in time.
+Exit statuses: 0 done; 1 it could not be done, or (status, drift) something is not as declared;
+2 the command line or a file that a person wrote is wrong (every fault is told); 3 some node was
+not reached, or not all were done in time.
 plan alone: 0 nothing to change; 2 something is; 1 every error.
 """
 
@@ -21,6 +22,7 @@ COMMANDS = (
     Row("apply", f"{HERE}.apply", "apply"),
     Row("status", f"{HERE}.status", "status"),
     Row("drift", f"{HERE}.drift"),
+    Row("doctor", f"{HERE}.doctor", "doctor"),
     Row("rollout", f"{HERE}.rollout"),
     Row("notify", f"{HERE}.notify"),
     Row("kubeconfig", f"{HERE}.kubeconfig", "kubeconfig"),
