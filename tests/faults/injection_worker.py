@@ -28,8 +28,9 @@ from saltern_agent.plan import look
 from saltern_agent.recording import Noticed, as_drift
 from saltern_agent.show import show_done, show_plan
 from saltern_agent.steps import Step
+from saltern_master.api.drifts import DriftPage
 from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView, TurnView
-from saltern_master.cli import drift_tables, tables
+from saltern_master.cli import drift_page, drift_tables, tables
 from saltern_master.cli.listing import Output, in_json, write
 from saltern_master.cluster.load import load
 from saltern_master.compile.allocation import Allocation
@@ -166,8 +167,10 @@ def shown_gates() -> Iterator[Gate]:
     """Everything that a node reports and a person is shown."""
     drift = DriftView(
         node="w1", number=1, resource="r", kind="k", since=1.0, recorded=1.0, stored=1.0,
-        seen="look", found=("f",), healed=2.0, outcome="o",
+        seen="look", found=("f",), healed=2.0, outcome="o", id="w1:1", detail="-d", by="b",
+        hindrance="h",
     )  # fmt: skip
+    page = plain(DriftPage(drift=drift, now=3.0, connected=True, after=("w1:2",)))
     alarm = AlarmView(kind="ahead", node="w1", since=1.0, why="w", remedy="r")
     facts = msgspec.structs.replace(NODE, facts={"a": "b"}, roles=("worker",), health="h")
     cluster = ClusterView(cluster="c", revision=1, version="1", nodes=(facts,), alarms=(alarm,))
@@ -182,6 +185,12 @@ def shown_gates() -> Iterator[Gate]:
         (plain(cluster), ClusterView, lambda one: tables.cluster_lines(one, 5.0, Output.WIDE)),
         (plain(drift), DriftView, lambda one: drift_tables.drift_lines([one], None, Output.WIDE)),
         (plain(drift), DriftView, lambda one: [drift_tables.drift_line(one, None)]),
+        (
+            plain(drift),
+            DriftView,
+            lambda one: drift_tables.open_lines([one], 5.0, None, Output.WIDE),
+        ),
+        (page, DriftPage, lambda one: drift_page.page_lines(one, None)),
         (turn, TurnView, tables.turn_lines),
     )
     for value, kind, lines in shows:
