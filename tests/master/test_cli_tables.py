@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from saltern_master.api.service import (
     AlarmView,
     ClusterView,
+    FindingView,
     HindranceView,
     NodeView,
+    PartView,
     Result,
     TokenView,
     TurnNode,
@@ -55,6 +57,14 @@ W1 = NodeView(
     load=0.25,
     memory_kib=2048 * 1024,
     disk_kib=9 * 1024 * 1024,
+    parts=(
+        PartView(name="disk", state="degraded", why="9 % of the bytes are free", since=NOW - 90),
+        PartView(name="docker", state="good", why="", since=NOW - 7300),
+        PartView(name="kubelet", state="bad", why="\x1b[31mit does not answer", since=NOW - 125),
+    ),
+    findings=(
+        FindingView(trap="swap-on", what="2 GiB of swap", remedy="run: swapoff -a", bad=True),
+    ),
 )
 CP1 = NodeView(
     name="cp1",

@@ -20,7 +20,6 @@ from saltern_agent.health.values import (
     GOOD,
     Answer,
     CertificateSeen,
-    Clock,
     Container,
     Disk,
     Judged,
@@ -89,14 +88,12 @@ def _disk(seen: Disk) -> Iterator[Judged]:
             yield Judged(state, f"{percent} % of the {what} are free at {where}")
 
 
-def clock(seen: Clock | None) -> Judged:
+def clock(synchronised: bool | None) -> Judged:
     """Whether something keeps the clock right; how far off it is the master tells."""
-    if seen is None:
-        return Judged(State.UNKNOWN, "the kernel does not tell of its clock")
-    if seen.synchronised:
+    if synchronised is None:
+        return Judged(State.UNKNOWN, "the kernel does not tell whether it is synchronised")
+    if synchronised:
         return GOOD
-    if not seen.ours:
-        return Judged(State.UNKNOWN, "it is kept outside of this container, and not synchronised")
     return Judged(State.DEGRADED, "it is not synchronised: no time service keeps it right")
 
 

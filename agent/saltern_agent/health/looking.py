@@ -16,7 +16,7 @@ from saltern_protocol.errors import printable
 from saltern_agent.health import judging
 from saltern_agent.health.asking import ask_containers, ask_http, ask_units, ping_docker
 from saltern_agent.health.ends import Ends
-from saltern_agent.health.machine import read_clock, read_disks, read_machine
+from saltern_agent.health.machine import is_synchronised, keeps_clock, read_disks, read_machine
 from saltern_agent.health.values import Answer, Judged, Service, UnitSeen, Wanted
 from saltern_agent.host.dbus import Bus
 
@@ -42,7 +42,8 @@ class Looking:
     def _parts(self, wanted: Wanted) -> Iterator[tuple[str, Callable[[], Judged]]]:
         yield "machine", lambda: judging.machine(read_machine())
         yield "disk", lambda: judging.disk(read_disks(wanted.disks))
-        yield "clock", lambda: judging.clock(read_clock())
+        if keeps_clock():
+            yield "clock", lambda: judging.clock(is_synchronised())
         units = ask_units(self._bus, [one.unit for one in wanted.services if one.unit])
         for service in wanted.services:
             yield service.name, partial(_service, service, units.get(service.unit))

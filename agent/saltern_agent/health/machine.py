@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from saltern_agent.health.values import Clock, Disk, Machine
+from saltern_agent.health.values import Disk, Machine
 
 PROC: Final = Path("/proc")
 CONTAINER: Final = Path("/run/systemd/container")
@@ -75,18 +75,17 @@ def _disk(paths: tuple[str, ...]) -> Disk:
     )
 
 
-def read_clock(proc: Path = PROC, container: Path = CONTAINER) -> Clock | None:
-    """Ask the kernel; None where it does not tell."""
+def keeps_clock(proc: Path = PROC, container: Path = CONTAINER) -> bool:
+    """Say whether this machine has a clock of its own to keep; a container has not. OSError."""
+    status = (proc / "1/status").read_text()
+    found = re.search(r"^CapBnd:\s+([0-9a-f]+)$", status, re.MULTILINE)
+    may_set = found is None or bool(int(found[1], 16) & SYS_TIME)
+    return may_set and not container.exists()
+
+
+def is_synchronised() -> bool | None:
+    """Ask the kernel whether something keeps its clock right; None where it does not tell."""
     given = ctypes.create_string_buffer(TIMEX_BYTES)
     if ctypes.CDLL(None).adjtimex(given) < 0:
         return None
-    status = STATUS.unpack_from(given)[5]
-    return Clock(
-        synchronised=not status & UNSYNC,
-        ours=_may_set(proc / "1/status") and not container.exists(),
-    )
-
-
-def _may_set(status: Path) -> bool:
-    found = re.search(r"^CapBnd:\s+([0-9a-f]+)$", status.read_text(), re.MULTILINE)
-    return found is None or bool(int(found[1], 16) & SYS_TIME)
+    return not STATUS.unpack_from(given)[5] & UNSYNC

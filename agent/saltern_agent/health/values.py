@@ -77,14 +77,6 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """What the kernel says of its clock. `ours`: this machine may set it, and is no container."""
-
-    synchronised: bool
-    ours: bool
-
-
-@dataclass(frozen=True, slots=True)
 class UnitSeen:
     """What systemd says of a unit; `why` it could not be asked, if so."""
 

@@ -11,6 +11,7 @@ from saltern_master.api.rollouts import RolloutView
 from saltern_master.api.service import ClusterView
 from saltern_master.cli.listing import Output, write
 from saltern_master.cli.moments import clock
+from saltern_master.cli.part_tables import is_bad
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import refusals_told
 from saltern_master.cli.remote import HomePath, reach
@@ -23,8 +24,8 @@ NEWEST: Final = 10  # rollouts to look at: queued ones are newer than the one th
 def status(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """Show how the cluster and every node stand.
 
-    Exit status: 0 all well; 1 an alarm, or some node is not as declared; 3 some node is not
-    connected, or not yet where it shall be.
+    Exit status: 0 all well; 1 an alarm, or some node is not as declared, or has a part that is
+    bad; 3 some node is not connected, or not yet where it shall be.
     """
     with refusals_told():
         client = reach(home)
@@ -48,6 +49,6 @@ def rolling_lines(found: Iterable[RolloutView], now: float) -> list[str]:
 def status_of(view: ClusterView) -> int:
     """Give the exit status that a cluster's state means. Pure."""
     nodes = [one for one in view.nodes if one.state in ("joined", "removing")]
-    if view.alarms or any(one.health not in WELL or one.drift for one in nodes):
+    if view.alarms or any(one.health not in WELL or one.drift or is_bad(one) for one in nodes):
         return 1
     return 3 if any(not one.connected or one.version < one.wanted for one in nodes) else 0

@@ -18,8 +18,9 @@ from saltern_master.api.service import (
 from saltern_master.cli.hold_tables import held_lines, held_text
 from saltern_master.cli.listing import Output, columns, fields
 from saltern_master.cli.moments import ago, moment
+from saltern_master.cli.part_tables import page_lines, part_lines, parts_text
 
-NODE = ("node", "class", "state", "health", "version", "drift", "seen")
+NODE = ("node", "class", "state", "health", "parts", "version", "drift", "seen")
 NODE_WIDE = ("address", "pods", "roles", "release", "load", "memory", "disk", "fingerprint")
 WELL = frozenset({"", "converged", "changed"})
 
@@ -39,6 +40,7 @@ def _node(one: NodeView, now: float) -> list[str]:
         one.node_class,
         one.state,
         one.health,
+        parts_text(one),
         f"{one.version}{behind}",
         str(one.drift),
         seen,
@@ -87,7 +89,7 @@ def node_page(one: NodeView, now: float, zone: tzinfo | None) -> list[str]:
     for name, value in sorted(one.facts.items()):
         now_text = f" (now {one.facts_now[name]})" if name in one.facts_now else ""
         pairs.append((f"fact {name}", f"{value}{now_text}"))
-    return fields(pairs)
+    return [*fields(pairs), *page_lines(one, now, zone)]
 
 
 def token_lines(tokens: Iterable[TokenView], now: float, zone: tzinfo | None) -> list[str]:
@@ -128,7 +130,7 @@ def cluster_lines(view: ClusterView, now: float, output: Output) -> list[str]:
     if output is Output.WIDE:
         lines.extend(f"  front {name}: {count}" for name, count in view.front.items())
     nodes = node_lines(view.nodes, now, output) if view.nodes else [NO_NODES]
-    return [*lines, "", *nodes]
+    return [*lines, "", *part_lines(view.nodes, now), *nodes]
 
 
 NO_NODES = "no nodes yet; for one: saltern node token NAME"
