@@ -20,6 +20,7 @@ from saltern_agent.applying import apply_end, refusal
 from saltern_agent.confirm import Proof, could_cut_off
 from saltern_agent.control import AskApply, AskPlan, AskRevert, Client, Control, Question
 from saltern_agent.converge import Done
+from saltern_agent.doctor.examine import examine
 from saltern_agent.drift_record import Drift
 from saltern_agent.durable import NotDurableError
 from saltern_agent.events import (
@@ -256,7 +257,7 @@ def _ways(agent: Agent, places: Places, identity: Identity, master: Master | Non
         identity.node,
         str(places.state),
         lambda message: talking.say(message),
-        lambda body: (),
+        lambda body: examine(body, CLOCKS.wall(), places.root),
     )
     talking, proof = master_link(places, identity, master, agent, watch.condition), Proof()
     link = ProvingLink(talking, agent, proof)
