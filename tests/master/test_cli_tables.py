@@ -57,6 +57,9 @@ W1 = NodeView(
     load=0.25,
     memory_kib=2048 * 1024,
     disk_kib=9 * 1024 * 1024,
+)
+AILING = replace(
+    W1,
     parts=(
         PartView(name="disk", state="degraded", why="9 % of the bytes are free", since=NOW - 90),
         PartView(name="docker", state="good", why="", since=NOW - 7300),
@@ -82,7 +85,7 @@ CLUSTER = ClusterView(
     cluster="demo",
     revision=7,
     version="1.20.2",
-    nodes=(CP1, W1, W2),
+    nodes=(CP1, AILING, W2),
     kubernetes={"ready": "3 of 3 nodes"},
     front={"messages": 12},
 )
@@ -131,7 +134,7 @@ PAGES = {
     "status-empty": cluster_lines(
         ClusterView(cluster="demo", revision=0, version="", nodes=()), NOW, Output.TABLE
     ),
-    "node": node_page(W1, NOW, ZONE),
+    "node": node_page(AILING, NOW, ZONE),
     "tokens": token_lines([TOKEN], NOW, ZONE),
     "turn": [*turn_lines(TURN), summary_line(TURN)],
     "progress": [standing_line(one) for one in TURN.nodes],
