@@ -81,8 +81,9 @@ bench-cluster: lab-setup ## figures of a cluster: apply, no-op, and at rest
 bench-rollout: setup ## figures of a rollout over a thousand simulated nodes
 	$(BIN)/python -m tests.simulation
 
-docs: setup ## write the reference pages from the kinds
+docs: setup ## write the reference pages from the kinds and the doctors' traps
 	$(BIN)/python packaging/tools/reference.py
+	$(BIN)/python packaging/tools/traps.py
 
 lock: setup ## choose new versions and lock them by hash
 	packaging/tools/lock
