@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saltern_agent.host.events.legacy import COUNTERS, ENTRY_BYTES, LegacyRules, without_counters
-from saltern_agent.host.events.readings import ReadingSource
+from saltern_agent.host.events.readings import CALM, Reading, ReadingSource
 from saltern_agent.sources import Events
 from saltern_states.contract import WatchLegacyRules, WatchReading, WatchTimer
 
@@ -37,7 +37,7 @@ def reads_twice(source: ReadingSource) -> Events:
     return told
 
 
-def test_what_reads_otherwise_is_told_once(source: ReadingSource, tmp_path: Path) -> None:
+def test_what_reads_otherwise_is_told(source: ReadingSource, tmp_path: Path) -> None:
     watch, other = WatchReading(tmp_path / "one"), WatchReading(tmp_path / "other")
     watch.path.write_text("4096\n")
     other.path.write_text("4096\n")
@@ -45,7 +45,42 @@ def test_what_reads_otherwise_is_told_once(source: ReadingSource, tmp_path: Path
     assert reads_twice(source) == Events()
     watch.path.write_text("1\n")
     assert wait_for(source, lambda events: bool(events.touched)) == Events(frozenset({watch}))
+    watch.path.write_text("4096\n")
+    assert wait_for(source, lambda events: bool(events.touched)) == Events(frozenset({watch}))
     assert reads_twice(source) == Events()
+
+
+def test_what_is_set_right_and_broken_again_unread_is_told_again() -> None:
+    """Somebody breaks it right after each repair: what reads as before is no calm."""
+    reading, told = Reading(b"4096", b"4096"), []
+    for second in range(20):
+        reading = reading.next(b"128")
+        told += [second] if reading.tells else []
+    assert told == [0, 1, 3, 7, 15]
+    reading = reading.next(b"4096")
+    assert reading.tells
+    assert not reading.next(b"4096").tells
+
+
+def test_what_nobody_sets_right_is_calm_in_the_end() -> None:
+    reading = Reading(b"4096", b"4096")
+    told = 0
+    for _ in range(10 * CALM):
+        reading = reading.next(b"128")
+        told += reading.tells
+    assert told <= 7
+    assert not reading.tells
+    assert reading.next(b"129").tells
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=200))
+def test_every_difference_between_two_readings_is_told(found: list[bytes]) -> None:
+    reading, before = Reading(b"a", b"a"), b"a"
+    for one in found:
+        reading = reading.next(one)
+        assert reading.tells or one == before
+        assert reading.now == one
+        before = one
 
 
 def test_what_comes_and_goes_and_cannot_be_read_is_told(

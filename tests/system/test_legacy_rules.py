@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,20 @@ NAT, FILTER = WatchLegacyRules("nat"), WatchLegacyRules("filter")
 SOMAXCONN = WatchReading(Path("/proc/sys/net/core/somaxconn"))
 
 
-@pytest.fixture
-def source() -> Iterator[ReadingSource]:
+@pytest.fixture(autouse=True)
+def namespace() -> Iterator[None]:
     with network_namespace():
-        source = ReadingSource(0.02)
-        source.set_watches(frozenset({NAT, FILTER, SOMAXCONN}))
+        yield
+
+
+@contextmanager
+def listening() -> Iterator[ReadingSource]:
+    """Read what stands there now, and from now on."""
+    source = ReadingSource(0.02)
+    source.set_watches(frozenset({NAT, FILTER, SOMAXCONN}))
+    try:
         yield source
+    finally:
         source.close()
 
 
@@ -39,8 +48,9 @@ def rounds(source: ReadingSource) -> Events:
     return found
 
 
-def test_reading_makes_no_table(source: ReadingSource) -> None:
-    assert rounds(source) == Events()
+def test_reading_makes_no_table() -> None:
+    with listening() as source:
+        assert rounds(source) == Events()
     assert NAMES.read_text() == ""
 
 
@@ -53,34 +63,35 @@ def test_reading_makes_no_table(source: ReadingSource) -> None:
         ("-N SALTERN-A", "-X SALTERN-A"),
     ],
 )
-def test_a_change_of_one_table_is_told_of_it_alone(
-    source: ReadingSource, before: str, damage: str
-) -> None:
+def test_a_change_of_one_table_is_told_of_it_alone(before: str, damage: str) -> None:
     run(LEGACY, "-w", "-t", "nat", *before.split())
     run(LEGACY, "-w", "-t", "filter", "-N", "OTHER")
-    assert wait_for(source, lambda told: {NAT, FILTER} <= told.touched)
-    assert rounds(source) == Events()
-    run(LEGACY, "-w", "-t", "nat", *damage.split())
-    assert wait_for(source, lambda told: bool(told.touched)) == Events(frozenset({NAT}))
+    with listening() as source:
+        assert rounds(source) == Events()
+        run(LEGACY, "-w", "-t", "nat", *damage.split())
+        assert wait_for(source, lambda told: bool(told.touched)) == Events(frozenset({NAT}))
 
 
-def test_packets_that_are_counted_are_no_change(source: ReadingSource) -> None:
+def test_a_table_that_is_made_is_told() -> None:
+    with listening() as source:
+        run(LEGACY, "-w", "-t", "nat", "-N", "SALTERN-A")
+        assert wait_for(source, lambda told: bool(told.touched)) == Events(frozenset({NAT}))
+
+
+def test_packets_that_are_counted_are_no_change() -> None:
     run(LEGACY, "-w", "-A", "OUTPUT", "-o", "lo", "-j", "ACCEPT")
-    assert wait_for(source, lambda told: FILTER in told.touched)
-    rounds(source)
-    plain = LegacyRules().read("filter")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"counted", ("127.0.0.1", 9))
-    counted = run(LEGACY, "-L", "OUTPUT", "-v", "-x", "-n")
-    assert " 0 " not in counted.splitlines()[2][:20]
-    assert LegacyRules().read("filter") == plain
-    assert rounds(source) == Events()
+    with listening() as source:
+        plain = LegacyRules().read("filter")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"counted", ("127.0.0.1", 9))
+        counted = run(LEGACY, "-L", "OUTPUT", "-v", "-x", "-n")
+        assert counted.splitlines()[2].split()[0] != "0"
+        assert LegacyRules().read("filter") == plain
+        assert rounds(source) == Events()
 
 
-def test_a_kernel_parameter_that_is_set_is_told(source: ReadingSource) -> None:
+def test_a_kernel_parameter_that_is_set_is_told() -> None:
     value = SOMAXCONN.path.read_text()
-    SOMAXCONN.path.write_text("1234\n" if value != "1234\n" else "4321\n")
-    try:
+    with listening() as source:
+        SOMAXCONN.path.write_text("1234\n" if value != "1234\n" else "4321\n")
         assert wait_for(source, lambda told: bool(told.touched)) == Events(frozenset({SOMAXCONN}))
-    finally:
-        SOMAXCONN.path.write_text(value)

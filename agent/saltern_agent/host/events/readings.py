@@ -2,6 +2,9 @@
 
 * A read is a system call or three of what the kernel holds in memory; a look, which costs more,
   is made only where it reads otherwise than before.
+* What was told may be set right, and be broken again, before it is read the next time: so what
+  does not read as it did in calm is told again, after 1, 2, 4 … readings, up to CALM of them. What
+  has read the same for so long is calm: nobody will set it right.
 * What cannot be read reads as its error: that it can be read by now is a difference.
 * Where nothing is watched, nothing wakes the agent.
 """
@@ -9,6 +12,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
@@ -20,9 +24,31 @@ from saltern_agent.sources import Events
 
 EVERY_SECONDS: Final = 1.0
 MOST_BYTES: Final = 64 * 1024  # of one file of /proc or /sys
+CALM: Final = 64  # readings
 LONG: Final = 256  # bytes beyond which a hash is kept in place of what was read
 
 Readable = WatchReading | WatchLegacyRules
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a thing read in calm, what it reads now, and for how many readings it has since."""
+
+    calm: bytes
+    now: bytes
+    times: int = 0
+
+    def next(self, found: bytes) -> Reading:
+        """Give what is known after one more reading."""
+        times = self.times + 1 if found == self.now else 1
+        if found == self.calm or times >= CALM:
+            return Reading(found, found, 0 if found == self.now else 1)
+        return Reading(self.calm, found, times)
+
+    @property
+    def tells(self) -> bool:
+        """Say whether this reading is a reason to look: it changed, or it may have meanwhile."""
+        return self.times > 0 and self.times & (self.times - 1) == 0
 
 
 class ReadingSource:
@@ -32,7 +58,7 @@ class ReadingSource:
         self._every = every
         self._legacy = legacy or LegacyRules()
         self._timer = Timer()
-        self._readings: dict[Readable, bytes] = {}
+        self._readings: dict[Readable, Reading] = {}
 
     def fileno(self) -> int:
         """Give the timer's descriptor."""
@@ -42,18 +68,20 @@ class ReadingSource:
         """Read these from now on; the first reading is made here, before any look."""
         mine = [one for one in watches if isinstance(one, WatchReading | WatchLegacyRules)]
         known = self._readings
-        self._readings = {one: known.get(one) or self._read(one) for one in mine}
+        for one in mine:
+            if one not in known:
+                first = self._read(one)
+                known[one] = Reading(first, first)
+        self._readings = {one: known[one] for one in mine}
         self._timer.set(self._every if mine else 0)
 
     def read(self) -> Events:
         """Give what reads otherwise now, if it is time to read."""
         if not self._timer.is_due() or not self._readings:
             return Events()
-        now = {one: self._read(one) for one in self._readings}
-        touched = frozenset(one for one, reading in now.items() if reading != self._readings[one])
-        self._readings = now
+        self._readings = {one: was.next(self._read(one)) for one, was in self._readings.items()}
         self._timer.set(self._every)
-        return Events(touched)
+        return Events(frozenset(one for one, found in self._readings.items() if found.tells))
 
     def trouble(self) -> str:
         """Nothing: what cannot be read now may be there later, and is not silent then."""

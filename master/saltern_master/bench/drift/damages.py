@@ -51,6 +51,8 @@ class Damage:
     by: str
     event: bool = True  # whether the kernel, systemd or docker tells of it
     from_end: bool = False  # see above
+    lasts: bool = False  # up to its end: nobody can mend it before
+    brings: str = ""  # another resource that is off by it, and has to be mended too
     undo: Callable[[], None] | None = None  # by whom it is mended where the agent may not
     rest: float = 0.0  # seconds before the next one
 
@@ -88,10 +90,11 @@ def _docker() -> tuple[Damage, ...]:
     return (
         Damage(
             "docker restarted with other options",
-            "docker/docker.service",
+            "docker/daemon.json",
             restart_with_other_options,
-            "systemctl",
-            from_end=True,
+            "mount, systemctl",
+            lasts=True,
+            brings="docker/docker.service",
             rest=3.0,  # systemd starts docker.socket five times in ten seconds and no more
         ),
         Damage("daemon.json edited", "docker/daemon.json", edit, "write"),

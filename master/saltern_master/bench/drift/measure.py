@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from saltern_master.api.client import Client
 from saltern_master.api.service import DriftView
 from saltern_master.bench.drift.damages import Damage, damages
 from saltern_master.bench.drift.figures import Figures, Kind, Run
@@ -33,7 +34,7 @@ CARRIED = (
 )
 PLACE = "/root/saltern-bench"
 SECONDS = 90.0  # that one damage may take to be told, and to be healed
-SLACK = 0.05  # between the end of a repair and the log's line of it
+SLACK = 0.25  # between the end of a repair and the log's line of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Breaking:
     """One node under damage, and who follows its drift."""
 
     trial: Trial
+    client: Client
     told: Following
 
     def hit(self, damage: Damage) -> Run:
@@ -50,15 +52,18 @@ class Breaking:
         def begins(one: DriftView) -> bool:
             return one.resource == damage.resource and one.recorded >= struck["begin"]
 
-        seen = self.told.wait(f"{damage.name}", begins, SECONDS)
-        mended = struck["end"] if damage.from_end else struck["begin"]
+        seen = self.told.wait(damage.name, begins, SECONDS)
+        mended = struck["end" if damage.from_end or damage.lasts else "begin"]
         if damage.undo is not None:
             mended = self._probe("undo", damage.name)["begin"]
 
         def ends(one: DriftView) -> bool:
             return one.number == seen.drift.number and one.healed > 0
 
-        healed = self.told.wait(f"the end of {damage.name}", ends, SECONDS)
+        self.told.wait(f"the end of {damage.name}", ends, SECONDS)
+        wait_for("the node to come to rest", self.rests, SECONDS)
+        wanted = {damage.resource, damage.brings}
+        told = [one.drift for one in self.told.told if one.drift.recorded >= struck["begin"]]
         return Run(
             begin=struck["begin"],
             end=struck["end"],
@@ -67,9 +72,13 @@ class Breaking:
             stored=seen.drift.stored,
             heard=seen.at,
             mended=mended,
-            healed=healed.drift.healed,
+            healed=max(one.healed for one in told if one.resource in wanted),
             repair=0.0,
         )
+
+    def rests(self) -> bool:
+        """Say whether no drift is open."""
+        return not open_drift(self.client)
 
     def repairs(self, since: float) -> Sequence[tuple[float, str, float]]:
         """Give what the agent's log says of repairs."""
@@ -92,13 +101,12 @@ def measure(fleet: Fleet, site: Site, runs: int, wanted: Iterable[Damage] = ()) 
     carry(trial)
     client = client_of(fleet)
     kinds = []
-    breaking = Breaking(trial, following(client, NODE))
+    breaking = Breaking(trial, client, following(client, NODE))
     for damage in wanted or damages():
         fleet.show(f"{damage.name}, {runs} times")
         found = []
         for _ in range(runs):
             found.append(breaking.hit(damage))
-            wait_for("the node to come to rest", lambda: not open_drift(client), SECONDS)
             time.sleep(damage.rest)
         kinds.append(kind_of(damage, found, breaking.repairs(found[0].begin)))
     return Figures(site=site, kinds=tuple(kinds))
@@ -114,13 +122,17 @@ def kind_of(
         event=damage.event,
         from_end=damage.from_end,
         by_hand=damage.undo is not None,
-        runs=tuple(_with_repair(run, damage.resource, repairs) for run in runs),
+        runs=tuple(_with_repair(run, damage.brings or damage.resource, repairs) for run in runs),
     )
 
 
 def _with_repair(run: Run, resource: str, repairs: Sequence[tuple[float, str, float]]) -> Run:
-    mine = (took for at, name, took in repairs if name == resource and at >= run.healed - SLACK)
-    return replace(run, repair=next(mine, 0.0))
+    near = [
+        (abs(at - run.healed), took)
+        for at, name, took in repairs
+        if name == resource and abs(at - run.healed) < SLACK
+    ]
+    return replace(run, repair=min(near, default=(0.0, 0.0))[1])
 
 
 def carry(trial: Trial) -> None:
