@@ -26,7 +26,7 @@ from saltern_protocol.documents import (
     encode_document,
 )
 from saltern_protocol.envelope import sign
-from saltern_protocol.lease import LEASE_SECONDS, LeasePayload, sign_lease
+from saltern_protocol.lease import LEASE_SECONDS, Hold, LeasePayload, sign_lease
 from saltern_protocol.messages import FromNode, Message
 from saltern_protocol.sealed import sealing_public
 from saltern_protocol.terms import LAST_SECOND
@@ -62,6 +62,7 @@ class FakeMaster:
     published: Published | None = None  # what Fetch is answered with
     current: Published | None = None  # what a Lease names
     parts_until_cut: int | None = None  # then the connection is cut
+    hold: Hold | None = None  # that a Lease carries
     silent: bool = False
     refuses: str = ""
     port: int = 0
@@ -269,6 +270,7 @@ class FakeMaster:
             issued=testing.NOW,
             expires=testing.NOW + LEASE_SECONDS,
             nonce=nonce,
+            hold=self.hold,
         )
         return messages.Lease(lease=sign_lease(payload, testing.LEASE_KEYS))
 
