@@ -1,4 +1,4 @@
-"""Writes docs/reference/traps.md: every trap that the doctors know, from the docstrings of the code.
+"""Writes docs/reference/traps.md: every trap that the doctors know, by the code's docstrings.
 
 * Equal code gives equal bytes. Who wants a better line writes a better docstring.
 * `--check` writes nothing and ends with 1 where the page is not what would be written.
@@ -22,13 +22,18 @@ HEAD = """\
 
 <!-- Written by `make docs` from the doctors' own docstrings; what is changed here is lost. -->
 
-What is known from the field to bite, and can be seen before it does. `saltern-agent doctor` looks at the machine that it runs on, also before that is a
-node; a running agent looks every five minutes and after each apply, and tells its master. `saltern doctor` shows what all nodes told last, what only two of them show together, and what
-is in the cluster file that was applied last (`-f FILE`: in this one, also without a master). Each finding names what was found and what to do.
+What is known from the field to bite, and can be seen before it does. `saltern-agent doctor` looks
+at the machine that it runs on, also before that is a node; a running agent looks every five
+minutes and after each apply, and tells its master. `saltern doctor` shows what all nodes told
+last, what only two of them show together, and what is in the cluster file that was applied last
+(`-f FILE`: in this one, also without a master). Each finding names what was found and what to do.
 
-A trap is what the node's document does not hold, or what hinders it. What the document holds and is otherwise just now is [drift](drift.md): it is told and set
-right there. Before a machine has a document, what Saltern will set right by itself is a note (`~`), and so is what works today and is known to bite later; the
-rest is a trap (`!`). Exit status: 0 none, 1 traps or notes; of `saltern doctor` also 2 for a file that is wrong, and 3 where nothing was found and some node could not be asked.
+A trap is what the node's document does not hold, or what hinders it. What the document holds and
+is otherwise just now is [drift](drift.md): it is told and set right there. Before a machine has a
+document, what Saltern will set right by itself is a note (`~`), and so is what works today and is
+known to bite later; the rest is a trap (`!`). Exit status: 0 none, 1 traps or notes; of `saltern
+doctor` also 2 for a file that is wrong, and 3 where nothing was found and some node could not be
+asked.
 """
 
 

@@ -85,7 +85,7 @@ def _inotify(seen: Surroundings) -> Iterator[Found]:
     """Little is left of inotify: a kubelet, a `kubectl logs --follow`, systemd itself then fail
     with "too many open files" or "no space left on device".
 
-    Sources: kubespray roles/kubernetes/preinstall (fs.inotify.max_user_instances), kubeadm docs
+    Sources: kubespray roles/kubernetes/preinstall (fs.inotify.max_user_instances)
     """
     have = seen.inotify
     if have is None:

@@ -116,7 +116,7 @@ def _bridge_claimed(seen: Surroundings) -> Iterator[Found]:
     """Another program's settings name our bridge: at its next reload it gives the bridge other
     addresses, or takes it down.
 
-    Sources: cloudnativelabs/kube-router#496, moby/moby#48657
+    Sources: systemd.network(5), nm-settings-keyfile(5), interfaces(5)
     """
     for path in seen.claimants:
         yield Found(

@@ -89,7 +89,7 @@ def _near_site(cluster: Cluster) -> Iterator[Noted]:
 def _too_many_pods(cluster: Cluster) -> Iterator[Noted]:
     """A node may run more pods than its range has addresses: those that are too many never start.
 
-    Sources: kubernetes/kubernetes#32900, GKE's flexible pod CIDR (maxPods against the range)
+    Sources: KubeletConfiguration (maxPods is 110 where nobody says otherwise)
     """
     room = 2 ** (32 - cluster.network.per_node) - NOT_FOR_PODS
     for node in _with_kubelet(cluster):
@@ -108,7 +108,7 @@ def _little_room(cluster: Cluster) -> Iterator[Noted]:
     """Hardly another node finds room in the range of pods, and a range is not changed in a cluster
     that runs.
 
-    Sources: kubernetes/kubernetes#32900, rancher/rke2#10469
+    Sources: kubernetes/kubernetes#32900, cloudnativelabs/kube-router#689 (a range that changed)
     """
     network = cluster.network
     room = 2 ** (network.per_node - IPv4Network(network.pods).prefixlen)
@@ -126,7 +126,7 @@ def _dns(cluster: Cluster) -> Iterator[Noted]:
     """Pods are told to ask a name server that is no Service of this cluster, or is the API
     server's own.
 
-    Sources: kubernetes/kubeadm#312, kelseyhightower/kubernetes-the-hard-way#561
+    Sources: kubeadm's default (clusterDNS is the tenth address of the Services' range)
     """
     if cluster.control_plane is None:
         return
