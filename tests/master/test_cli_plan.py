@@ -285,11 +285,13 @@ def test_nodes_are_listed_by_a_target(two: Master, tmp_path: Path) -> None:
     wide = run(two, "node", "list", "--target", "zone=b", "--output", "wide")
     explained = run(two, "node", "list", "--target", "zone=b,role=worker", "--explain")
     wrong = run(two, "node", "list", "--target", "zoen=b")
+    nothing = run(two, "node", "list", "--explain")
     data = json.loads(
         run(two, "node", "list", "--target", "zone=b", "--explain", "--output", "json").stdout
     )
 
     assert [line.split()[0] for line in some.stdout.splitlines()] == ["node", "w2"]
+    assert (nothing.exit_code, "give a --target" in nothing.stderr) == (2, True)
     assert (none.exit_code, "no node is meant" in none.stderr) == (0, True)
     assert "w2    yes    yes (b)" in wide.stdout
     assert [line.split() for line in explained.stdout.splitlines()] == [

@@ -365,3 +365,25 @@ def test_without_rollouts_it_is_said_how_one_begins(three: Master) -> None:
     assert (listed.exit_code, shown.exit_code) == (0, 1)
     assert "saltern rollout start -f CLUSTER.YAML" in listed.stderr
     assert "cannot find a rollout" in shown.stderr
+
+
+def test_who_watches_follows_an_undo_that_somebody_else_asked_for(three: Master, file: str) -> None:
+    begun(three, file, *AT_ONCE)
+
+    async def undone() -> None:
+        await three.fake.steer_rollout(1, Steering(action="undo", by="bob"))
+        await three.fake.carry(2, {})
+
+    three.meanwhile(undone())
+    done = run(three, "watch", "1")
+
+    assert done.exit_code == 1
+    assert "taken back by bob" in done.stderr
+    assert "rollout 2: done" in done.stderr.splitlines()[-1]
+
+
+def test_what_waits_for_another_is_said_to_begin_after_it(three: Master, file: str) -> None:
+    begun(three, file)
+    queued = run(three, "start", "-f", file, "--queue", "--no-wait")
+
+    assert "it begins when those before it are over" in queued.stderr

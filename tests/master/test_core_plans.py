@@ -13,6 +13,7 @@ from saltern_master.core.plans import KEPT, MOST_OPEN
 from saltern_master.core.turns import Limits
 from saltern_master.records.documents import hold_document
 from saltern_master.signing.documents import PROPOSAL_LIFE
+from saltern_master.plan_words import worded
 from saltern_master.signing.home import Home
 from saltern_protocol.documents import Document, PayloadType, decode_document
 from saltern_protocol.envelope import decode, verify
@@ -195,7 +196,7 @@ def test_a_node_that_comes_back_is_called_again_and_begins_anew(home: Home) -> N
         told = await whole(stand, plan.plan)
 
         assert again == first
-        assert told["w1"].lines == (MOTD,)
+        assert told["w1"].lines == worded([MOTD])
 
     run(home, law)
 
@@ -248,7 +249,7 @@ def test_the_newest_plan_takes_a_node_from_an_older_one(home: Home) -> None:
 
         assert (first["w1"].result, first["w1"].why) == ("refused", "superseded by plan 2")
         assert first["w2"].result == second["w1"].result == "planned"
-        assert second["w1"].lines == (MOTD,)
+        assert second["w1"].lines == worded([MOTD])
 
     run(home, law)
 
@@ -262,7 +263,7 @@ def test_pages_that_nobody_asked_for_are_dropped(home: Home) -> None:
             w2.say(page(stand, plan.plan, OTHER), page(stand, number, OTHER))
         w1.say(page(stand, plan.plan, MOTD))
 
-        assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
+        assert (await whole(stand, plan.plan))["w1"].lines == worded([MOTD])
         assert stand.log == log
 
     run(home, law)
@@ -370,7 +371,7 @@ def test_what_was_planned_for_another_core_is_no_answer(home: Home) -> None:
         w1.say(page_of(turns[0], OTHER), page_of(proposal.turn, MOTD))
 
         assert plan.plan == 1  # as it was there
-        assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
+        assert (await whole(stand, plan.plan))["w1"].lines == worded([MOTD])
 
     run(home, ask, ask_again)
 
@@ -390,6 +391,6 @@ def test_a_proposal_that_a_document_overtook_is_offered_again(home: Home) -> Non
         w1.say(page_of(again.turn, MOTD))
 
         assert again == first
-        assert (await whole(stand, plan.plan))["w1"].lines == (MOTD,)
+        assert (await whole(stand, plan.plan))["w1"].lines == worded([MOTD])
 
     run(home, law)

@@ -9,6 +9,8 @@ import pytest
 from msgspec.structs import replace
 from saltern_master.records.revisions import dropped
 from saltern_master.signing.home import Home
+from saltern_protocol.messages import Report
+from saltern_protocol.report import Hindrance
 
 from tests.master.core_laws import run
 from tests.master.core_stand import Stand
@@ -177,5 +179,56 @@ def test_a_word_after_the_abort_is_kept_and_nothing_is_left_open(home: Home) -> 
         await until(stand, lambda: number not in stand.office.driving.book.open)
 
         assert stages(await stand.service.rollout(number))["w1"] == "done"
+
+    run(home, law)
+
+
+def test_who_fails_says_which_resource_it_could_not_have(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        w1 = players["w1"]
+        w1.says = lambda _: "silent"
+        number = await rolled(stand, file_of(2, *THREE))
+        await until(stand, lambda: bool(w1.got))
+        w1.node.seq += 1
+        turn = max(stand.office.known.turns)
+        stuck = (
+            Hindrance(resource="extra", outcome="failed", why="no directory"),
+            Hindrance(resource="unit", outcome="blocked", why="so"),
+        )
+        item = replace(w1.node.applied(turn, "failed"), why="", hindrances=stuck)
+        w1.node.say(Report(first=w1.node.seq, items=(item,)))
+        stopped = await phase(stand, number, "stopped")
+
+        assert stopped.nodes[0].why == "extra: no directory; unit: so"
+
+    run(home, law)
+
+
+def test_who_is_locked_before_its_turn_is_passed_over_and_says_why(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        players["w1"].says = lambda _: "silent"
+        number = await rolled(stand, file_of(2, *THREE))
+        await until(stand, lambda: bool(players["w1"].got))
+        del stand.front.answering[players["w3"].node.key]
+        await stand.lock("w3")
+        players["w1"].tell(max(stand.office.known.turns), "changed")
+        done = await phase(stand, number, "done")
+
+        assert stages(done) == {"w1": "done", "w2": "done", "w3": "skipped"}
+        assert "two machines have its key" in done.nodes[2].why
+
+    run(home, law)
+
+
+def test_room_for_a_group_of_nobody_is_said(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        await ready(stand, *THREE)
+        strategy = replace(FAST, max_unavailable={"workr": "2"})
+        number = await rolled(stand, file_of(2, *THREE), strategy)
+
+        said = "maxUnavailable of workr counts for nobody: the nodes of this rollout are of worker"
+        assert said in (await stand.service.rollout(number)).notes
 
     run(home, law)

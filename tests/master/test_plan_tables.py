@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from saltern_master.api.plans import NodePlan, PlanLineView, PlanResult, PlanView
 from saltern_master.cli.folding import fold, folded, folded_faults, unfolded
 from saltern_master.cli.plan import status_of
-from saltern_master.cli.plan_tables import ADDS, mark_of, node_line, plan_lines, sum_line
+from saltern_master.cli.plan_tables import mark_of, node_line, plan_lines, sum_line
 from saltern_master.cli.refusals import FileError
 from saltern_master.cli.saved_plan import is_saved_plan, read_plan, saved, to_bytes
+from saltern_master.plan_words import ADDS
 from saltern_states.contract import Blocked
 from saltern_states.kinds import KINDS
 from saltern_states.testing import FakeHost

@@ -79,6 +79,29 @@ def test_pages_in_order_are_one_plan_of_a_node() -> None:
     assert (list(whole.asked), whole.ended) == (["w2"], 0.0)
 
 
+def test_each_line_says_what_becomes_of_its_resource() -> None:
+    lines = (
+        line("a", change="create /a (1 byte)"),
+        line("a", change="restart"),
+        line("b", change="write /b (1 byte)"),
+        line("c", change="install x 2 (was 1)"),
+        line("d", "blocked", "in use"),
+        line("e", change="create /e", verb="remove"),
+        line("f", "as declared", "", verb="forget"),
+    )
+    whole = told(plan(), page(0, *lines, last=True))
+
+    assert [(one.resource, one.becomes) for one in whole.nodes["w1"].lines] == [
+        ("a", "added"),
+        ("a", "added"),
+        ("b", "changed"),
+        ("c", "changed"),
+        ("d", "hindered"),
+        ("e", "removed"),
+        ("f", "forgotten"),
+    ]
+
+
 def test_a_plan_has_ended_when_nobody_is_waited_for() -> None:
     whole = told(plan("w1"), page(0, last=True))
 

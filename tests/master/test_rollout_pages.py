@@ -249,3 +249,16 @@ def test_one_line_of_status_says_which_command_tells_more() -> None:
     assert status_line(MIXED, NOW).endswith("see: saltern rollout watch 12")
     assert status_line(PAUSED, NOW).endswith("see: saltern rollout status 12")
     assert rolling_lines([DONE, UNDO, QUEUED], NOW) == []
+
+
+def test_what_is_offered_is_what_the_master_would_do() -> None:
+    aborted = replace(TAKEN_BACK, undone_by=0)
+    why = "it is not taken back: revision 7 is kept no longer"
+
+    assert [one for one, _ in choices(aborted)] == ["saltern rollout undo 12"]
+    assert choices(replace(aborted, before=aborted.revision)) == []
+    assert choices(replace(aborted, undo="wanted")) == []
+    assert "about to be taken back" in summary_line(replace(aborted, undo="wanted"), NOW)
+    stuck = replace(aborted, undo="wanted", notes=("another", why))
+    assert [one for one, _ in choices(stuck)] == ["saltern rollout abort 12"]
+    assert summary_line(stuck, NOW).endswith(why)

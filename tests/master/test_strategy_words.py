@@ -74,7 +74,7 @@ def test_an_option_counts_more_than_the_file_and_a_group_by_itself() -> None:
         ("waves: [0, 100%]", "strategy: waves: a wave of 0"),
         ("waves: [10%]", 'strategy: waves: the last one has to be "100%"'),
         ("maxUnavailable: 2", "file: maxUnavailable: line 1: expected a map"),
-        ("maxUnavailable: {worker: 0}", "strategy: max_unavailable: worker: with 0"),
+        ("maxUnavailable: {worker: 0}", "strategy: maxUnavailable: worker: with 0"),
         ("onSpent: never", "file: onSpent: line 1: 'never' is none of stop, undo"),
         ("probes: [70000]", "file: probes: line 1: '70000' is no PORT"),
         ("probes: [{port: 1, paht: /}]", "file: probes[0].paht: line 1: no such field"),

@@ -19,6 +19,7 @@ PlanResult = Literal[
     "unreachable",
     "expired",  # it told no end in time
 ]
+Becomes = Literal["", "added", "changed", "removed", "forgotten", "hindered"]
 Impact = Literal["none", "reload", "restart", "drain", "reboot", "unknown"]
 
 
@@ -31,6 +32,7 @@ class PlanLineView(View, frozen=True):
     change: str
     impact: Impact
     detail: str = ""
+    becomes: Becomes = ""  # of the resource, by all lines of it; "": not worked out
 
 
 class NodePlan(View, frozen=True):

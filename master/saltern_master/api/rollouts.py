@@ -51,6 +51,7 @@ class RolloutView(View, frozen=True):
     stages: dict[str, int] = field(default_factory=dict)  # how many nodes are in each
     undoes: int = 0  # the rollout that this one takes back
     undone_by: int = 0  # the rollout that takes this one back
+    undo: Literal["", "wanted", "begun"] = ""  # whether it is taken back; wanted: not yet
     strategy: Strategy = Strategy()
     notes: tuple[str, ...] = ()
     nodes: tuple[RolloutNode, ...] = ()

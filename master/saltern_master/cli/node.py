@@ -93,6 +93,9 @@ def list_nodes(
     > >=, ! for "not", | for "or" between values.
     """
     with refusals_told():
+        if explain and not target:
+            text = "cannot explain: --explain says why a target means each node; give a --target"
+            raise UsageError(text)
         client = reach(home)
         found = client.nodes(target, explain) if target else client.status().nodes
         write(found, output, _listed(found, target, explain, output))

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,6 +20,7 @@ from saltern_protocol.errors import printable
 
 from saltern_master.api.plans import Impact, NodePlan, PlanLineView, PlanView
 from saltern_master.cli.folding import Fold, fold, folded
+from saltern_master.plan_words import becomes_of
 
 Colour = Literal["", "green", "yellow", "red", "cyan"]
 IMPACTS: Final[tuple[Impact, ...]] = get_args(Impact)
@@ -34,11 +34,7 @@ WORDS: Final = {
     ".": "forgotten",
     "!": "hindered",
 }
-ADDS: Final = re.compile(
-    r"(?!.*( -> | \(was ))"
-    r"(create|unpack|install|load|add the route|make (directory|the bridge|the chain|key))\b"
-)
-"""How the text of a change begins that makes what was not there."""
+SIGNS: Final = {word: mark for mark, word in WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +121,7 @@ def _resource_lines(
 
 def mark_of(verb: str, lines: Iterable[PlanLineView]) -> str:
     """Say by one character what becomes of a resource."""
-    found = list(lines)
-    if any(one.finding in ("blocked", "unreadable") for one in found):
-        return "!"
-    if verb != "hold":
-        return "-" if verb == "remove" else "."
-    return "+" if ADDS.match(found[0].change) else "~"
+    return SIGNS[becomes_of(verb, tuple(lines))]
 
 
 def _detail_lines(detail: str, full: bool) -> Iterator[Line]:

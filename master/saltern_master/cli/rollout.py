@@ -27,7 +27,14 @@ from saltern_master.cli.rollout_following import FOREVER, Manner, follow_to_its_
 from saltern_master.cli.rollout_names import rollout_nodes, rollout_numbers
 from saltern_master.cli.rollout_page import page, text_of
 from saltern_master.cli.rollout_tables import NO_ROLLOUTS, rollout_lines, show_lines
-from saltern_master.cli.rollout_words import OVER, choices, status_of, summary_line
+from saltern_master.cli.rollout_words import (
+    OVER,
+    choices,
+    is_to_go_back,
+    not_taken_back,
+    status_of,
+    summary_line,
+)
 
 if TYPE_CHECKING:
     from saltern_master.api.client import Client
@@ -258,7 +265,12 @@ def _left(view: RolloutView, output: Output) -> None:
         write_line(RolloutEvent(rollout=view))
     else:
         write(view, output, [summary_line(view, clock())])
-    say(f"it goes on; look on: saltern rollout watch {view.undone_by or view.rollout}")
+    how = "it goes on"
+    if view.phase == "queued":
+        how = "it begins when those before it are over"
+    elif is_to_go_back(view):
+        how = "it is about to be taken back"
+    say(f"{how}; look on: saltern rollout watch {view.undone_by or view.rollout}")
 
 
 def _begun(client: Client, view: RolloutView) -> RolloutView:
@@ -270,4 +282,6 @@ def _begun(client: Client, view: RolloutView) -> RolloutView:
             raise ServiceError("unavailable", text)
         waits.wait(0.2)
         view = client.rollout(view.rollout)
+        if not_taken_back(view):
+            raise ServiceError("conflict", f"cannot follow it: {not_taken_back(view)}")
     return client.rollout(view.undone_by)

@@ -32,7 +32,9 @@ from saltern_master.cli.rollout_tables import trouble_lines
 from saltern_master.cli.rollout_words import (
     OVER,
     choices,
+    is_to_go_back,
     needs_somebody,
+    not_taken_back,
     status_of,
     summary_line,
 )
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from saltern_master.api.client import Client
 
 Event = RolloutEvent | RolloutNodeEvent
+SOON: Final = 0.2  # seconds between two looks whether it has begun
 AGAIN: Final = 1.0  # seconds between two tries to reach the master
 PATIENCE: Final = 300.0  # seconds for a master to come back
 FOREVER: Final = float("inf")
@@ -62,10 +65,12 @@ def follow_to_its_end(client: Client, view: RolloutView, manner: Manner) -> None
     try:
         with screen_for(manner.output) as screen:
             view = _followed(client, view.rollout, manner, deadline, screen)
+            view = _taken_up(client, view, deadline)
             while view.phase in OVER and view.undone_by:
                 status = 1
                 screen.note(summary_line(view, clock()))
                 view = _followed(client, view.undone_by, manner, deadline, screen)
+                view = _taken_up(client, view, deadline)
     except KeyboardInterrupt:
         number = view.rollout
         say(
@@ -119,6 +124,17 @@ def _followed(
         if _is_over(view) or (needs_somebody(view) and not manner.stays):
             return view
     return view or client.rollout(number)
+
+
+def _taken_up(client: Client, view: RolloutView, deadline: float) -> RolloutView:
+    """Wait for the one that takes it back, whoever wanted that: its nodes are asked first."""
+    waits = threading.Event()
+    while view.phase in OVER and is_to_go_back(view) and not not_taken_back(view):
+        if time.monotonic() > deadline:
+            break
+        waits.wait(SOON)
+        view = _asked_again(client, view)
+    return view
 
 
 def _asked_again(client: Client, view: RolloutView) -> RolloutView:

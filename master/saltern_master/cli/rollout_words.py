@@ -15,6 +15,7 @@ OVER: Final = frozenset({"aborted", "done"})
 IN_HAND: Final = ("asking", "draining", "applying", "settling")
 ENDED: Final = ("done", "failed", "aside", "skipped")
 LONGEST: Final = 300
+NOT_TAKEN_BACK: Final = "it is not taken back"
 STAGES: Final = ("done", *IN_HAND, "failed", "aside", "skipped", "waiting")
 """In the order in which they are told."""
 
@@ -69,6 +70,17 @@ def goes_back(view: RolloutView) -> bool:
     return view.phase == "stopped" and view.strategy.on_spent == "undo" and not view.undoes
 
 
+def is_to_go_back(view: RolloutView) -> bool:
+    """Tell whether the one that takes it back is waited for."""
+    return view.undo == "wanted" and not view.undone_by
+
+
+def not_taken_back(view: RolloutView) -> str:
+    """Say why the one that takes it back has not begun; "": it is about to, as far as is known."""
+    found = [one for one in view.notes if one.startswith(NOT_TAKEN_BACK)]
+    return found[-1] if found and is_to_go_back(view) else ""
+
+
 def needs_somebody(view: RolloutView) -> bool:
     """Tell whether it stays as it is until a person decides."""
     return view.phase == "paused" or (view.phase == "stopped" and not goes_back(view))
@@ -80,7 +92,9 @@ def choices(view: RolloutView) -> list[tuple[str, str]]:
     resume = (f"saltern rollout resume {number}", "it goes on")
     abort = (f"saltern rollout abort {number}", "it ends, and what is done stays")
     undo = (f"saltern rollout undo {number}", f"go back to revision {view.before}")
-    back = [undo] if view.before else []
+    back = [undo] if view.before and view.before != view.revision else []
+    if is_to_go_back(view):
+        return [(abort[0], "it is let be as it is")] if not_taken_back(view) else []
     if view.phase == "paused":
         return [resume, *_stuck(view), *back, abort]
     if goes_back(view):
@@ -115,6 +129,8 @@ def summary_line(view: RolloutView, now: float) -> str:
     found = told_counts(counts(view)) or "no nodes"
     why = f"; {view.why}" if view.why else ""
     undone = f"; rollout {view.undone_by} takes it back" if view.undone_by else ""
+    if is_to_go_back(view):
+        undone = f"; {not_taken_back(view) or 'it is about to be taken back'}"
     return printable(f"{title(view, now)}: {found}{why}{undone}")
 
 

@@ -25,6 +25,7 @@ from saltern_protocol.messages import PlanLine
 
 from saltern_master.api.plans import Impact, NodePlan, PlanLineView, PlanResult, PlanView
 from saltern_master.core.turns import Limits
+from saltern_master.plan_words import worded
 
 MOST_OF_NODE: Final = 4 * 1024 * 1024
 LINE: Final = 64
@@ -221,7 +222,7 @@ def _whole(node: str, asked: Asked, page: Page, version: int) -> NodePlan:
         changes=asked.changes,
         hindered=asked.hindered,
         impact=asked.impact,
-        lines=asked.lines,
+        lines=worded(asked.lines),
         cut=asked.cut,
         body=asked.body,
         version=version,

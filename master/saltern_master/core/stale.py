@@ -34,10 +34,11 @@ def moved(node: str, before: NodePlan | None, now: NodePlan) -> str:
     if not new and not old:
         return f"{node}: it would do the same to something else: what it found there has changed"
     same = {_words(one) for one in new} & {_words(one) for one in old}
+    other = "from another state, or to another, than was shown it would"
     parts = (
         _part("it would now", [one for one in new if _words(one) not in same]),
         _part("it would no more", [one for one in old if _words(one) not in same]),
-        _part("with another before or after it would", [one for one in new if _words(one) in same]),
+        _part(other, [one for one in new if _words(one) in same]),
     )
     return f"{node}: {'; '.join(filter(None, parts))}"
 

@@ -23,6 +23,8 @@ from msgspec.structs import replace
 
 from saltern_master.api.service import HindranceView, Result, TurnNode, TurnView
 
+MOST_TOLD = 3
+"""Resources that are named where one line says why."""
 SUPERSEDED = "a newer turn asks for this node"
 NOT_BACK = "it is not connected; it gets its document when it comes back"
 LEAVES_LATER = (
@@ -178,6 +180,13 @@ def node_view(turn: Turn, node: str) -> TurnNode:
         why=one.why,
         hindrances=one.hindrances,
     )
+
+
+def why_of(standing: Standing) -> str:
+    """Say why a node stands so: what it said itself, or which resources it could not have."""
+    told = [f"{one.resource}: {one.why}" for one in standing.hindrances]
+    more = f"; and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+    return standing.why or "; ".join(told[:MOST_TOLD]) + more
 
 
 def not_reached(turn: Turn, node: str) -> str:

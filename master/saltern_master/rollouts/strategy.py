@@ -69,7 +69,7 @@ def faults(strategy: Strategy) -> tuple[str, ...]:
     if not strategy.waves or strategy.waves[-1] != "100%":
         found.append('waves: the last one has to be "100%", or some nodes would never be reached')
     found += [
-        f"max_unavailable: {group}: with 0 no node of it could ever begin"
+        f"maxUnavailable: {group}: with 0 no node of it could ever begin"
         for group, share in sorted(strategy.max_unavailable.items())
         if share in ("0", "0%")
     ]

@@ -19,6 +19,7 @@ from saltern_master.api.service import NodeView, ServiceError, TurnView
 from saltern_master.cluster.faults import ClusterFileError
 from saltern_master.cluster.load import load
 from saltern_master.cluster.model import Cluster, Node
+from saltern_master.plan_words import worded
 from saltern_master.subjects import Subject, subject
 from saltern_master.targeting import TargetError, choose
 
@@ -148,7 +149,7 @@ class FakePlans:
             changes=sum(one.finding == "to change" for one in lines),
             hindered=len({one.resource for one in lines if one.finding in _HINDERED}),
             impact=max((one.impact for one in lines), key=IMPACTS.index, default="none"),
-            lines=lines,
+            lines=worded(lines),
             body=body,
             version=node.version,
             digest=sha256(repr(lines).encode()).hexdigest(),

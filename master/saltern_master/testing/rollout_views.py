@@ -51,6 +51,7 @@ def head_view(kept: Kept, now: float) -> RolloutView:
         stages=dict(Counter(one.stage for one in rollout.nodes.values())),
         undoes=rollout.undoes,
         undone_by=kept.undone_by,
+        undo=rollout.undo,
         strategy=rollout.strategy,
     )
 

@@ -19,7 +19,7 @@ from saltern_master.cluster.model import Cluster
 from saltern_master.core.aim import meant
 from saltern_master.core.bringing import Bringing, Compiled
 from saltern_master.core.driving.book import Book
-from saltern_master.core.driving.candidates import candidates, left_out, rises
+from saltern_master.core.driving.candidates import candidates, left_out, of_nobody, rises
 from saltern_master.core.driving.driven import Driven, new_driven
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
@@ -77,6 +77,7 @@ class Beginning:
             now,
             control_plane_first=rises(before.cluster, cluster),
         )
+        notes = (*notes, *of_nobody(ask.strategy.max_unavailable, who))
         notes = notes if rollout.nodes else (NOTHING, *notes)
         driven = self._first_step(new_driven(rollout, ask.by, notes, ask.target), now)
         more = (*compiled.writes, put_applied(before.revision))

@@ -50,6 +50,17 @@ def candidates(
     )
 
 
+def of_nobody(groups: Iterable[str], who: Iterable[Candidate]) -> tuple[str, ...]:
+    """Say which of a strategy's groups no node of a rollout is of: likely a slip of the pen."""
+    there = {one.group for one in who}
+    named = ", ".join(sorted(there))
+    return tuple(
+        f"maxUnavailable of {group} counts for nobody: the nodes of this rollout are of {named}"
+        for group in sorted(set(groups) - there)
+        if there
+    )
+
+
 def left_out(settled: Mapping[str, Standing]) -> tuple[str, ...]:
     """Say of those who cannot take their body why."""
     return tuple(f"{name} has no part in it: {one.why}" for name, one in sorted(settled.items()))

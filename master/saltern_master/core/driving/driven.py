@@ -131,6 +131,7 @@ def head_view(head: Head, waits: str = "") -> RolloutView:
         stages=head.stages,
         undoes=rollout.undoes,
         undone_by=head.undone_by,
+        undo=rollout.undo,
         strategy=rollout.strategy,
         notes=head.notes,
     )

@@ -28,17 +28,19 @@ from saltern_master.core.driving.book import Book
 from saltern_master.core.driving.deeds import Deeds
 from saltern_master.core.driving.driven import Driven
 from saltern_master.core.front import Log
+from saltern_master.core.gates import is_locked
 from saltern_master.core.kept_turns import read_turn
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
 from saltern_master.core.pace import Pace
+from saltern_master.core.peer import IS_LOCKED
 from saltern_master.core.probes import Probing
-from saltern_master.core.turns import Turn, is_open
+from saltern_master.core.turns import Turn, is_open, why_of
 from saltern_master.errors import MasterError
 from saltern_master.records import revisions
 from saltern_master.records.rollouts import drop_file, read_file
 from saltern_master.rollouts.machine import is_news, steps
-from saltern_master.rollouts.model import OVER, Back, Event, Gone, Rollout, Said, Tick
+from saltern_master.rollouts.model import OVER, Back, Event, Gone, Rollout, Said, Skip, Tick
 from saltern_master.rollouts.patience import due
 from saltern_master.rollouts.wants import wants
 from saltern_master.store import Store, StoreError, Write
@@ -142,7 +144,7 @@ class Driver:
         standing, driven = turn.nodes[name], self.book.open[turn.rollout]
         another = standing.result == "superseded" and driven.rollout.phase in OVER
         if not is_open(standing.result) and not another:
-            self._heard.append((turn.rollout, Said(name, standing.result, standing.why)))
+            self._heard.append((turn.rollout, Said(name, standing.result, why_of(standing))))
             self._awake.set()
 
     def _catch_up(self, driven: Driven) -> None:
@@ -188,7 +190,9 @@ class Driver:
         blind = not self._seen or steadily - self._seen < self._pace.away
         for name, node in rollout.nodes.items():
             since = self._known.gone.get(name)
-            if since is None and node.gone_since and name in self._known.peers:
+            if node.stage in {"waiting", "aside"} and is_locked(self._known.peers.get(name)):
+                yield Skip(name, f"the master: {IS_LOCKED}")
+            elif since is None and node.gone_since and name in self._known.peers:
                 yield Back(name)
             elif (
                 since is not None
