@@ -17,7 +17,8 @@ from saltern_master.api.app import DOCS, OPENAPI, make_app
 from saltern_master.api.openapi import document
 from saltern_master.api.page import page
 from saltern_master.api.requests import MOST_CLUSTER_FILE, MOST_JSON
-from saltern_master.api.routes import ROUTES, Stream, Text
+from saltern_master.api.routes import ROUTES
+from saltern_master.api.rows import Stream, Text
 from saltern_master.api.serve import SocketError, listen, serve
 from saltern_master.testing.service import FakeService
 from starlette.routing import Route as Place

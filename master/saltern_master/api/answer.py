@@ -20,7 +20,7 @@ from saltern_master.api.asked import Asked
 from saltern_master.api.master import Master
 from saltern_master.api.problem import problem_of
 from saltern_master.api.requests import ProblemEvent
-from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream, Text
+from saltern_master.api.rows import JSON, NDJSON, Body, Route, Stream, Text
 from saltern_master.api.service import ServiceError, View
 
 TOGETHER: Final = 64 * 1024

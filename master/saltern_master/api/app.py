@@ -24,7 +24,8 @@ from saltern_master.api.master import Master
 from saltern_master.api.openapi import document
 from saltern_master.api.page import page
 from saltern_master.api.problem import MEDIA, problem_of
-from saltern_master.api.routes import JSON, ROUTES
+from saltern_master.api.routes import ROUTES
+from saltern_master.api.rows import JSON
 from saltern_master.api.service import ServiceError
 from saltern_master.errors import MasterError
 

@@ -39,7 +39,7 @@ from saltern_master.api.requests import (
 )
 from saltern_master.api.rollout_requests import RolloutEvent, RolloutNodeEvent
 from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
-from saltern_master.api.routes import JSON, PEM, YAML
+from saltern_master.api.rows import JSON, PEM, YAML
 from saltern_master.api.service import (
     ClusterView,
     DriftView,
@@ -144,7 +144,6 @@ class Client:
     def one_drift(self, name: str) -> DriftPage:
         """Give all of one drift, by its id."""
         return self._ask("GET", f"/v1/drift/{_part(name)}", DriftPage)
-
 
     def hold(self, ask: HoldAsk) -> tuple[HoldView, ...]:
         """Hold nodes."""

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from saltern_master.api.problem import MEDIA, Problem
-from saltern_master.api.routes import JSON, NDJSON, Body, Route, Stream, Text
+from saltern_master.api.rows import JSON, NDJSON, Body, Route, Stream, Text
 from saltern_master.api.service import View
 
 Row = Route | Stream | Text

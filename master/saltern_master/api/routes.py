@@ -6,18 +6,21 @@ answers. Nothing else decides what there is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from saltern_master.api import calls, drift_calls, hold_calls, notice_calls, plan_calls, rollout_calls
-from saltern_master.api.asked import Asked
+from saltern_master.api import (
+    calls,
+    drift_calls,
+    hold_calls,
+    notice_calls,
+    plan_calls,
+    rollout_calls,
+)
 from saltern_master.api.drift_requests import DriftFollow, DriftPath, DriftQuery
 from saltern_master.api.drifts import DriftPage
 from saltern_master.api.findings import FindingsView
-from saltern_master.api.master import Master
-from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.holds import MOST_HOLD, HoldAsk, HoldsView, HoldView, ReleaseAsk
+from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.notices import NotifyTest, NotifyView, TriedView
 from saltern_master.api.plan_requests import (
     MOST_PLANNED,
@@ -31,7 +34,6 @@ from saltern_master.api.plans import PlanView
 from saltern_master.api.requests import (
     MOST_CLUSTER_FILE,
     MOST_CSR,
-    MOST_JSON,
     Approval,
     DriftEvent,
     Kubeconfig,
@@ -52,78 +54,14 @@ from saltern_master.api.rollout_requests import (
     RolloutsQuery,
 )
 from saltern_master.api.rollouts import RolloutAsk, RolloutView, Steering
+from saltern_master.api.rows import JSON, PEM, YAML, Body, Route, Stream, Text
 from saltern_master.api.service import (
     ClusterView,
     DriftView,
     NodeView,
     TokenView,
     TurnView,
-    View,
 )
-
-JSON: Final = "application/json"
-YAML: Final = "application/yaml"
-PEM: Final = "application/x-pem-file"
-NDJSON: Final = "application/x-ndjson"
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What stands in a request: a value as JSON, or bytes as they are (`kind` bytes)."""
-
-    kind: type
-    media: str = JSON
-    most: int = MOST_JSON  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. `answers`: the type of the value, or of each line of a stream."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answers: Any
-    call: Callable[[Master, Asked], Awaitable[object]]
-    place: type[View] | None = None
-    query: type[View] | None = None
-    body: Body | None = None
-    status: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One operation whose answer is lines of JSON, as things happen."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answers: Any
-    begin: Callable[[Master, Asked], Awaitable[AsyncIterator[object]]]
-    place: type[View] | None = None
-    query: type[View] | None = None
-    body: None = None
-    status: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One operation whose answer is text, in one of several forms: as the client accepts."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    forms: tuple[str, ...]  # media types
-    tell: Callable[[Master, str], Awaitable[tuple[bytes, str]]]
-    answers: Any = str
-    place: None = None
-    query: None = None
-    body: None = None
-    status: int = 200
-
 
 ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
     Text(
