@@ -140,6 +140,32 @@ def test_an_open_drift_that_changes_without_end_keeps_its_first_and_last(journal
     assert [one.found for one in seen] == [("write 0",), ("write 39",)]
 
 
+def test_where_many_wait_a_drift_is_told_without_its_diffs(journal: Journal) -> None:
+    full = replace(drift_of("file", 1.0, ("write it",), 2.0), detail="-a\n+b\n")
+    journal.record(full)
+    for number in range(MANY):
+        journal.tell(replace(APPLIED, version=number + 1))
+    journal.record(replace(full, resource="other"))
+
+    seen = [one for one in all_of(journal) if isinstance(one, DriftSeen)]
+    assert [(one.resource, one.detail) for one in seen] == [("file", full.detail), ("other", "")]
+    assert journal.open_drift()["other"].detail == full.detail
+
+
+def test_a_fight_s_words_that_change_without_end_are_folded_too(journal: Journal) -> None:
+    for number in range(MANY):
+        journal.tell(replace(APPLIED, version=number + 1))
+    one = drift_of("file", 1.0, ("write it",), 2.0)
+    for number in range(40):
+        journal.record(replace(one, hindrance=f"tried {number} times", incident=number > 3))
+
+    seen = [one for one in all_of(journal) if isinstance(one, DriftSeen)]
+    assert [(one.hindrance, one.incident) for one in seen] == [
+        ("tried 0 times", False),
+        ("tried 39 times", True),
+    ]
+
+
 def test_an_outbox_has_a_bound_whatever_happens(journal: Journal) -> None:
     for number in range(150):
         resource = f"file-{number % 5}"
