@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from saltern_agent.link import words
-from saltern_agent.link.pace import AT_ONCE, SHUT_OUT
+from saltern_agent.link.pace import SHUT_OUT
 from saltern_agent.link.session import HEALTH_EVERY
 from saltern_agent.outbox import Batch
 from saltern_protocol import messages, report, testing
@@ -387,26 +387,3 @@ def test_a_document_is_taken_that_a_fetch_brings_after_it_was_said_that_nothing_
     offer = doc(turn=4, version=2)
     assert talk.say(offer) == (words.Check(offer),)
     assert talk.say(offer) == ()  # the other Fetch's answer
-
-
-@pytest.mark.parametrize("ask", [messages.Poke(), messages.Current(turn=1), messages.Renew()])
-def test_a_master_that_asks_without_end_is_left(ask: messages.Message) -> None:
-    talk = Talk(standing(1))
-    talk.connect(1)
-    heard = 0
-    while talk.session.state == "up" and heard < 1000:
-        talk.say(ask)
-        heard += 1
-
-    assert (talk.session.state, talk.session.why) == ("away", "the master asks too often")
-    assert heard == AT_ONCE + 1
-
-
-def test_who_has_signed_nothing_has_a_node_look_at_nothing() -> None:
-    talk = Talk(standing(1))
-    talk.give(words.Tick())
-    talk.give(words.Opened())
-    strange = messages.Lease(lease=sign_lease(testing.LEASE, (testing.STRANGER,)))
-    assert words.Send(messages.Fetch()) in talk.say(strange)
-
-    assert talk.say(messages.Current(turn=1)) == ()
