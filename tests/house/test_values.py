@@ -24,6 +24,8 @@ MUTABLE = {
     "saltern_agent.foreseen_files.ForeseenFiles": "files that a plan made in memory",
     "saltern_agent.foreseen_links.ForeseenLinks": "links and routes that a plan made in memory",
     "saltern_agent.foreseen_units.ForeseenUnits": "units of which a plan made something in memory",
+    "saltern_agent.health.watch.Due": "when the watch over a node's parts does what next",
+    "saltern_agent.health.watch.HealthWatch": "what is known of the node's parts, in the loop",
     "saltern_agent.keeper.Keeper": "the worker's own state: what was accepted last",
     "saltern_agent.loop.Agent": "the loop's own state",
     "saltern_agent.loop.Turns": "two threads' numbers, one writer each",

@@ -33,7 +33,7 @@ LABELS: Final = "io.kubernetes."
 RESTARTS: Final = "annotation.io.kubernetes.container.restartCount"
 
 
-class _Listed(msgspec.Struct):
+class _Listed(msgspec.Struct, frozen=True):
     """What is read of a container in docker's list."""
 
     labels: dict[str, str] = msgspec.field(name="Labels", default_factory=dict)
