@@ -280,6 +280,19 @@ def test_who_was_overtaken_says_by_what_and_what_to_do(
     assert (end.standing.result, end.standing.why) == ("superseded", says + again)
 
 
+def test_a_turn_waits_for_what_took_the_place_of_its_document_where_that_is_the_same_body(
+    signer: Signer,
+) -> None:
+    of = replace(greeted(signer, with_document(signer, peer())), turn=7)
+    assert of.document is not None
+    body, version = bytes.fromhex(of.document.body), of.document.version
+    told = with_fields(applied(7, version - 1, Outcome.SUPERSEDED), body=body)
+    other = with_fields(told, turn=6)
+
+    assert hear(of, Report(first=1, items=(told,)), signer, NOW).ends == ()
+    assert len(hear(of, Report(first=1, items=(other,)), signer, NOW).ends) == 1
+
+
 def test_health_is_seldom_stored(signer: Signer) -> None:
     of = greeted(signer, peer())
     first = hear(of, health(), signer, NOW)

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 from saltern_master.records.revisions import dropped
 from saltern_master.signing.home import Home
-from saltern_protocol.messages import Report
+from saltern_protocol.messages import Fetch, Report
 from saltern_protocol.report import Hindrance
+from saltern_protocol.testing import key
 
 from tests.master.core_laws import run
 from tests.master.core_stand import Stand
@@ -28,6 +29,7 @@ from tests.master.playing import (
     steer,
     until,
 )
+from tests.master.test_core_roots import rotate
 
 FOUR = (*THREE, "w4")
 
@@ -230,5 +232,29 @@ def test_room_for_a_group_of_nobody_is_said(home: Home) -> None:
 
         said = "maxUnavailable of workr counts for nobody: the nodes of this rollout are of worker"
         assert said in (await stand.service.rollout(number)).notes
+
+    run(home, law)
+
+
+def test_a_node_whose_document_is_signed_anew_in_its_turn_is_not_passed_over(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        players = await ready(stand, *THREE)
+        w1 = players["w1"]
+        w1.says = lambda _: "silent"
+        number = await rolled(stand, file_of(2, *THREE))
+        await until(stand, lambda: bool(w1.got))
+        turn, body = max(stand.office.known.turns), bytes.fromhex(w1.body)
+        w1.says = lambda _: "changed"
+        overtaken = w1.node.applied(turn, "superseded", body=body)
+        w1.here = False  # it is at work on the first one
+        rotate(home, "state", key(50))
+        await stand.office.rolling.renew()
+        w1.node.seq += 1
+        w1.node.say(Report(first=w1.node.seq, items=(overtaken,)))
+        w1.here = True
+        w1.node.say(Fetch())
+        done = await phase(stand, number, "done")
+
+        assert stages(done) == dict.fromkeys(THREE, "done")
 
     run(home, law)

@@ -304,10 +304,24 @@ def _applied(said: Said, item: Applied, root: int) -> Said:
         peer, lifted = _lifted(peer, told)
         writes += lifted
     standing = _standing(item)
+    if item.outcome == Outcome.SUPERSEDED and _says_again(said.peer, item):
+        return replace(said, peer=peer, writes=writes)
     if item.outcome == Outcome.SUPERSEDED:
         standing = replace_struct(standing, why=_overtaken(said.peer, item, root))
     ends = (*said.ends, Ended(item.turn, standing))
     return replace(said, peer=peer, writes=writes, ends=ends)
+
+
+def _says_again(peer: Peer, item: Applied) -> bool:
+    """Tell whether a node that was overtaken is yet to say how the very same body went, for the
+    same turn: its document was signed again meanwhile, and the turn waits for that one's end."""
+    document = peer.document
+    return (
+        document is not None
+        and document.body == item.body.hex()
+        and (document.epoch, document.version) > (item.epoch, item.version)
+        and item.turn == peer.turn > 0
+    )
 
 
 def _overtaken(peer: Peer, item: Applied, root: int) -> str:
