@@ -85,6 +85,17 @@ def test_a_node_that_tells_news_without_end_is_written_at_most_so_often() -> Non
     assert written(peer, NOW + 1000)[1] == ()
 
 
+def test_what_was_overtaken_is_passed_over_and_a_clock_that_was_set_back_is_not() -> None:
+    def at(seconds: float, name: str) -> Condition:
+        return with_fields(told(part(name)), at_us=round((NODE_CLOCK + seconds) * 1_000_000))
+
+    peer, _ = taken(PEER, at(0, "docker"), NOW)
+    peer, writes = taken(peer, at(-5, "kubelet"), NOW + 3)
+    assert (writes, peer.condition and peer.condition.parts[0].name) == ((), "docker")
+    peer, writes = taken(peer, at(-3600, "kubelet"), NOW + 6)
+    assert (len(writes), peer.condition and peer.condition.parts[0].name) == (1, "kubelet")
+
+
 def test_a_record_is_read_as_it_was_written() -> None:
     store = MemoryStore()
     peer, writes = taken(PEER, told(BAD, part("kubelet"), findings=(TRAP,)), NOW)

@@ -25,6 +25,8 @@ WRITE_EVERY: Final = 2.0
 ALARM_AFTER: Final = 60.0
 """Seconds that a part is bad before it is an alarm: what restarts is not one."""
 
+OVERTAKEN: Final = 60_000_000
+"""Microseconds: what is older by less was overtaken; by more, the clock was set back."""
 MORE: Final[Mapping[str, str]] = {
     "machine": "uptime; free -m; ps aux --sort=-%mem",
     "disk": "df -h; df -i",
@@ -38,6 +40,9 @@ MORE: Final[Mapping[str, str]] = {
 
 def taken(peer: Peer, told: messages.Condition, now: float) -> tuple[Peer, tuple[Write, ...]]:
     """Take what a node tells; give the peer, and what is to be written."""
+    before = peer.condition
+    if before is not None and 0 < before.at_us - told.at_us < OVERTAKEN:
+        return peer, ()  # it is long, and waited while a shorter one went before (heavy.py)
     condition = condition_of(peer.node.name, told, now)
     return written(replace(peer, condition=condition), now)
 
