@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, TypeVar
@@ -63,11 +63,11 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-@dataclass(slots=True)
 class Look:
     """One look: what could not be seen is noted, and the rest goes on."""
 
-    unseen: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.unseen: list[str] = []
 
     def at(self, what: str, see: Callable[[], T], otherwise: E) -> T | E:
         """Look at one thing; `otherwise` where that fails."""

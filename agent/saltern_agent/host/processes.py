@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +30,12 @@ class Listening:
     cgroup: str = ""
 
 
-@dataclass(slots=True)
 class Pass:
     """What one pass over the processes found."""
 
-    owners: dict[str, int] = field(default_factory=dict)  # socket -> pid
-    inotify: int = 0
+    def __init__(self) -> None:
+        self.owners: dict[str, int] = {}  # socket -> pid
+        self.inotify = 0
 
 
 def listening(
