@@ -152,8 +152,10 @@ def begin(opened: Open, drift: Drift) -> tuple[Open, tuple[Drift, ...]]:
 
 def _fitting(opened: Open, drift: Drift, before: Drift | None) -> Drift:
     """Leave out the differences where there are too many in what is open, and say so."""
+    if not drift.detail:
+        return drift
     there = sum(len(one.detail) for one in opened.values() if one is not before)
-    if not drift.detail or there + len(drift.detail) <= MOST_OPEN_DETAIL:
+    if there + len(drift.detail) <= MOST_OPEN_DETAIL:
         return drift
     return replace(drift, detail=f"... {len(drift.detail)} characters, which are not kept")
 
