@@ -6,8 +6,8 @@
   it began within MEMORY before, up to MOST_CALM: what flaps is told as beginning, and as over only
   when it is. Ends are gathered as beginnings are.
 * What goes on is told again after `again` seconds; 0: never.
-* What a node says of itself (PERSONAL) is not over because the node is not heard: it stays as it
-  was told.
+* What is known by a node's own word alone (personal) is not over because the node is not heard: it
+  stays as it was told.
 * After a gap in looking (a start, a pause of the process or of its machine, a clock that was set)
   nothing is told for SETTLE seconds: nodes have yet to come back, and nothing began meanwhile.
 * At most MOST_HELD are remembered, and a notice lists MOST_LISTED: a master with ten thousand
@@ -24,7 +24,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from saltern_master.notify.model import (
-    Event,
     Group,
     Happened,
     Held,
@@ -38,7 +37,6 @@ from saltern_master.notify.model import (
 
 MOST_HELD: Final = 20_000
 MOST_LISTED: Final = 20
-PERSONAL: Final[frozenset[Event]] = frozenset({"alarm", "part"})
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -100,7 +98,7 @@ def _seen(before: Mapping[Name, Held], looked: Looked, now: float) -> dict[Name,
             held[name] = replace(one, trouble=trouble, gone=0.0)
     for name, one in tuple(held.items()):
         trouble = one.trouble
-        kept = trouble.event in PERSONAL and trouble.node in looked.unsure
+        kept = trouble.personal and trouble.node in looked.unsure
         if name in found or one.ended or kept:
             continue
         if one.told:

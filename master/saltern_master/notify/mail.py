@@ -68,6 +68,9 @@ def _connected(email: Email) -> SMTP:
 
 
 def _why(error: Exception) -> str:
+    refused = getattr(error, "recipients", None)
+    if isinstance(refused, dict):
+        return f"it takes nothing for {', '.join(sorted(refused))}"
     code = getattr(error, "smtp_code", None)
     said = getattr(error, "smtp_error", b"")
     if code is not None:

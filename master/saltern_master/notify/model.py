@@ -28,6 +28,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     since: float
     why: str
     remedy: str
+    personal: bool = False  # by the node's own word alone: known only while it is heard
 
     @property
     def name(self) -> Name:

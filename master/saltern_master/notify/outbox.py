@@ -72,11 +72,14 @@ def trimmed(outbox: Outbox, now: float) -> tuple[Outbox, Mapping[str, tuple[Noti
 
 
 def due(outbox: Outbox, now: float) -> tuple[tuple[str, Notice], ...]:
-    """Give what is to be sent now: at most one for each receiver."""
+    """Give what is to be sent now: at most one for each receiver.
+
+    A pause that is longer than LONGEST comes of a clock that was set back, and is none.
+    """
     return tuple(
         (name, line.waiting[0])
         for name, line in sorted(outbox.items())
-        if line.waiting and not line.sending and now >= min(line.again, now + LONGEST)
+        if line.waiting and not line.sending and not 0 < line.again - now <= LONGEST
     )
 
 

@@ -22,6 +22,8 @@ from saltern_master.notify.model import Event, Happened, Looked, Trouble
 
 NAMED: Final = 5
 OWN: Final[Mapping[str, Event]] = {"fight": "incident", "part-bad": "part"}
+PERSONAL: Final = frozenset({"ahead", "clock", "not-working", "part-bad", "stuck"})
+"""Alarms that a node's own word begins and ends."""
 ROLLOUT: Final = "rollout-"
 
 
@@ -65,6 +67,7 @@ def _alarm(alarm: AlarmView) -> Trouble:
         since=alarm.since,
         why=alarm.why,
         remedy=alarm.remedy,
+        personal=alarm.kind in PERSONAL,
     )
 
 

@@ -23,6 +23,7 @@ from saltern_master.notify.model import Item, Notice
 HEADER: Final = "Saltern-Signature"
 FORM: Final = 1
 MOST_WHY: Final = 1000
+NAMED: Final = 5
 BEGINS: Final = {
     "begins": "",
     "goes-on": "still: ",
@@ -70,9 +71,9 @@ def summary(notice: Notice) -> str:
     """Say in one line what it is: for a subject, or a chat."""
     what = WHAT[notice.event] + (f" {notice.word}" if notice.word else "")
     names = [one.node or one.subject for one in notice.items if one.node or one.subject]
-    count = len(notice.items) + notice.more
-    shown = ", ".join(dict.fromkeys(names[:5]))
-    more = f" and {count - 5} more" if count > 5 else ""
+    shown = ", ".join(dict.fromkeys(names[:NAMED]))
+    others = notice.more + len(names[NAMED:])
+    more = f" and {others} more" if others else ""
     return _line(f"{BEGINS[notice.status]}{what}{': ' if shown else ''}{shown}{more}")
 
 
