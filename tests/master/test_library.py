@@ -251,3 +251,28 @@ def test_what_a_crash_left_of_the_index_does_no_harm(library: Library, tmp_path:
 def test_only_a_hash_names_a_blob(library: Library, name: str) -> None:
     with pytest.raises(BlobError, match="cannot name a blob"):
         library.path(name)
+
+
+def test_many_come_at_once_and_what_is_here_is_not_written_again(library: Library) -> None:
+    contents = [f"body {number}".encode() for number in range(50)]
+    library.ensure_all(contents[:10])
+    names = [hashlib.sha256(one).hexdigest() for one in contents]
+    before = library.path(names[0]).stat().st_ino
+
+    library.ensure_all([*contents, contents[-1]])
+    library.ensure_all(())
+
+    assert [library.path(name).read_bytes() for name in names] == contents
+    assert library.path(names[0]).stat().st_ino == before
+    assert {library.path(name).stat().st_mode & 0o777 for name in names} == {0o444}
+    assert left_over(library) == []
+
+
+def test_of_many_that_cannot_all_come_nothing_half_is_left(library: Library) -> None:
+    library.ensure_all([b"one"])
+    (library.home / "blobs" / hashlib.sha256(b"two").hexdigest()).mkdir()
+
+    with pytest.raises(BlobError, match="cannot add 2 blobs"):
+        library.ensure_all([b"two", b"three"])
+
+    assert left_over(library) == []

@@ -155,8 +155,7 @@ class Bringing(Rolling):
         """In a thread: compile, compare, write bodies."""
         prepared = self._preparing.look_ahead(question, signer)
         plan = rollout.plan(prepared, peers, signer.root.epoch, self._clock())
-        for one in plan.new:
-            self._library.ensure_bytes(one.body)
+        self._library.ensure_all(one.body for one in plan.new)
         return prepared, plan
 
     def _library_bodies(self, hashes: Iterable[str]) -> Bodies:

@@ -296,8 +296,7 @@ class Plans:
 
     def _signed(self, new: Mapping[str, NewDocument], signer: Signer) -> dict[str, Proposed]:
         """In a thread: write bodies that are not there, sign."""
-        for one in new.values():
-            self._library.ensure_bytes(one.body)
+        self._library.ensure_all(one.body for one in new.values())
         now = int(self._clock())
         return {name: propose(one, signer, now) for name, one in new.items()}
 

@@ -242,11 +242,9 @@ class Rolling:
         return Work(prepared, plan, self._sign(plan.new, signer))
 
     def _sign(self, new: Iterable[NewDocument], signer: Signer) -> tuple[Signed, ...]:
-        signed = []
-        for one in new:
-            self._library.ensure_bytes(one.body)
-            signed.append(rollout.sign(one, signer, int(self._clock())))
-        return tuple(signed)
+        everything = tuple(new)
+        self._library.ensure_all(one.body for one in everything)
+        return tuple(rollout.sign(one, signer, int(self._clock())) for one in everything)
 
     def _old(self, now: float) -> Iterator[NewDocument]:
         """Give what is past half its life, or was signed under another root's keys or epoch.

@@ -45,10 +45,12 @@ class Library:
         """Store what is in memory, durably when it returns; give its SHA-256. BlobError."""
         return blobs.add_bytes(self._blobs, data)
 
-    def ensure_bytes(self, data: bytes) -> str:
-        """Store what is in memory if it is not here; as add_bytes, and nothing is written twice."""
-        name = hashlib.sha256(data).hexdigest()
-        return name if self.has(name) else self.add_bytes(data)
+    def ensure_all(self, contents: Iterable[bytes]) -> None:
+        """Store what is in memory and is not here, durably when it returns. BlobError."""
+        named = {hashlib.sha256(one).hexdigest(): one for one in contents}
+        lacking = {name: one for name, one in named.items() if not self.has(name)}
+        if lacking:
+            blobs.add_all(self._blobs, lacking)
 
     def path(self, sha256: str) -> Path:
         """Where a blob is; MissingError when it is not here."""
