@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.agent.waiting import drain, readable, wait_for
 from tests.open_descriptors import open_descriptors
 
 SOON = 0.01
+EVERY = 0.4
 
 
 @pytest.fixture
@@ -60,6 +62,23 @@ def test_what_is_set_right_and_broken_again_unread_is_told_again() -> None:
     reading = reading.next(b"4096")
     assert reading.tells
     assert not reading.next(b"4096").tells
+
+
+def test_who_breaks_it_after_each_repair_is_found_at_each_reading(tmp_path: Path) -> None:
+    """The source reads every second; each damage is told within that."""
+    watch = WatchReading(tmp_path / "one")
+    watch.path.write_text("4096")
+    source = ReadingSource(EVERY)
+    source.set_watches(frozenset({watch}))
+    for _ in range(5):
+        watch.path.write_text("128")
+        broken = time.monotonic()
+        assert wait_for(source, lambda events: bool(events.touched))
+        assert time.monotonic() - broken < 1.5 * EVERY
+        watch.path.write_text("4096")  # the agent, at once
+        assert readable(source, 5)
+        source.read()
+    source.close()
 
 
 def test_what_nobody_sets_right_is_calm_in_the_end() -> None:

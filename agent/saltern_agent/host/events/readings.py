@@ -2,9 +2,10 @@
 
 * A read is a system call or three of what the kernel holds in memory; a look, which costs more,
   is made only where it reads otherwise than before.
-* What was told may be set right, and be broken again, before it is read the next time: so what
-  does not read as it did in calm is told again, after 1, 2, 4 … readings, up to CALM of them. What
-  has read the same for so long is calm: nobody will set it right.
+* What was told is set right within milliseconds, and may be broken again before it is read the
+  next time. So it is read again SOON after it was told; and what does not read as it did in calm is
+  told again, after 1, 2, 4 … readings. What reads the same for CALM of them is calm: nobody will
+  set it right.
 * What cannot be read reads as its error: that it can be read by now is a difference.
 * Where nothing is watched, nothing wakes the agent.
 """
@@ -23,6 +24,7 @@ from saltern_agent.host.events.timer import Timer
 from saltern_agent.sources import Events
 
 EVERY_SECONDS: Final = 1.0
+SOON_SECONDS: Final = 0.05
 MOST_BYTES: Final = 64 * 1024  # of one file of /proc or /sys
 CALM: Final = 64  # readings
 LONG: Final = 256  # bytes beyond which a hash is kept in place of what was read
@@ -80,8 +82,9 @@ class ReadingSource:
         if not self._timer.is_due() or not self._readings:
             return Events()
         self._readings = {one: was.next(self._read(one)) for one, was in self._readings.items()}
-        self._timer.set(self._every)
-        return Events(frozenset(one for one, found in self._readings.items() if found.tells))
+        touched = frozenset(one for one, found in self._readings.items() if found.tells)
+        self._timer.set(min(SOON_SECONDS, self._every) if touched else self._every)
+        return Events(touched)
 
     def trouble(self) -> str:
         """Nothing: what cannot be read now may be there later, and is not silent then."""

@@ -29,6 +29,7 @@ CARRIED = (
     "bench/damages.py",
     "bench/probe.py",
     "bench/drift/__init__.py",
+    "bench/drift/cost_probe.py",
     "bench/drift/damages.py",
     "bench/drift/probe.py",
 )
@@ -88,11 +89,7 @@ class Breaking:
         return dict(self._ask(what, name))
 
     def _ask(self, *words: str) -> Any:  # noqa: ANN401  # what a JSON line holds
-        command = ("/usr/bin/env", f"PYTHONPATH={PLACE}", "/usr/bin/python3", "-m")
-        said = self.trial.must(
-            *command, "saltern_master.bench.drift.probe", *words, timeout=2 * SECONDS
-        )
-        return json.loads(said)
+        return have(self.trial, "probe", *words, seconds=2 * SECONDS)
 
 
 def measure(fleet: Fleet, site: Site, runs: int, wanted: Iterable[Damage] = ()) -> Figures:
@@ -133,6 +130,13 @@ def _with_repair(run: Run, resource: str, repairs: Sequence[tuple[float, str, fl
         if name == resource and abs(at - run.healed) < SLACK
     ]
     return replace(run, repair=min(near, default=(0.0, 0.0))[1])
+
+
+def have(trial: Trial, probe: str, *words: str, seconds: float) -> Any:  # noqa: ANN401  # JSON
+    """Have a probe do something in the node; gives what it printed."""
+    command = ("/usr/bin/env", f"PYTHONPATH={PLACE}", "/usr/bin/python3", "-m")
+    module = f"saltern_master.bench.drift.{probe}"
+    return json.loads(trial.must(*command, module, *words, timeout=seconds))
 
 
 def carry(trial: Trial) -> None:
