@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from saltern_master.api.drifts import DriftPage, DriftPolicyView
-from saltern_master.api.service import DriftView
+from saltern_master.api.service import DriftView, HeldView
 from saltern_master.cli.drift_asked import moment_of
 from saltern_master.cli.drift_page import page_lines
 from saltern_master.cli.drift_tables import drift_line, drift_lines, open_lines
@@ -72,6 +72,7 @@ HEALED = DriftView(
     outcome="healed",
     id="w2:1",
 )
+HELD = HeldView(until=NOW + 3600, why="another kernel", by="ann", in_force=True)
 ENFORCE = DriftPolicyView(mode="enforce", times=0, minutes=0)
 BOUND = DriftPolicyView(mode="enforce", times=3, minutes=10)
 REPORT = DriftPolicyView(mode="report", times=0, minutes=0)
@@ -87,7 +88,7 @@ PAGES = {
     "drift-history": drift_lines([OPEN, HEALED], ZONE, Output.TABLE),
     "drift-history-wide": drift_lines([FIGHT, HEALED], ZONE, Output.WIDE),
     "drift-watch": [drift_line(one, ZONE) for one in (HEALED, OPEN, FIGHT)],
-    "drift-explain-open": page_lines(page(OPEN), ZONE),
+    "drift-explain-open": page_lines(replace(page(OPEN), hold=HELD), ZONE),
     "drift-explain-fight": page_lines(page(FIGHT, BOUND), ZONE),
     "drift-explain-healed": page_lines(page(HEALED, REPORT, "w2:9", "w2:4"), ZONE),
 }
@@ -124,7 +125,8 @@ def test_where_nothing_is_that_is_said() -> None:
         (page(HEALED), "nothing: it is over, and did not come again"),
         (page(HEALED, None, "w2:9"), "it came again: w2:9, the newest first"),
         (replace(page(OPEN), connected=False), "the node is not connected"),
-        (page(OPEN), "when the hold ends"),
+        (replace(page(OPEN), hold=HELD), "when the hold of ann ends, the node looks"),
+        (replace(page(OPEN), hold=replace(HELD, in_force=False)), "the agent tries again"),
         (page(replace(OPEN, nature="external"), None), "the node's document does not have it"),
         (page(replace(OPEN, nature="external"), REPORT), "nothing by itself"),
         (page(FIGHT, BOUND), "stop iptables-restore (pid 99) from undoing it; the agent tries"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Literal, Protocol
 
-from saltern_master.api.service import DriftView, View
+from saltern_master.api.service import DriftView, HeldView, View
 
 MOST_DRIFT: Final = 10_000
 MOST_READ: Final = 100_000
@@ -61,6 +61,7 @@ class DriftPage(View, frozen=True):
     now: float  # by the master's clock
     connected: bool  # the node, now
     policy: DriftPolicyView | None = None  # None: no document of the node has the resource now
+    hold: HeldView | None = None  # what holds the node now; None: nothing does
     after: tuple[str, ...] = ()  # ids of later drifts of the same resource, the newest first
 
 

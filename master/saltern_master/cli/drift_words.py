@@ -49,8 +49,11 @@ def next_words(page: DriftPage) -> str:
         return _after(page)
     if not page.connected:
         return "the node is not connected; what it does is told when it is back"
-    if one.nature == "intended":
-        return "when the hold ends, the node looks at everything again and does as policies say"
+    if page.hold is not None and page.hold.in_force:
+        return (
+            f"when the hold of {page.hold.by} ends, the node looks at everything again and does "
+            "as policies say"
+        )
     if page.policy is None:
         return "nothing: the node's document does not have it; it ends when the node takes that"
     return _by_policy(one, page.policy)

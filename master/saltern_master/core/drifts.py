@@ -19,6 +19,7 @@ from saltern_states.body import read_body
 
 from saltern_master.api.drifts import MOST_READ, DriftAsk, DriftPage, DriftPolicyView
 from saltern_master.api.service import DriftView, ServiceError
+from saltern_master.core.hold_desk import held_view
 from saltern_master.core.known import Known
 from saltern_master.core.views import drift_view
 from saltern_master.library import Library
@@ -31,6 +32,10 @@ from saltern_master.store import Store
 AT_ONCE: Final = 100
 """Records that are read before core goes on with what else there is."""
 MOST_AFTER: Final = 5
+TOO_MUCH: Final = (
+    "cannot look through more than {} drifts for {} that fit; ask for one node, a target or a time "
+    "(since, until)"
+)
 
 
 class Drifts:
@@ -46,19 +51,17 @@ class Drifts:
         """List drift, newest first."""
         before = self._place(ask.before)
         found: list[DriftView] = []
-        left = self._most_read
+        left, incarnations = self._most_read, dict[str, str]()
         async for one in self._newest(ask, before):
-            view = drift_view(one, self._incarnation(one.node))
+            if one.node not in incarnations:
+                incarnations[one.node] = self._incarnation(one.node)
+            view = drift_view(one, incarnations[one.node])
             found += [view] if ask.means(view) else []
             left -= 1
             if len(found) == ask.most:
                 break
             if not left:
-                raise ServiceError(
-                    "invalid",
-                    f"cannot look through more than {self._most_read} drifts for {ask.most} that fit; "
-                    "ask for one node, a target or a time (since, until)",
-                )
+                raise ServiceError("invalid", TOO_MUCH.format(self._most_read, ask.most))
         return tuple(found)
 
     async def page(self, name: str, now: float) -> DriftPage:
@@ -71,13 +74,15 @@ class Drifts:
                 break
             if one.resource == drift.resource:
                 later.append(drift_view(one, self._incarnation(one.node)).id)
-        known = self._known
-        here = drift.node in known.peers and drift.node not in known.gone
+        peer = self._known.peers.get(drift.node)
         return DriftPage(
             drift=drift_view(drift, self._incarnation(drift.node)),
             now=now,
-            connected=here and known.peers[drift.node].session.greeted,
+            connected=peer is not None
+            and drift.node not in self._known.gone
+            and peer.session.greeted,
             policy=await self._policy(drift),
+            hold=held_view(peer, now),
             after=tuple(later),
         )
 
