@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from saltern_master.api.service import ServiceError
 from saltern_master.records.revisions import dropped
 from saltern_master.signing.home import Home
 from saltern_protocol.messages import Fetch, Report
@@ -256,5 +257,24 @@ def test_a_node_whose_document_is_signed_anew_in_its_turn_is_not_passed_over(hom
         done = await phase(stand, number, "done")
 
         assert stages(done) == dict.fromkeys(THREE, "done")
+
+    run(home, law)
+
+
+def test_what_policy_does_not_allow_is_told_once(home: Home) -> None:
+    async def law(stand: Stand) -> None:
+        await ready(stand, *THREE)
+        more = "resources: [{id: x, spec: {kind: file/1, path: /boot/x, text: x}}]"
+        file = (
+            file_of(2, *THREE)
+            .decode()
+            .replace("match: role=worker,", f"match: role=worker, {more},")
+        )
+        with pytest.raises(ServiceError) as caught:
+            await stand.service.apply(file.encode())
+
+        assert len(caught.value.faults) == 3
+        assert "/boot/x" in caught.value.faults[0]
+        assert "/boot/x" not in str(caught.value)
 
     run(home, law)

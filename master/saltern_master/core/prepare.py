@@ -175,7 +175,7 @@ class Preparing:
             except MasterError as error:
                 missing.append(str(error))
         if missing:
-            raise ServiceError("invalid", "\n".join(missing), tuple(missing))
+            raise ServiceError("invalid", "cannot make bodies: blobs are missing", tuple(missing))
 
 
 def _without(file: ClusterFile, names: frozenset[str]) -> ClusterFile:
@@ -202,11 +202,10 @@ def _refuse_outside_policy(compilation: Compilation, signer: Signer) -> None:
         for claim in signer.outside(one.node.node_class, resource.claims)
     )
     if faults:
-        listed = "\n".join(f"  {fault}" for fault in faults)
         raise ServiceError(
             "invalid",
             f"cannot sign what policy {signer.policy.version} does not allow (add it to "
-            f"policy.yaml in the master's home and run: saltern policy)\n{listed}",
+            "policy.yaml in the master's home and run: saltern policy)",
             faults,
         )
 

@@ -339,7 +339,7 @@ class Driver:
             if error.code == "unavailable":
                 self._again = self._clock() + AGAIN_AFTER
             else:
-                self._end_queued(queued, f"it could not begin: {error}")
+                self._end_queued(queued, f"it could not begin: {in_full(error)}")
         except MasterError as error:
             self._log(f"rollout {queued.number} does not begin yet: {error}")
             self._again = self._clock() + AGAIN_AFTER
@@ -363,6 +363,11 @@ class Driver:
         self._log(f"rollout {driven.number} begins: revision {driven.rollout.revision}")
         self._took(driven, bool(driven.head.ended))
         return driven
+
+
+def in_full(error: ServiceError) -> str:
+    """Tell an error with all that it found, where only one line is kept of it."""
+    return ": ".join(filter(None, (str(error), "; ".join(error.faults))))
 
 
 def steady(wall: Callable[[], float], monotonic: Callable[[], float]) -> Callable[[], float]:
