@@ -61,6 +61,10 @@ class Open:
     target: Target
     spans: tuple[Span, ...]
 
+    def is_open(self, now: float) -> bool:
+        """Tell whether it is open."""
+        return any(one.has(now) for one in self.spans)
+
     def next_span(self, now: float) -> Span | None:
         """Give the one that is open, or opens next."""
         return next((one for one in self.spans if one.ends > now), None)
@@ -80,15 +84,17 @@ def _opened(windows: Iterable[Window], labels: frozenset[str], now: float) -> It
             yield Open(one, parse(one.nodes, labels), spans(one, now))
 
 
-def sources(
-    node: Subject, person: PersonHold | None, windows: Iterable[Open]
-) -> tuple[Source, ...]:
-    """Give all that holds a node, or will."""
+def meant(node: Subject, windows: Iterable[Open]) -> tuple[Open, ...]:
+    """Give the windows that mean a node."""
+    return tuple(one for one in windows if one.target.matches(node))
+
+
+def sources(person: PersonHold | None, windows: Iterable[Open]) -> tuple[Source, ...]:
+    """Give all that holds a node, or will: its person's hold, and the windows that mean it."""
     own = () if person is None else (_person(person),)
     return own + tuple(
         Source(span, one.window.why, f"{WINDOW}{one.window.name}")
         for one in windows
-        if one.spans and one.target.matches(node)
         for span in one.spans
     )
 

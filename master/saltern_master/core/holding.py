@@ -15,7 +15,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,10 +25,11 @@ from saltern_protocol.messages import Renew, encode
 from saltern_master.cluster.model import Cluster, Node
 from saltern_master.core.aim import subject_of
 from saltern_master.core.front import Line, Log
-from saltern_master.core.held import InForce, Open, calendar, in_force, next_change, sources
+from saltern_master.core.held import InForce, Open, calendar, in_force, meant, next_change, sources
 from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Tell
+from saltern_master.records.codec import Record
 from saltern_master.records.holds import PersonHold, ended, every_hold, put_holds, released
 from saltern_master.store import Store, StoreError
 from saltern_master.subjects import Subject
@@ -41,6 +42,15 @@ AT_ONCE: Final = 500
 """Nodes that are asked in one go: each asks for a lease, and each lease is signed."""
 PAUSE: Final = 0.1
 _RENEW: Final = encode(Renew())
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Which windows mean a node, as it told itself and as the file has it."""
+
+    node: Record
+    described: Node | None
+    windows: frozenset[str]
 
 
 class Holding:
@@ -59,9 +69,11 @@ class Holding:
         self._store, self._known, self._line = store, known, line
         self._applied, self._clock, self._log = applied, clock, log
         self._holds: dict[str, PersonHold] = {}
+        self._meant: dict[str, Meant] = {}
+        self._cluster: Cluster | None = None  # that _meant is of
         self._asked: dict[str, tuple[float, InForce | None]] = {}  # when, and because of what
         self._due = self._looked = 0.0
-        self._stale = False
+        self._stale, self._unasked = False, False
         self._wake, self._heard = asyncio.Event(), asyncio.Event()
 
     @property
@@ -131,9 +143,12 @@ class Holding:
         self._sweep(now)
         cluster, described = self._applied(), self._described()
         self.windows = calendar(cluster, now)
+        if cluster is not self._cluster or len(self._meant) > len(self._known.peers):
+            self._cluster, self._meant = cluster, {}
+        decide = self._deciding(now)
         begun = Counter[InForce | None]()
         for name, peer in list(self._known.peers.items()):
-            wanted = self._wanted(peer, described.get(name), now)
+            wanted = decide(peer, described.get(name))
             if wanted != peer.hold:
                 self._known.put(replace(peer, hold=wanted))
                 begun[wanted] += 1
@@ -142,25 +157,48 @@ class Holding:
         for held, count in begun.items():
             self._log(printable(_line(held, count)))
         if begun:
+            self._unasked = True
             self._wake.set()  # so that they are asked at once
 
     def nodes_of(self, window: Open) -> tuple[str, ...]:
         """Name the nodes that a window means now."""
-        described = self._described()
+        described, name = self._described(), window.window.name
         peers = sorted(self._known.peers.items())
-        return tuple(
-            name for name, peer in peers if window.target.matches(_asked(peer, described.get(name)))
-        )
+        found = ((one, self._windows_of(peer, described.get(one))) for one, peer in peers)
+        return tuple(one for one, windows in found if any(w.window.name == name for w in windows))
 
     def _described(self) -> Mapping[str, Node]:
         cluster = self._applied()
         return {one.name: one for one in cluster.nodes} if cluster is not None else {}
 
-    def _wanted(self, peer: Peer, described: Node | None, now: float) -> InForce | None:
-        person = self._holds.get(peer.node.name)
-        if person is None and not self.windows:
-            return None
-        return in_force(sources(_asked(peer, described), person, self.windows), now)
+    def _deciding(self, now: float) -> Callable[[Peer, Node | None], InForce | None]:
+        """Give what decides on a node. Many nodes are meant by the same windows: decided once."""
+        some_open = any(one.is_open(now) for one in self.windows)
+        together: dict[tuple[str, ...], InForce | None] = {}
+
+        def decide(peer: Peer, described: Node | None) -> InForce | None:
+            person = self._holds.get(peer.node.name)
+            if person is None and not some_open:
+                return None
+            windows = self._windows_of(peer, described)
+            if person is not None:
+                return in_force(sources(person, windows), now)
+            names = tuple(one.window.name for one in windows)
+            if names not in together:
+                together[names] = in_force(sources(None, windows), now)
+            return together[names]
+
+        return decide
+
+    def _windows_of(self, peer: Peer, described: Node | None) -> tuple[Open, ...]:
+        """Give the windows that mean a node; found anew where it, or the file, is another one."""
+        before = self._meant.get(peer.node.name)
+        if before is None or before.node is not peer.node or before.described is not described:
+            names = frozenset(
+                one.window.name for one in meant(_asked(peer, described), self.windows)
+            )
+            before = self._meant[peer.node.name] = Meant(peer.node, described, names)
+        return tuple(one for one in self.windows if one.window.name in before.windows)
 
     def _sweep(self, now: float) -> None:
         """Take away what counts no more."""
@@ -175,7 +213,13 @@ class Holding:
             self._log(f"holds that are over stay in the store: {error}")
 
     async def _ask_all(self) -> None:
-        """Ask all who were told something else, a part at a time."""
+        """Ask all who were told something else, a part at a time.
+
+        Who connects is told with its Hello, so nobody falls behind but by what settle() decides.
+        """
+        if not self._unasked and not self._asked:
+            return
+        self._unasked = False
         now, known = self._clock(), self._known
         late = {name: one.hold for name, one in known.peers.items() if self._is_asked(name)}
         self._asked = {
