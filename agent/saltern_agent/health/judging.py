@@ -63,8 +63,9 @@ def _machine(seen: Machine) -> Iterator[Judged]:
         state = State.BAD if percent < MEMORY_OUT else State.DEGRADED
         yield Judged(state, f"{percent} % of the memory are available")
     if seen.load >= LOAD_EACH * seen.processors:
-        times = int(seen.load / seen.processors)
-        yield Judged(State.DEGRADED, f"its load is {times} times what it has processors for")
+        times = 1 << (int(seen.load / seen.processors).bit_length() - 1)  # 4, 8, 16 …
+        text = f"its load is at least {times} times what it has processors for"
+        yield Judged(State.DEGRADED, text)
     for what, pressure in (("memory", seen.memory_pressure), ("disks", seen.io_pressure)):
         if pressure is not None and pressure >= PRESSURE:
             tens = int(pressure // 10 * 10)
