@@ -109,12 +109,18 @@ def check_maintenance(reading: Reading) -> Iterator[tuple[Path, str]]:
         yield from _check_days(path, days)
     for path, zone in reading.at("maintenance", "*", "zone"):
         if zone_of(zone) is None:
-            near = did_you_mean(zone, {"UTC", *available_timezones()})
-            yield path, f'there is no zone "{zone}"{near}'
+            yield path, f'there is no zone "{zone}"{_near(zone)}'
     for path, ends in reading.at("maintenance", "*", "to"):
         yield from _check_times(reading, path, ends)
     for path, target in reading.at("maintenance", "*", "nodes"):
         yield from _check_target(reading, path, target)
+
+
+def _near(zone: str) -> str:
+    known = available_timezones()
+    if not known:
+        return " but UTC on the master's machine; install tzdata there"
+    return did_you_mean(zone, {"UTC", *known})
 
 
 def _check_days(path: Path, days: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:

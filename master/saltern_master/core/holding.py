@@ -36,6 +36,7 @@ from saltern_master.subjects import Subject
 
 TICK: Final = 0.5
 """Seconds between two looks whether it is time, and whether somebody was not told yet."""
+SOON: Final = 0.01
 LOOK_EVERY: Final = 60.0
 AGAIN: Final = 5.0
 AT_ONCE: Final = 500
@@ -104,7 +105,7 @@ class Holding:
             self._wake.clear()
             await self._ask_all()
             with suppress(TimeoutError):
-                async with asyncio.timeout(TICK):
+                async with asyncio.timeout(min(TICK, max(self._due - now, SOON))):
                     await self._wake.wait()
 
     def hold(self, holds: Iterable[PersonHold]) -> None:
