@@ -8,6 +8,7 @@ import json
 import pytest
 from msgspec.structs import replace
 from saltern_master.api.drifts import DriftAsk, DriftPolicyView
+from saltern_master.api.holds import HoldAsk
 from saltern_master.api.service import DriftView, ServiceError
 from saltern_master.core.drifts import Drifts
 from saltern_master.library import Library
@@ -81,6 +82,10 @@ def test_a_drift_is_explained_by_its_nodes_document(home: Home) -> None:
         elsewhere = await stand.service.one_drift("w2:1")
         assert here.policy == DriftPolicyView(mode="enforce", times=3, minutes=10)
         assert (here.connected, elsewhere.policy) == (True, None)
+
+        await stand.service.hold(HoldAsk(nodes=("w1",), seconds=60, why="a disk", by="ann"))
+        held = (await stand.service.one_drift("w1:1")).hold
+        assert (here.hold, held and held.by) == (None, "ann")
 
         w1.disconnect()
         async with asyncio.timeout(20):
