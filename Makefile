@@ -13,10 +13,10 @@ LABS := 2
 BOOTSTRAP := packaging/tools/bootstrap
 BIN := .venv/bin
 
-.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away test-plans faults faults-all demo bench bench-agent bench-crowd bench-cluster bench-rollout docs lock clean
+.PHONY: help setup lint test test-fast test-system test-lab test-cluster test-away test-plans faults faults-all demo bench bench-agent bench-crowd bench-cluster bench-rollout bench-drift bench-drift-cost soak docs lock clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock
 	@$(BOOTSTRAP)
@@ -67,7 +67,7 @@ demo: lab-setup ## watch three bare machines become a Kubernetes cluster, break,
 	$(BIN)/python -m saltern_master.demo
 
 bench: ## all figures that docs/measured has; for a machine with nothing else on it
-	@missed=0; for one in agent crowd cluster rollout; do $(MAKE) bench-$$one || missed=1; done; exit $$missed
+	@missed=0; for one in agent crowd cluster rollout drift drift-cost; do $(MAKE) bench-$$one || missed=1; done; exit $$missed
 
 bench-agent: lab-setup ## figures of the agent on a lab node
 	$(BIN)/python -m saltern_master.bench
@@ -80,6 +80,15 @@ bench-cluster: lab-setup ## figures of a cluster: apply, no-op, and at rest
 
 bench-rollout: setup ## figures of a rollout over a thousand simulated nodes
 	$(BIN)/python -m tests.simulation
+
+bench-drift: lab-setup ## from damage on a joined node to the master's store, and to healed: 26 kinds
+	$(BIN)/python -m saltern_master.bench.drift
+
+bench-drift-cost: lab-setup ## what listening costs: at rest, over events, in a storm
+	$(BIN)/python -m saltern_master.bench.drift.cost
+
+soak: lab-setup ## half an hour of a cluster at work (SALTERN_SOAK, in seconds): nothing may be drift but what is planted
+	$(BIN)/python -m saltern_master.bench.soak
 
 docs: setup ## write the reference pages from the kinds and the doctors' traps
 	$(BIN)/python packaging/tools/reference.py
