@@ -23,10 +23,11 @@ HEAD = """\
 <!-- Written by `make docs` from the doctors' own docstrings; what is changed here is lost. -->
 
 What is known from the field to bite, and can be seen before it does. `saltern-agent doctor` looks
-at the machine that it runs on, also before that is a node; a running agent looks when it
-starts, every five minutes and after each apply, and tells its master. `saltern doctor` shows what all nodes told
-last, what only two of them show together, and what is in the cluster file that was applied last
-(`-f FILE`: in this one, also without a master). Each finding names what was found and what to do.
+at the machine that it runs on, also before that is a node; a running agent looks when it starts,
+every five minutes and after each apply, and tells its master. `saltern doctor` shows what all
+nodes told last, what only two of them show together, and what is in the cluster file that was
+applied last (`-f FILE`: in this one, also without a master). Each finding names what was found
+and what to do.
 
 A trap is what the node's document does not hold, or what hinders it. What the document holds and
 is otherwise just now is [drift](drift.md): it is told and set right there. Before a machine has a

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, TypeVar
@@ -59,6 +60,7 @@ _ACCEPTS: Final = re.compile(r"(?:(-[sd]) (\S+) )?-j ACCEPT\Z")
 _BLOCKS: Final = re.compile(r"-j (DROP|REJECT)( --reject-with \S+)?\Z")
 _JUMP: Final = re.compile(r"-j ([A-Za-z0-9_-]+)\Z")
 
+Part = Callable[["Look", Surroundings, Path], dict[str, Any]]
 T = TypeVar("T")
 E = TypeVar("E")
 
@@ -82,8 +84,9 @@ def look(declared: Declared, now: float, root: Path = ROOT) -> Surroundings:
     """Look at this machine. `now`: seconds since 1970."""
     one = Look()
     seen = Surroundings(now=now, declared=declared)
-    for part in (_network, _kernel, _files, _units, _processes):
-        seen = replace(seen, **part(one, seen, root))
+    for name, part in PARTS.items():
+        told: dict[str, Any] = one.at(name, partial(part, one, seen, root), {})
+        seen = replace(seen, **told)
     return replace(seen, unseen=tuple(one.unseen))
 
 
@@ -244,3 +247,13 @@ def _processes(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:
         "listeners": tuple(Listener(w.port, w.pid, w.name, w.cgroup) for w in listeners),
         "inotify": Inotify(int(limits[0]), used, int(limits[1])) if all(limits) else None,  # type: ignore[arg-type]
     }
+
+
+PARTS: Final[Mapping[str, Part]] = {
+    "network": _network,
+    "kernel": _kernel,
+    "files": _files,
+    "units": _units,
+    "processes": _processes,
+}
+"""What is looked at, one after the other: a later one may need what an earlier one saw."""

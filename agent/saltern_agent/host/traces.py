@@ -99,9 +99,9 @@ def claimants(root: Path, networkd: bool) -> tuple[str, ...]:
     """Name the settings of other programs that mean our bridge or its ports."""
     return (
         *(_networkd(root) if networkd else ()),
-        *_with(root / "etc/NetworkManager/system-connections", r"^interface-name=cbr0\s*$"),
-        *_with(root / "etc/network", r"^\s*iface\s+cbr0\s"),
-        *_with(root / "etc/network/interfaces.d", r"^\s*iface\s+cbr0\s"),
+        *_with(root, "etc/NetworkManager/system-connections", r"^interface-name=cbr0\s*$"),
+        *_with(root, "etc/network", r"^\s*iface\s+cbr0\s"),
+        *_with(root, "etc/network/interfaces.d", r"^\s*iface\s+cbr0\s"),
     )
 
 
@@ -180,11 +180,11 @@ def _matches(text: str) -> bool:
     return any(fnmatchcase(ours, one) for ours in OURS for one in names)
 
 
-def _with(place: Path, pattern: str) -> Iterator[str]:
-    for name in _names(place):
-        path = place / name
+def _with(root: Path, place: str, pattern: str) -> Iterator[str]:
+    for name in _names(root / place):
+        path = root / place / name
         if path.is_file() and re.search(pattern, _text(path), re.MULTILINE):
-            yield str(path)
+            yield f"/{path.relative_to(root)}"
 
 
 def _is_locked(path: Path) -> bool:
