@@ -34,7 +34,7 @@ def list_(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
 @app.command("test")
 def trial(
     receiver: Annotated[
-        str, typer.Argument(metavar="[RECEIVER]", help="Of the settings; all, if not given.")
+        str, typer.Argument(metavar="RECEIVER", help="Of the settings; all, if not given.")
     ] = "",
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
