@@ -20,12 +20,19 @@ from saltern_protocol.documents import PayloadType
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.keys import PrivateKey
 from saltern_protocol.messages import Nonce
-from saltern_protocol.terms import MAX_COUNT, Count, Digest, Incarnation, Name, Seconds
+from saltern_protocol.terms import (
+    MAX_COUNT,
+    MOST_HELD,
+    Count,
+    Digest,
+    Incarnation,
+    Name,
+    Seconds,
+)
 
 LEASE_SECONDS = 900  # how long one lasts
 RENEW_SECONDS = 300  # how often a node asks for the next: two may be lost
 MAX_LEASE_BYTES = 4 * 1024
-MOST_HELD = 7 * 24 * 3600  # seconds for which drift may be left alone at most
 
 
 class Hold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

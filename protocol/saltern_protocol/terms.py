@@ -11,6 +11,7 @@ from msgspec import Meta
 
 MAX_COUNT = 2**63 - 1
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that datetime can show
+MOST_HELD = 7 * 24 * 3600  # seconds for which drift may be left alone at most
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\Z")]
 Incarnation = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]  # new at each enrolment

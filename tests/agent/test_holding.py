@@ -16,8 +16,9 @@ from saltern_agent.link import words as link
 from saltern_agent.show import show_status
 from saltern_agent.status import status_of
 from saltern_protocol import messages, testing
-from saltern_protocol.lease import MOST_HELD, Hold, sign_lease
+from saltern_protocol.lease import Hold, sign_lease
 from saltern_protocol.report import DriftSeen, Nature
+from saltern_protocol.terms import MOST_HELD
 from saltern_states.body import DriftPolicy
 from saltern_states.ports import HostError
 from saltern_states.unit import Unit

@@ -18,7 +18,8 @@ from saltern_master.core.held import (
 )
 from saltern_master.records.holds import PersonHold, ended
 from saltern_master.subjects import Subject
-from saltern_protocol.lease import MOST_HELD, Hold
+from saltern_protocol.lease import Hold
+from saltern_protocol.terms import MOST_HELD
 
 from tests.master.clusters import SMALL
 

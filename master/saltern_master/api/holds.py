@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Protocol
 
 from msgspec import Meta
-from saltern_protocol.lease import MOST_HELD
-from saltern_protocol.terms import Name
+from saltern_protocol.terms import MOST_HELD, Name
 
 from saltern_master.api.service import View
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from saltern_protocol.lease import MOST_HELD
+from saltern_protocol.terms import MOST_HELD
 
 from saltern_master.cli.hold_tables import before_lines, holds_lines, made_lines, released_lines
 from saltern_master.cli.listing import Output, write

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from saltern_protocol.lease import MOST_HELD, Hold
+from saltern_protocol.lease import Hold
+from saltern_protocol.terms import MOST_HELD
 
 from saltern_master.cluster.maintenance import Span, spans
 from saltern_master.cluster.model import Cluster, Window
