@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
+from saltern_master.api.rollout_requests import RolloutEvent, RolloutNodeEvent
 from saltern_master.api.rollouts import RolloutNode, RolloutPhase, RolloutView
 from saltern_master.cli.listing import Output
+from saltern_master.cli.rollout_following import with_event
 from saltern_master.cli.rollout_page import BAR, bar, cut, page, text_of
 from saltern_master.cli.rollout_tables import rollout_lines, show_lines, trouble_lines
 from saltern_master.cli.rollout_words import (
@@ -262,3 +264,16 @@ def test_what_is_offered_is_what_the_master_would_do() -> None:
     stuck = replace(aborted, undo="wanted", notes=("another", why))
     assert [one for one, _ in choices(stuck)] == ["saltern rollout abort 12"]
     assert summary_line(stuck, NOW).endswith(why)
+
+
+def test_what_was_before_it_was_looked_at_is_no_news() -> None:
+    w1 = replace(node("w1", 0), since=NOW)
+    seen = replace(DONE, phase="running", wave=1, nodes=(w1, node("w2", 1, "applying")))
+    older = replace(w1, stage="applying", since=NOW - 5)
+    newer = replace(w1, stage="failed", since=NOW + 5)
+
+    assert with_event(seen, RolloutNodeEvent(node=older)) == seen
+    assert with_event(seen, RolloutNodeEvent(node=newer)).nodes[0].stage == "failed"
+    assert with_event(seen, RolloutEvent(rollout=replace(seen, wave=0, nodes=()))) == seen
+    ended = with_event(seen, RolloutEvent(rollout=replace(DONE, wave=0, nodes=())))
+    assert (ended.phase, ended.nodes) == ("done", seen.nodes)

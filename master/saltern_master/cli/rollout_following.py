@@ -84,11 +84,19 @@ def follow_to_its_end(client: Client, view: RolloutView, manner: Manner) -> None
 
 
 def with_event(view: RolloutView, event: Event) -> RolloutView:
-    """Give a rollout after an event of its. Pure."""
+    """Give a rollout after an event of its. Pure.
+
+    Events are listened for before the rollout is read, so that none is missed: the first of them
+    may tell of what was before, and are passed over. Nodes' times and waves only go on.
+    """
     if isinstance(event, RolloutNodeEvent):
         news = event.node
-        nodes = tuple(news if one.node == news.node else one for one in view.nodes)
+        nodes = tuple(
+            news if one.node == news.node and news.since >= one.since else one for one in view.nodes
+        )
         return replace(view, nodes=nodes)
+    if event.rollout.wave < view.wave and event.rollout.phase not in OVER:
+        return view
     return event.rollout if event.rollout.nodes else replace(event.rollout, nodes=view.nodes)
 
 
