@@ -24,13 +24,13 @@ class Told:
     drift: DriftView
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Following:
     """All that was told since it began."""
 
     told: list[Told] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
-    ended: str = ""
+    ended: list[str] = field(default_factory=list)  # why nothing more will be told
 
     def wait(self, what: str, wanted: Callable[[DriftView], bool], seconds: float) -> Told:
         """Give the first that is wanted, told already or yet to be; LabError after `seconds`."""
@@ -44,13 +44,13 @@ class Following:
                 seen = len(self.told)
                 left = deadline - time.monotonic()
                 if self.ended or left <= 0 or not self.changed.wait(left):
-                    why = self.ended or f"not within {seconds:.0f} s"
+                    why = "; ".join(self.ended) or f"not within {seconds:.0f} s"
                     raise LabError(f"cannot measure: {what} was not told: {why}")
 
     def end(self, why: str) -> None:
         """Nothing more will be told."""
         with self.changed:
-            self.ended = why
+            self.ended.append(why)
             self.changed.notify_all()
 
     def add(self, one: Told) -> None:

@@ -18,7 +18,7 @@ WORKERS = ("w1", "w2")
 PAUSE = 3.0  # seconds between two turns
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Churn:
     """A Deployment and its Services, and the containers of two workers."""
 
