@@ -42,7 +42,7 @@ def test_an_agent_that_cannot_forget_durably_what_was_acknowledged_ends(
     with subprocess.Popen(command(node.root, "run"), stderr=subprocess.PIPE) as agent:
         try:
             master.wait(messages.Hello)
-            _, stock = own_threads(agent.pid)
+            _, stock, _ = own_threads(agent.pid)  # the keeper, the disk, health
             inject = ("-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO")
             strace = ["/usr/bin/strace", "-q", "-o", str(tmp_path / "trace"), *inject]
             with subprocess.Popen([*strace, "-p", str(stock)], stderr=subprocess.PIPE) as tracer:
