@@ -24,9 +24,10 @@ from saltern_master.core.known import Known
 from saltern_master.core.views import drift_view
 from saltern_master.library import Library
 from saltern_master.library.library import MissingError
+from saltern_master.records.codec import holds
 from saltern_master.records.drift import Drift
 from saltern_master.records.drift_log import DriftName, Place, find_drift, log_of
-from saltern_master.records.nodes import every_node, hold_node
+from saltern_master.records.nodes import PREFIX, Node, hold_node
 from saltern_master.store import Store
 
 AT_ONCE: Final = 100
@@ -112,7 +113,7 @@ class Drifts:
         """Name the nodes that are asked for, also those that are there no longer."""
         if ask.nodes is not None:
             return sorted(ask.nodes)
-        return [one.name for one in every_node(self._store)]
+        return (held.key.removeprefix(PREFIX) for held in holds(self._store, PREFIX, Node))
 
     def _place(self, name: str) -> Place | None:
         return Place.of(self._find(name)) if name else None
