@@ -1,7 +1,8 @@
 """What core knows -> the traps that stand open, as people are shown them. Pure.
 
-A node's clock is compared at the moment at which it last told its condition: by the time that it
-said it was, and the master's when that came.
+A node's clock is compared with ours at the moment at which its word came. A word that lay on its
+way, or waited for a master that was paused, makes a clock look slow and never fast: so of what its
+condition and its heartbeat say, the one that is further ahead counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from saltern_master.core.conditions import finding_views
 from saltern_master.core.peer import Peer
 from saltern_master.doctor.between import Machine, between
 from saltern_master.doctor.file import file_traps
-from saltern_master.records.condition import Condition
 
 MICRO = 1_000_000
 
@@ -47,8 +47,13 @@ def diagnosis(
 def _machine(peer: Peer) -> Machine:
     node = peer.node
     facts = {**node.facts, **node.facts_now}
-    return Machine(node.name, facts, node.release, _offset(peer.condition))
+    return Machine(node.name, facts, node.release, _offset(peer))
 
 
-def _offset(condition: Condition | None) -> float | None:
-    return None if condition is None else condition.at_us / MICRO - condition.seen_at
+def _offset(peer: Peer) -> float | None:
+    """Give by how many seconds a node's clock is ahead of ours; None where nothing tells."""
+    told, beat = peer.condition, peer.health
+    found = [] if told is None else [told.at_us / MICRO - told.seen_at]
+    if beat is not None and peer.session.greeted:
+        found.append(beat.at_us / MICRO - peer.heard)
+    return max(found, default=None)
