@@ -57,7 +57,7 @@ async def yesterday_and_today(home: Home, memory: Memory) -> tuple[Memory, Node,
 
 
 def alarmed(stand: Stand) -> dict[tuple[str, str], str]:
-    return {one.name: one.remedy for one in stand.office.look_for_alarms()}
+    return {(one.kind, one.node): one.remedy for one in stand.office.look_for_alarms()}
 
 
 @pytest.mark.parametrize("mark", [True, False], ids=["restored", "copied"])
