@@ -221,7 +221,7 @@ CASES: tuple[tuple[str, Surroundings, str], ...] = (
         replace(HEALTHY, programs=frozenset(PROGRAMS) - {"apparmor_parser"}),
         "no apparmor_parser",
     ),
-    ("clock-free", replace(HEALTHY, synchronised=False), "not synchronised"),
+    ("clock-unsynchronised", replace(HEALTHY, synchronised=False), "not synchronised"),
     (
         "dpkg-interrupted",
         replace(HEALTHY, half_installed=("docker.io is half-configured",)),

@@ -174,6 +174,6 @@ NOT_HERE = {
     "cgroup-version": "a node of the lab has the cgroups of this machine",
     "inotify-low": "its limits are the whole machine's: to use them up would hit everybody on it",
     "security-module": "this kernel has neither SELinux nor AppArmor",
-    "clock-free": "a container's clock is its machine's, so it is not told there",
+    "clock-unsynchronised": "a container's clock is its machine's, so it is not told there",
 }
 """Traps that a lab node does not allow, and why; tests/agent/test_doctor.py tries them."""

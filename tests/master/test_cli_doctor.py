@@ -17,7 +17,7 @@ from tests.master.clusters import SMALL
 
 NOW = 1_800_000_000.0
 SWAP = FindingView(trap="swap-on", what="swap is on: /x", remedy="swapoff -a", bad=True)
-CLOCK = FindingView(trap="clock-free", what="not\x1b synchronised", remedy="chrony", bad=False)
+CLOCK = FindingView(trap="clock-unsynchronised", what="not\x1b synchronised", remedy="chrony", bad=False)
 MAC = NotedView(
     finding=FindingView(trap="same-mac", what="the same MAC", remedy="another one", bad=True),
     nodes=("w1", "w2"),
@@ -56,7 +56,7 @@ def test_equal_findings_are_told_once() -> None:
         "  ! swap-on: swap is on: /x",
         "      swapoff -a",
         "w2 (told 1 min ago):",
-        "  ~ clock-free: not\\x1b synchronised",
+        "  ~ clock-unsynchronised: not\\x1b synchronised",
         "      chrony",
         "2 traps and 1 note; 3 nodes asked",
     ]

@@ -63,7 +63,7 @@ def test_who_is_gone_is_not_connected_and_what_it_told_stays() -> None:
 
 def test_what_a_node_tells_now_stands_above_what_is_pinned() -> None:
     other = peer("w2")
-    copied = with_fields(other.node, facts_now={**FACTS, "machineId": "w1"})
+    copied = with_fields(other.node, facts_now={**other.node.facts, "machineId": "w1"})
     peers = {"w1": peer("w1"), "w2": replace(other, held=Held("nodes/w2", copied, 1))}
     (found,) = diagnosis(peers, (), None, 0, NOW).between
     assert (found.finding.trap, found.nodes) == ("same-machine-id", ("w1", "w2"))

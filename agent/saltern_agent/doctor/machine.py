@@ -213,7 +213,7 @@ MACHINE: Final[tuple[Trap, ...]] = tuple(
             "cgroup-version": _cgroup,
             "inotify-low": _inotify,
             "security-module": _lsm,
-            "clock-free": _clock,
+            "clock-unsynchronised": _clock,
             "dpkg-interrupted": _dpkg,
             "disk-full": _disk,
             "hostname": _hostname,
