@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.rollouts import RolloutView
-from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView
+from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView, PartView
 from saltern_master.metrics.families import FAMILIES
 from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
@@ -22,7 +22,6 @@ from saltern_master.metrics.tally import DETECT, Tally
 from saltern_master.metrics.text import exposition
 from saltern_master.pki.issue import Issued
 from saltern_master.records.certificates import Certified
-from saltern_states.kinds import KINDS
 
 from tests.house.tree import ROOT
 
@@ -36,7 +35,6 @@ PROCESS = {  # by prometheus-client itself
     "process_open_fds",
     "process_max_fds",
 }
-FILE = next(kind.name for kind in KINDS if kind.name.startswith("file/"))
 
 
 def node(name: str, **fields: object) -> NodeView:
@@ -49,7 +47,7 @@ def drift(name: str, number: int = 1, **fields: object) -> DriftView:
         "node": name,
         "number": number,
         "resource": f"file.{number}",
-        "kind": FILE,
+        "kind": "file/1",
         "since": NOW - 100,
         "recorded": NOW - 99.98,
         "stored": NOW - 99.9,
@@ -80,8 +78,12 @@ def told(**fields: object) -> Tally:
     return tally
 
 
+PARTS = (
+    PartView(name="docker", state="bad", why="it does not answer", since=NOW),
+    PartView(name="kubelet", state="good", why="", since=NOW),
+)
 NODES = (
-    node("w1", connected=True, seen_at=NOW, version=3, wanted=4, release="0.1.0"),
+    node("w1", connected=True, seen_at=NOW, version=3, wanted=4, release="0.1.0", parts=PARTS),
     node("w2", seen_at=NOW - 60, version=4, wanted=4),
     node("w3", state="pending"),
     node("w4", state="revoked"),
@@ -180,8 +182,11 @@ def test_the_text_says_what_the_scene_does(accept: str) -> None:
     assert [at(found, "agents", state=one) for one in states] == [1, 1, 1, 1, 1, 0]
     assert at(found, "document_behind", node="w1") == 1
     assert at(found, "document_behind", node="w2") == 0
+    assert at(found, "part_state", node="w1", part="docker", state="bad") == 1
+    assert at(found, "part_state", node="w1", part="kubelet", state="good") is None
+    assert at(found, "parts", part="kubelet", state="good") == 1
     assert at(found, "node_connected", node="w3") is None
-    assert at(found, "drift_open", node="w1", kind=FILE) == 1
+    assert at(found, "drift_open", node="w1", kind="file") == 1
     assert at(found, "drift_open", node="w2", kind="other") == 1
     assert at(found, "drift_oldest_age_seconds") == 500
     assert at(found, "drift_incidents", node="w1") == 1

@@ -2,7 +2,7 @@
 
 * A name never changes its meaning; what means something else has another name.
 * Labels are bounded: node names and certificates are the cluster file's, kinds of resources those
-  that this release knows (any other is "other"), all else is a word of this release.
+  that this release knows, without their version (any other is "other"), all else is a word of it.
 * Counters and histograms count since core started, and begin at 0 with the next start: rate() and
   increase() know that. Gauges are read from what core knows when they are asked for.
 * docs/reference/metrics.md tells the same: a test compares the two.
@@ -61,11 +61,12 @@ BEHIND: Final = _gauge(
 )
 PART: Final = _gauge(
     "part_state",
-    "Always 1, for the state that a part of a node is in: good, degraded, bad or unknown.",
+    "Always 1, where a part of a node is not good: degraded, bad or unknown.",
     "node",
     "part",
     "state",
 )
+PARTS: Final = _gauge("parts", "Parts of nodes: good, degraded, bad or unknown.", "part", "state")
 DRIFT_OPEN: Final = _gauge("drift_open", "Resources that are not as declared now.", "node", "kind")
 DRIFT_OLDEST: Final = _gauge(
     "drift_oldest_age_seconds", "Age of the oldest drift that is open; 0: none is."
@@ -137,6 +138,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     SEEN,
     BEHIND,
     PART,
+    PARTS,
     DRIFT_OPEN,
     DRIFT_OLDEST,
     INCIDENTS,

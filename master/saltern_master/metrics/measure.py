@@ -21,7 +21,8 @@ from saltern_master.metrics.tally import Spread
 from saltern_master.rollouts.model import Stage
 
 Labels = tuple[str, ...]
-NAMES: Final = frozenset(kind.name for kind in KINDS)
+NAMES: Final = frozenset(kind.name.partition("/")[0] for kind in KINDS)
+GOOD: Final = "good"
 OTHER: Final = "other"
 STATES: Final = ("connected", "away", "pending", "locked", "revoked", "removing")
 IN: Final = frozenset({"joined", "removing"})
@@ -76,8 +77,9 @@ def _nodes(scene: Scene) -> Iterator[Measured]:
     )
     yield Measured(known.CONNECTED, tuple(((one.name,), float(one.connected)) for one in nodes))
     yield Measured(known.SEEN, tuple(((one.name,), one.seen_at) for one in nodes))
-    parts = ((one.name, part.name, part.state) for one in nodes for part in one.parts)
-    yield Measured(known.PART, tuple((name, 1.0) for name in parts))
+    parts = [(one.name, part.name, part.state) for one in nodes for part in one.parts]
+    yield Measured(known.PART, tuple((name, 1.0) for name in parts if name[2] != GOOD))
+    yield _by_two(known.PARTS, Counter((part, state) for _, part, state in parts))
     yield Measured(
         known.BEHIND, tuple(((one.name,), float(one.version < one.wanted)) for one in nodes)
     )
@@ -86,7 +88,8 @@ def _nodes(scene: Scene) -> Iterator[Measured]:
 def _drift(scene: Scene) -> Iterator[Measured]:
     counted: Counter[Labels] = Counter()
     for one in scene.drift:
-        counted[one.node, one.kind if one.kind in NAMES else OTHER] += 1
+        kind = one.kind.partition("/")[0]
+        counted[one.node, kind if kind in NAMES else OTHER] += 1
     yield Measured(known.DRIFT_OPEN, tuple((name, float(n)) for name, n in sorted(counted.items())))
     oldest = min((one.since for one in scene.drift), default=scene.now)
     yield _one(known.DRIFT_OLDEST, max(0.0, scene.now - oldest))

@@ -1,0 +1,85 @@
+"""What a core, real or in memory, tells a Prometheus, and of notifications, as things happen."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as read
+from saltern_master.api.measures import OPEN, PLAIN
+from saltern_master.api.service import ServiceError
+
+from tests.contracts.service_stands import Run, Stand, joined, run
+from tests.master.core_stand import core_stand
+from tests.master.homes import made_home
+
+__all__ = ["run"]
+
+
+async def numbers(stand: Stand) -> dict[tuple[str, str], float]:
+    """Give what a Prometheus reads: by name and the values of its labels, in order of their names."""
+    data, media = await stand.service.metrics("")
+    assert media == PLAIN
+    return {
+        (
+            sample.name.removeprefix("saltern_"),
+            " ".join(one for _, one in sorted(sample.labels.items())),
+        ): sample.value
+        for family in read(data.decode())
+        for sample in family.samples
+    }
+
+
+def test_nodes_and_alarms_are_told(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        before = await numbers(stand)
+        await joined(stand, "w1")
+        await joined(stand, "w2")
+        await stand.lock("w2")
+        after = await numbers(stand)
+
+        assert before["agents", "connected"] == 0
+        assert (after["agents", "connected"], after["agents", "locked"]) == (1, 1)
+        assert after["node_connected", "w1"] == 1
+        assert after["alarms", "locked"] == 1
+        assert (await stand.service.metrics(OPEN))[1] == OPEN
+
+    run(law)
+
+
+def test_who_is_told_by_nobody_is_told_so(run: Run) -> None:
+    async def law(stand: Stand) -> None:
+        view = await stand.service.notifications()
+        assert (view.receivers, view.troubles, view.faults) == ((), (), "")
+        for name in ("", "ops"):
+            with pytest.raises(ServiceError, match="see: saltern notify list") as error:
+                await stand.service.test_notifications(name)
+            assert error.value.code == "not-found"
+
+    run(law)
+
+
+def test_drift_and_messages_are_counted_as_they_happen(tmp_path: Path) -> None:
+    async def law() -> None:
+        async with core_stand(made_home(tmp_path)) as stand:
+            await stand.joined("w1")
+            await stand.deviate("w1", "file.a")
+            await stand.deviate("w1", "file.b")
+            open_ = await numbers(stand)
+            await stand.heal("w1", "file.a")
+            healed = await numbers(stand)
+
+        assert open_["drift_open", "file w1"] == 2
+        assert open_["drift_total", "external"] == 2
+        assert open_["drift_detect_seconds_count", "store"] == 2
+        assert 0 <= open_["drift_detect_seconds_sum", "store"] < 20
+        assert open_["drift_heal_seconds_count", ""] == 0
+        assert healed["drift_open", "file w1"] == 1
+        assert healed["drift_total", "external"] == 2
+        assert healed["drift_heal_seconds_count", ""] == 1
+        assert healed["messages_total", "in Report"] == 3
+        assert healed["messages_total", "out Ack"] == 3
+        assert healed["messages_total", "in Hello"] == 1
+
+    asyncio.run(law())
