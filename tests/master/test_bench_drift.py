@@ -124,7 +124,7 @@ def test_its_cluster_file_has_the_machines_of_its_ground() -> None:
 
 def part(growth: float = 0.0, descriptors: int = 30, **more: object) -> dict[str, object]:
     def sizes(pss: float, number: int) -> dict[str, int]:
-        return {"pss": int(pss * MIB), "descriptors": number, "watches": 60}
+        return {"own": int(pss * MIB), "descriptors": number, "watches": 60}
 
     return {
         "count": 1000,
@@ -154,7 +154,7 @@ def missed_costs(found: cost_figures.Figures) -> list[str]:
     [
         ({}, []),
         ({"rest": part(percent=0.31)}, ["CPU of the agent at rest, over 2 s"]),
-        ({"events": part(0.3)}, ["growth of PSS over 1000 events"]),
+        ({"events": part(0.3)}, ["growth of memory over 1000 events"]),
         ({"beside": part(descriptors=31)}, ["more descriptors over 1000 files beside"]),
         (
             {"storm": part(outbox=3, declared=False, open=False)},

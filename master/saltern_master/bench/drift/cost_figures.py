@@ -22,8 +22,9 @@ HOW = """\
 * **At rest**: CPU of all threads of the agent and of the programs that it ran, while somebody
   rewrites fifty chains of his own in the agent's table each second, as kube-proxy does at most.
 * **Events**: the times of a watched file are set again and again; it is as declared all the while.
-  **Beside**: files that come and go in the directory of a watched one. Memory is PSS
-  (`smaps_rollup`); watches are inotify's. Before and after them the agent looked at everything.
+  **Beside**: files that come and go in the directory of a watched one. Memory is
+  what is of no file (Anonymous in `smaps_rollup`); watches are inotify's. Each is the least of ten
+  looks within a second; before and after them the agent looked at everything.
 * **Storm**: a declared file is changed so often within a second. What then is told, open or not, is
   what stands there; the outbox is counted in the agent's journal ten times meanwhile, and after.
 """
@@ -32,7 +33,7 @@ HOW = """\
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """What may not grow: bytes, and two numbers."""
 
-    pss: int
+    own: int
     descriptors: int
     watches: int
 
@@ -51,7 +52,7 @@ def growth(part: Mapping[str, Any]) -> tuple[float, int, int]:
     """Give by how many MiB, descriptors and watches it grew."""
     before, after = (msgspec.convert(part[key], Sizes) for key in ("before", "after"))
     return (
-        (after.pss - before.pss) / MIB,
+        (after.own - before.own) / MIB,
         after.descriptors - before.descriptors,
         after.watches - before.watches,
     )
@@ -90,7 +91,7 @@ def rows(figures: Figures) -> tuple[Row, ...]:
 def _growth(what: str, part: Mapping[str, Any]) -> tuple[Row, ...]:
     memory, descriptors, watches = growth(part)
     return (
-        Row(f"growth of PSS {what}", f"{memory:+.2f} MiB", "none", memory <= GOAL_GROWTH_MIB),
+        Row(f"growth of memory {what}", f"{memory:+.2f} MiB", "none", memory <= GOAL_GROWTH_MIB),
         Row(f"more descriptors {what}", f"{descriptors}", "none", descriptors <= 0),
         Row(f"more inotify watches {what}", f"{watches}", "none", watches <= 0),
     )
@@ -126,7 +127,7 @@ def _table(figures: Figures) -> list[tuple[str, ...]]:
         "storm": figures.storm,
     }
     found: list[tuple[str, ...]] = [
-        ("", "seconds", "PSS before, MiB", "after", "descriptors", "watches")
+        ("", "seconds", "memory before, MiB", "after", "descriptors", "watches")
     ]
     for name, part in parts.items():
         before, after = (msgspec.convert(part[key], Sizes) for key in ("before", "after"))
@@ -134,8 +135,8 @@ def _table(figures: Figures) -> list[tuple[str, ...]]:
             (
                 name,
                 f"{part['seconds']:.1f}",
-                f"{before.pss / MIB:.2f}",
-                f"{after.pss / MIB:.2f}",
+                f"{before.own / MIB:.2f}",
+                f"{after.own / MIB:.2f}",
                 f"{after.descriptors}",
                 f"{after.watches}",
             )
