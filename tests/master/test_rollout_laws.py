@@ -90,6 +90,9 @@ def test_laws_hold_whatever_happens(
         )
         _nobody_begins_in_vain(rollout, after)
         _nobody_serves_cordoned(after)
+        _it_stops_at_what_nobody_forgave(rollout, after)
+        _the_control_plane_goes_one_by_one(after)
+        _an_end_ends_it(after)
         rollout = after
 
 
@@ -119,6 +122,37 @@ def _nobody_serves_cordoned(rollout: Rollout) -> None:
     for name, node in rollout.nodes.items():
         if node.cordoned and name not in wanted.uncordon:
             assert node.stage in IN_HAND or node.stage == "failed"
+
+
+def _it_stops_at_what_nobody_forgave(before: Rollout, after: Rollout) -> None:
+    """It neither goes on nor is it done with more failures than may be."""
+    counted = [
+        name
+        for name, node in after.nodes.items()
+        if node.stage == "failed" and not node.down and not node.forgiven
+    ]
+    if after.phase in {"running", "soaking"} or (after.phase == "done" != before.phase):
+        assert len(counted) <= number(after.strategy.budget, len(after.nodes))
+        assert not counted or (after.wave > 0 and "done" in _stages(after))
+
+
+def _the_control_plane_goes_one_by_one(rollout: Rollout) -> None:
+    single = [one for one in rollout.nodes.values() if one.control_plane and not one.down]
+    assert sum(1 for one in single if one.stage in IN_HAND) <= 1
+
+
+def _an_end_ends_it(rollout: Rollout) -> None:
+    """Nothing is watched or asked any more, and an undo that has begun gives all that is given."""
+    if rollout.phase in OVER:
+        wanted = wants(rollout)
+        assert (wanted.watch, wanted.quorum, wanted.drain) == ((), (), ())
+        assert not _stages(rollout) & {"asking", "draining", "settling"}
+    if rollout.undo == "begun":
+        assert wants(rollout).issue == ()
+
+
+def _stages(rollout: Rollout) -> set[str]:
+    return {one.stage for one in rollout.nodes.values()}
 
 
 @given(strategy=strategies_of, who=candidates(), first=st.booleans())
