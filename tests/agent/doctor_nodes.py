@@ -268,6 +268,10 @@ NEIGHBOURS: tuple[tuple[str, Surroundings], ...] = (
         with_route(route("10.10.7.0/24", "10.9.0.7"), EXTERNAL),
     ),
     ("an overlay's address", replace(EXTERNAL, links=(LO, ETH0, link("wg0", "10.10.1.0/32")))),
+    (
+        "a name server's address on a dummy",
+        with_link(link("nodelocaldns", "10.0.0.1/32", "169.254.20.10/32", kind="dummy")),
+    ),
     ("docker0 that is in nobody's way", with_link(link("docker0", "172.17.0.1/16"))),
     ("a left link without address", with_link(link("cni0", kind="bridge"))),
     ("what the body holds is off: drift", with_sysctl("net.ipv4.ip_forward", "0")),

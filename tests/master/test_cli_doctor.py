@@ -17,7 +17,9 @@ from tests.master.clusters import SMALL
 
 NOW = 1_800_000_000.0
 SWAP = FindingView(trap="swap-on", what="swap is on: /x", remedy="swapoff -a", bad=True)
-CLOCK = FindingView(trap="clock-unsynchronised", what="not\x1b synchronised", remedy="chrony", bad=False)
+CLOCK = FindingView(
+    trap="clock-unsynchronised", what="not\x1b synchronised", remedy="chrony", bad=False
+)
 MAC = NotedView(
     finding=FindingView(trap="same-mac", what="the same MAC", remedy="another one", bad=True),
     nodes=("w1", "w2"),

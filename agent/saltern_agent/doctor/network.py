@@ -198,11 +198,12 @@ def _addresses(seen: Surroundings) -> Iterator[tuple[Link, IPv4Interface]]:
 
 
 def _is_of_cluster(seen: Surroundings, link: Link) -> bool:
-    """Tell whether a link is there for pods: ours, docker's own (told apart), or of a network
-    that somebody else brings."""
+    """Tell whether a link is there for the cluster: ours, docker's own (told apart), a dummy that
+    a name server or IPVS puts addresses of Services on, or of a network that others bring."""
     declared = seen.declared
     pods = declared.kubernetes and not declared.routed and link.name not in _uplinks(seen)
-    return link.name in declared.bridges or bool(DOCKERS.match(link.name)) or pods
+    ours = link.name in declared.bridges or link.kind == "dummy"
+    return ours or bool(DOCKERS.match(link.name)) or pods
 
 
 def _uplinks(seen: Surroundings) -> set[str]:
