@@ -97,6 +97,14 @@ def test_a_plan_looks_as_it_was_agreed(name: str, full: bool) -> None:
     assert "\n".join([*lines, sum_line(PLAN), ""]) == (GOLDEN / f"{name}.txt").read_text()
 
 
+def test_who_can_do_nothing_of_it_is_not_said_to_change() -> None:
+    line = replace(CONFIG, finding="blocked", change="no directory")
+    stuck = NodePlan(node="w1", result="planned", hindered=1, lines=(line,))
+    plan = replace(PLAN, nodes=(stuck,))
+
+    assert sum_line(plan).startswith("1 node: 0 to change, 0 as declared, 1 hindered in all")
+
+
 def test_a_plans_colours_are_where_its_words_are() -> None:
     colours = {one.text: one.colour for one in plan_lines(PLAN, full=True)}
 

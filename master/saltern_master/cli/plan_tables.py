@@ -63,11 +63,18 @@ def is_quiet(plan: NodePlan) -> bool:
     return plan.result == "planned" and not plan.lines and not plan.changes and not plan.cut
 
 
+def _is_stuck(plan: NodePlan) -> bool:
+    """Tell whether nothing can be done on a node of all that there is to do."""
+    return plan.hindered > 0 and not plan.changes and not plan.cut
+
+
 def sum_line(plan: PlanView) -> str:
     """Say in one line what a plan comes to."""
     planned = [one for one in plan.nodes if one.result == "planned"]
     quiet = sum(is_quiet(one) for one in planned)
-    parts = [f"{len(planned) - quiet} to change", f"{quiet} as declared"]
+    stuck = sum(_is_stuck(one) for one in planned)
+    parts = [f"{len(planned) - quiet - stuck} to change", f"{quiet} as declared"]
+    parts += [f"{stuck} hindered in all"] if stuck else []
     left = [one.result for one in plan.nodes if one.result != "planned"]
     parts += [f"{left.count(each)} {told_result(each)}" for each in dict.fromkeys(left)]
     counts = [f"{count} {WORDS[mark]}" for mark, count in _counts(planned).items() if count]
