@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 
 async def numbers(stand: Stand) -> dict[tuple[str, str], float]:
-    """Give what a Prometheus reads: by name and the values of its labels, in order of their names."""
+    """Give what a Prometheus reads: by name and its labels' values, in their order."""
     data, media = await stand.service.metrics("")
     assert media == PLAIN
     return {

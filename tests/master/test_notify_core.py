@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from saltern_master.api.client import Client
 from saltern_master.api.service import ServiceError
 from saltern_master.core.core import Core
 from saltern_master.core.notifying import Notifying
 from saltern_master.notify.machine import Pace
+from saltern_master.notify.model import Notice
 from saltern_master.notify.outbox import FAILING
-from saltern_master.notify.settings import FILE
+from saltern_master.notify.sending import Sender, deliver
+from saltern_master.notify.settings import FILE, Receiver
 from saltern_master.store import Memory
 
 from tests.master.core_stand import Stand, core_stand, now
@@ -22,6 +29,7 @@ from tests.master.homes import made_home
 from tests.master.receivers import Hook, Mailbox, hook_server, mail_server
 
 SECONDS = 20
+RUN = "from saltern_master.cli import main; main()"
 QUICK = Pace(gather=0.0, calm=0.0, gap=1e9, settle=0.0)
 """What is seen at a look is told at once: how patient the machine is, its own tests say."""
 
@@ -57,7 +65,7 @@ def mail_line(box: Mailbox) -> str:
 
 
 @asynccontextmanager
-async def telling(stand: Stand, clock: Clock) -> AsyncIterator[Notifying]:
+async def telling(stand: Stand, clock: Clock, sender: Sender = deliver) -> AsyncIterator[Notifying]:
     """Tell of a core in quick looks."""
     office = stand.office
     made = Notifying(
@@ -66,6 +74,7 @@ async def telling(stand: Stand, clock: Clock) -> AsyncIterator[Notifying]:
         clock,
         stand.log.append,
         office.desk.seen.tally,
+        sender,
         pace=QUICK,
         every=0.02,
     )
@@ -105,6 +114,7 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> Non
             await until(lambda: told(hook) == [BEGUN] and len(box.mailed) == 1)
             await stand.service.unlock("w1")
             await until(lambda: told(hook) == [BEGUN, ENDED] and len(box.mailed) == 2)
+            await until(lambda: not any(stand.office.notifying.waiting.values()))
 
             view = await stand.service.notifications()
             assert [(one.name, one.waiting, one.tries) for one in view.receivers] == [
@@ -182,8 +192,7 @@ def test_one_receiver_holds_up_no_other_and_core_even_less(tmp_path: Path) -> No
             await stand.joined("w1")
             await stand.lock("w1")
             await until(lambda: told(hook) == [BEGUN])
-            view = await stand.service.notifications()
-            assert [(one.name, one.waiting) for one in view.receivers] == [("deaf", 1), ("ops", 0)]
+            await until(lambda: stand.office.notifying.waiting == {"deaf": 1, "ops": 0})
 
     async def with_deaf(hook: Hook) -> None:
         writers = list[asyncio.StreamWriter]()
@@ -263,3 +272,55 @@ def test_without_settings_nothing_is_looked_at(tmp_path: Path) -> None:
             assert (view.receivers, view.troubles, view.faults) == ((), (), "")
 
     asyncio.run(whole())
+
+
+class Failing:
+    """A sender with a fault of its own, once."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __call__(self, receiver: Receiver, notice: Notice, cluster: str, at: float, /) -> str:
+        self.told.append(notice.status)
+        if len(self.told) == 1:
+            raise ZeroDivisionError("a fault of ours")
+        return "ok"
+
+
+def test_a_fault_of_ours_is_logged_and_tried_again(tmp_path: Path) -> None:
+    home, sender, clock = made_home(tmp_path), Failing(), Clock()
+
+    async def whole() -> None:
+        settings(home.path, hook_line(home.path, Hook(port=1)))
+        async with core_stand(home) as stand, telling(stand, clock, sender) as notifying:
+            await stand.joined("w1")
+            await stand.lock("w1")
+            await until(lambda: any("ZeroDivisionError: a fault" in one for one in stand.log))
+            clock.later += FAILING
+            await until(lambda: notifying.waiting == {"ops": 0})
+
+    asyncio.run(whole())
+    assert sender.told[:2] == ["begins", "begins"]
+
+
+def test_a_whole_master_tells_metrics_over_tcp_and_people_by_webhook(tmp_path: Path) -> None:
+    home = made_home(tmp_path)
+    told_ready = re.compile(r"metrics for a Prometheus are on (http://127\.0\.0\.1:[0-9]+/metrics)")
+    command = [sys.executable, "-c", RUN, "master", "run", "--home", str(home.path)]
+    command += ["--listen", "127.0.0.1", "--link-port", "0", "--door-port", "0"]
+    command += ["--metrics", "127.0.0.1:0"]
+    with hook_server() as hook:
+        settings(home.path, hook_line(home.path, hook))
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            found = next(told_ready.search(one) for one in process.stderr if "Prometheus" in one)
+            assert found is not None
+            with urlopen(found[1], timeout=SECONDS) as answer:
+                assert b"saltern_build_info" in answer.read()
+            (tried,) = Client(home.path / "run" / "api.sock").test_notifications("ops")
+        finally:
+            process.terminate()
+            process.communicate(timeout=SECONDS)
+    assert (tried.taken, tried.said) == (True, "204 No Content")
+    assert process.returncode == 0

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from saltern_protocol.errors import printable
+
 from saltern_master.api.notices import (
     NotifyView,
     ReceiverView,
@@ -36,7 +38,7 @@ from saltern_master.notify.sending import Sender, deliver, trial
 from saltern_master.notify.settings import FILE, Notify, Receiver, read_settings, seconds
 from saltern_master.notify.troubles import After, Known, look
 from saltern_master.records import notices as records
-from saltern_master.store import Store, StoreError, Write
+from saltern_master.store import Store, Write
 
 LOOK: Final = 10.0
 SEND: Final = 1.0
@@ -174,8 +176,8 @@ class Notifying:
             )
             memory, told = step(self._memory, look(known, after, now), now, pace)
             self._take(memory, lines.put(self._outbox, settings.receivers, told), told, now)
-        except MasterError as error:
-            self._log(f"notifications: cannot be decided now: {error}")
+        except Exception as error:  # noqa: BLE001  core goes on; it is tried again at the next look
+            self._log(f"notifications: cannot be decided now: {_words(error)}")
 
     def _take(self, memory: Memory, outbox: Outbox, told: Iterable[Notice], now: float) -> None:
         """Commit what was decided, then have it. StoreError: it is decided again."""
@@ -214,10 +216,11 @@ class Notifying:
         try:
             await self._in_thread(receiver, notice)
             self._store.commit(*records.taken(name, (notice.number,)))
-        except (MasterError, RuntimeError) as error:  # RuntimeError: the threads have ended
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this receiver's alone
+            why = _words(error)
             if not self._outbox.get(name, Line()).failing:
-                self._log(f"notifications: {name} was not told, and is tried again: {error}")
-            self._outbox = dict(lines.failed(self._outbox, name, str(error), self._clock()))
+                self._log(f"notifications: {name} was not told, and is tried again: {why}")
+            self._outbox = dict(lines.failed(self._outbox, name, why, self._clock()))
             self._tally.tried(name, "failed")
             return
         self._outbox = dict(lines.sent(self._outbox, name, notice.number, self._clock()))
@@ -255,6 +258,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
+def _words(error: Exception) -> str:
+    """Give an error of ours as it is, any other with its name."""
+    text = printable(str(error))
+    return text if isinstance(error, MasterError) else f"{type(error).__name__}: {text}"
 
 
 def _failing(name: str, line: Line) -> str:
@@ -296,6 +305,3 @@ def _trouble_view(one: Held) -> TroubleView:
         why=trouble.why,
         remedy=trouble.remedy,
     )
-
-
-__all__ = ["Notifying", "StoreError"]
