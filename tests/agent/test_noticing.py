@@ -11,12 +11,15 @@ from saltern_agent.recording import Noticed
 from saltern_states.body import Resource, make_body
 from saltern_states.contract import WatchPath
 from saltern_states.file import File
+from saltern_states.image import KIND as IMAGE
+from saltern_states.image import LOOK_SECONDS
 from saltern_states.sysctl import Sysctl
 
 BODY = make_body(
     (
         Resource(id="file", spec=File(path="/etc/a", text="")),
         Resource(id="sysctl", spec=Sysctl(key="net.core.somaxconn", value="1", persist=False)),
+        Resource(id="image", spec=IMAGE.example),
     )
 )
 ETC_A = WatchPath(Path("/etc/a"))
@@ -62,7 +65,7 @@ def test_what_could_not_be_set_right_is_looked_at_when_it_is_due() -> None:
     assert now.take(NOW + 4.0) == {"file": Noticed(8.0, "look")}
 
     now.looked(["file"], {}, NOW + 4.0)
-    assert now.wait(NOW + 4.0) == 1.0  # the timer of the sysctl
+    assert now.wait(NOW + 4.0) == LOOK_SECONDS - 4.0  # the timer of the image
 
 
 def notices() -> Notices:
@@ -94,7 +97,7 @@ def test_what_sends_no_event_is_looked_at_by_the_clock() -> None:
     assert now.take(NOW) == {}
 
     now.tick(100.0 + timer.seconds, 8.0)
-    assert now.take(NOW) == {"sysctl": Noticed(8.0, "look")}
+    assert now.take(NOW) == {"image": Noticed(8.0, "look")}
     assert now.wait(100.0 + timer.seconds) == timer.seconds
 
 

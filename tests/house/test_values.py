@@ -20,6 +20,8 @@ MUTABLE = {
     "saltern_agent.control.Client": "what one connection has read and not yet written",
     "saltern_agent.confirm.Proof": "one number that the loop's thread writes for the worker's",
     "saltern_agent.doubts.Doubts": "what a look could not read for the first time",
+    "saltern_agent.fighting.Fighting": "how long what was set right has stayed so",
+    "saltern_agent.holding.Holding": "the hold in force",
     "saltern_agent.converge.Pass": "what one pass through the steps came to",
     "saltern_agent.foreseen_files.ForeseenFiles": "files that a plan made in memory",
     "saltern_agent.foreseen_links.ForeseenLinks": "links and routes that a plan made in memory",
