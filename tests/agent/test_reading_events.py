@@ -81,6 +81,19 @@ def test_who_breaks_it_after_each_repair_is_found_at_each_reading(tmp_path: Path
     source.close()
 
 
+def test_what_changes_all_the_while_is_read_twice_in_a_round_and_no_more(tmp_path: Path) -> None:
+    """As the pages in use in /proc/swaps, on a node that may swap."""
+    watch = WatchReading(tmp_path / "one")
+    source = ReadingSource(EVERY)
+    source.set_watches(frozenset({watch}))
+    began, told = time.monotonic(), 0
+    while time.monotonic() < began + 3 * EVERY:
+        watch.path.write_text(str(time.monotonic()))
+        told += readable(source, EVERY) and bool(source.read().touched)
+    assert 2 <= told <= 2 * 3 + 1
+    source.close()
+
+
 def test_what_nobody_sets_right_is_calm_in_the_end() -> None:
     reading = Reading(b"4096", b"4096")
     told = 0

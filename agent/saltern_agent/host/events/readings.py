@@ -60,6 +60,7 @@ class ReadingSource:
         self._every = every
         self._legacy = legacy or LegacyRules()
         self._timer = Timer()
+        self._soon = False  # whether the next reading is the one soon after what was told
         self._readings: dict[Readable, Reading] = {}
 
     def fileno(self) -> int:
@@ -83,7 +84,8 @@ class ReadingSource:
             return Events()
         self._readings = {one: was.next(self._read(one)) for one, was in self._readings.items()}
         touched = frozenset(one for one, found in self._readings.items() if found.tells)
-        self._timer.set(min(SOON_SECONDS, self._every) if touched else self._every)
+        self._soon = bool(touched) and not self._soon  # what changes all the while: twice a second
+        self._timer.set(min(SOON_SECONDS, self._every) if self._soon else self._every)
         return Events(touched)
 
     def trouble(self) -> str:
