@@ -43,7 +43,7 @@ def test_a_storm_at_one_resource_delays_no_other_and_no_whole_look() -> None:
     now = notices()
     now.looked(["file"], {}, NOW)
     now.touch(now.watched.by_watch, "event", 5.0)
-    assert now.take(NOW).keys() == {"sysctl"}
+    assert now.take(NOW).keys() == {"sysctl", "image"}
 
     now.full = True
     assert now.rested(NOW) == 0.0
