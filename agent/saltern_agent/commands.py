@@ -173,7 +173,7 @@ def doctor(places: Places, arguments: Namespace) -> int:
         _print(msgspec.json.encode(findings).decode())
     else:
         _print_all(show_findings(findings, body is not None))
-    return 1 if findings else 0
+    return 1 if any(one.bad for one in findings) else 0
 
 
 def look(places: Places, _arguments: Namespace) -> int:

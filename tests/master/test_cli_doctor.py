@@ -65,6 +65,12 @@ def test_equal_findings_are_told_once() -> None:
     assert status_of(found) == 1
 
 
+def test_what_bites_later_alone_is_told_and_is_no_trap_yet() -> None:
+    found = view(node("w1", CLOCK), node("w2"))
+    assert "  ~ clock-unsynchronised: not\\x1b synchronised" in list(doctor_lines(found, None))
+    assert status_of(found) == 0
+
+
 def test_who_could_not_be_asked_is_named() -> None:
     found = view(node("w1"), GONE, MUTE)
     assert list(doctor_lines(found, None)) == [

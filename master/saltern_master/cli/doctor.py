@@ -40,7 +40,8 @@ def doctor(
     """Name the traps that stand open, each with what to do: in the file, on nodes, between nodes.
 
     What nodes told last is shown at once; on a node, saltern-agent doctor looks anew.
-    Exit status: 0 none; 1 some; 2 the file is wrong; 3 none, and some node could not be asked.
+    Exit status: 0 no trap (notes are none); 1 a trap; 2 the file is wrong; 3 no trap, and some node
+    could not be asked.
     """
     with faults_told():
         found = _found(home, file)
@@ -53,7 +54,8 @@ def doctor(
 
 def status_of(view: FindingsView) -> int:
     """Give the exit status that what was found means. Pure."""
-    if view.file or view.between or any(one.findings for one in view.nodes):
+    noted = [one.finding for one in (*view.file, *view.between)]
+    if any(finding.bad for finding in (*noted, *(f for one in view.nodes for f in one.findings))):
         return 1
     return 3 if silent(view) else 0
 
