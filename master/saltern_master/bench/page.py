@@ -25,7 +25,7 @@ HOW = """\
   `since` of the record and what the agent's log says passed from there to the end of the commit.
   "Healed" is the record's `healed`: the resource was set right and looked at again.
   The p99 is the nearest rank: of fewer than 100 runs it is the worst.
-* **No event**: the kernel tells nobody that a parameter was set; it is found by a look every 5 s.
+* **No event**: the kernel tells nobody that a parameter was set; it is read every second.
 * **Start**: from exec of `saltern-agent run` to the end of the first look at everything, by the
   agent's own word of when that was; the page cache is warm. An agent that is started again
   knows the large files that it hashed since the boot; the first one after a boot hashes them all,
