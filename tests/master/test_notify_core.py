@@ -140,22 +140,26 @@ def test_a_core_that_is_started_again_tells_nothing_anew_and_loses_nothing(tmp_p
             await until(lambda: told(hook) == [BEGUN])
 
     async def second(hook: Hook) -> None:
-        hook.answers = [(500, b"")]
+        hook.answers = [(500, b"")] * 20
         async with core_stand(home, memory) as stand, telling(stand, clock) as notifying:
             await stand.service.unlock("w1")
-            await until(lambda: notifying.waiting == {"ops": 1} and len(hook.posted) == 2)
+            await until(lambda: notifying.waiting == {"ops": 1} and len(hook.posted) > 1)
+        hook.answers = []
 
     async def third(hook: Hook) -> None:
         async with core_stand(home, memory) as stand, telling(stand, clock) as notifying:
-            await until(lambda: len(hook.posted) == 3 and notifying.waiting == {"ops": 0})
+            await until(lambda: notifying.waiting == {"ops": 0})
 
     with hook_server() as hook:
         settings(home.path, hook_line(home.path, hook))
         for part in (first, second, third):
             asyncio.run(part(hook))
-    assert told(hook) == [BEGUN, ENDED, ENDED]
-    ids = [json.loads(one.body)["id"] for one in hook.posted]
-    assert ids[1] == ids[2] != ids[0]
+    again = len(hook.posted) - 1
+    assert again > 1
+    assert told(hook) == [BEGUN, *[ENDED] * again]
+    first_id, *ids = [json.loads(one.body)["id"] for one in hook.posted]
+    assert set(ids) == {ids[0]}
+    assert ids[0] != first_id
 
 
 def test_a_receiver_that_is_away_is_tried_again_and_told_as_an_alarm(tmp_path: Path) -> None:
