@@ -47,6 +47,7 @@ from saltern_master.rollouts.waves import DRAINS, HARMS
 GOOD = frozenset({"converged", "changed"})
 OVERTAKEN = "another document took the place of this one"
 UNSEEN = "it was not waited until it is good"
+TAKEN_BACK = "it is taken back"
 OURS = frozenset({"waiting", "unreachable", "expired"})  # the master's own impatience: ours counts
 ACTIVE = frozenset({"running", "soaking"})
 STILL_TAKEN = (Uncordoned, Undo, UndoBegun, Abort)
@@ -124,7 +125,7 @@ def _of_operator(
             return replace(_ended(rollout, f"taken back by {event.by}", now), undo="wanted")
         case UndoBegun() if rollout.undo == "wanted":
             over = rollout.phase if rollout.phase in OVER else "aborted"
-            return replace(rollout, phase=over, undo="begun")
+            return replace(_left_to_undo(rollout, now), phase=over, undo="begun")
     return rollout
 
 
@@ -153,6 +154,16 @@ def _ended(rollout: Rollout, why: str, now: float) -> Rollout:
         if node.stage == "settling"
     }
     return replace(_with(rollout, settled), phase="aborted", why=why)
+
+
+def _left_to_undo(rollout: Rollout, now: float) -> Rollout:
+    """Wait no more for those in hand: the one that takes this back has them as well."""
+    in_hand = {
+        name: _at(node, "skipped", now, TAKEN_BACK)
+        for name, node in rollout.nodes.items()
+        if node.stage in IN_HAND
+    }
+    return _with(rollout, in_hand)
 
 
 def _of_node(

@@ -120,9 +120,9 @@ class Deeds:
 
     async def _issue(self, number: int) -> None:
         """Give their documents to all who are to have them and were not given them."""
-        driven = self._book.open[number]
-        asked = self._asked(driven)
-        if not asked:
+        driven = self._book.open.get(number)
+        asked = self._asked(driven) if driven is not None else {}
+        if driven is None or not asked:
             return
         try:
             turn = await self._rolling.issue(
@@ -156,8 +156,14 @@ class Deeds:
         return asked
 
     def _noted(self, number: int, turn: Turn) -> Iterable[Write]:
-        """Give the writes which say that these nodes were given their document by this turn."""
-        for place, (name, node) in enumerate(self._book.open[number].rollout.nodes.items()):
+        """Give the writes which say that these nodes were given their document by this turn.
+
+        ServiceError: meanwhile it is taken back, so they are not to have it.
+        """
+        driven = self._book.open.get(number)
+        if driven is None or driven.rollout.undo == "begun":
+            raise ServiceError("conflict", "it is taken back, and gives nobody its document now")
+        for place, (name, node) in enumerate(driven.rollout.nodes.items()):
             if name in turn.nodes:
                 yield put_node(number, name, KeptNode(node=node, place=place, turn=turn.number))
 
