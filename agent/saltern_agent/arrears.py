@@ -3,6 +3,8 @@
 * Nothing is dropped. Once more than MAX_WAITING wait, what ends as something before it ended (a
   drift of the same resource, a refusal of the same reason) takes its place and says how often that
   happened: so a fight during a full disk grows no further than a few entries for each resource.
+* What says anew what something is takes the place of what said so before it: the first of it and
+  the last stay, and what waits of one that never ends grows no further.
 * An entry leaves when it was written, and not before.
 """
 
@@ -22,6 +24,7 @@ class Arrear:
     write: Callable[[str], object]
     of: str = ""  # what it is about: entries of the same belong together
     ends: bool = False  # that with it, all before it of the same is over
+    anew: bool = False  # it says all that one before it says that did not begin it
     times: int = 1
 
     @property
@@ -42,6 +45,8 @@ class Arrears:
 
     def add(self, one: Arrear) -> None:
         """Have one more wait."""
+        if one.anew:
+            self._drop_last(one.of)
         if one.ends and len(self._waiting) >= self._most:
             one = self._in_place(one)
         self._waiting.append(one)
@@ -52,6 +57,16 @@ class Arrears:
             first = self._waiting[0]
             first.write(first.note)
             self._waiting.popleft()
+
+    def _drop_last(self, of: str) -> None:
+        """Take away what was said anew of the same, if that is not over meanwhile."""
+        for at in range(len(self._waiting) - 1, -1, -1):
+            each = self._waiting[at]
+            if each.of == of and each.ends:
+                return
+            if each.of == of and each.anew:
+                del self._waiting[at]
+                return
 
     def _in_place(self, one: Arrear) -> Arrear:
         """Take away what led to an earlier end of the same, and that end; give who counts them."""

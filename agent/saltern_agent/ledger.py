@@ -120,7 +120,7 @@ class Ledger:
         else:
             self._said[name] = drift.recorded
         self.open[name] = drift
-        self._write(Arrear(lambda _: self._record(drift), name))
+        self._write(Arrear(lambda _: self._record(drift), name, anew=known is not None))
 
     def heal(self, resource: str, outcome: str, now: float) -> Drift | None:
         """Close the open drift of a resource, and give it, where there is one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from saltern_agent.arrears import Arrear, Arrears
 
@@ -63,3 +65,19 @@ def test_a_fight_is_counted_once_many_wait() -> None:
     assert disk.written[:5] == ["other"] * 5
     assert disk.written[-1] == "seen", "what is open still is told after what ended"
     assert disk.written.count("seen") == len(ends) + 1
+
+
+def test_what_is_said_anew_keeps_the_first_and_the_last_until_it_ends() -> None:
+    disk, arrears = Disk(), Arrears()
+    for drift in ("x", "y"):
+        arrears.add(disk.one(f"{drift} opened", "file"))
+        for number in range(100):
+            arrears.add(replace(disk.one(f"now {number}", "file"), anew=True))
+            arrears.add(replace(disk.one("other", "other"), anew=True))
+        arrears.add(disk.one(f"{drift} ended", "file", ends=True))
+    assert len(arrears) == 7
+
+    disk.full = False
+    arrears.settle()
+    mine = [one for one in disk.written if one != "other"]
+    assert mine == ["x opened", "now 99", "x ended", "y opened", "now 99", "y ended"]

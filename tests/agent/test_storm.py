@@ -128,3 +128,20 @@ def test_what_no_event_told_is_as_old_as_the_look_that_found_it(node: Joined) ->
     assert (drift.seen, drift.by, drift.since) == ("look", "", node.now)
     assert drift.hindrance == "its policy is to report"
     assert Noticed(1.0, "look").by == ""
+
+
+def test_a_storm_during_a_full_disk_keeps_the_first_state_and_the_last(node: Joined) -> None:
+    node.take(hold("file", DAEMON, drift=REPORT))
+    told(node)
+    node.keeper.journal._db.execute("PRAGMA query_only = 1")
+    watching, storm = Watching(node), Storm(node)
+    watching.run(30 * RETELL, storm, 1.0, DAEMON.path)
+    watching.rest(RETELL + 1)
+    assert len(node.keeper.ledger._waiting) == 2
+
+    node.keeper.journal._db.execute("PRAGMA query_only = 0")
+    watching.rest(61)
+    seen = [one.detail for one in told(node) if isinstance(one, DriftSeen)]
+    assert len(seen) == 2
+    assert "-{1\n" in seen[0]
+    assert f"-{{{storm.number}\n" in seen[1]
