@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from saltern_protocol.condition import State
 from saltern_protocol.errors import printable
@@ -22,6 +23,18 @@ from saltern_agent.host.dbus import Bus
 
 Found = tuple[tuple[str, Judged], ...]
 """Parts by name, what others rest on first."""
+
+
+class Looks(Protocol):
+    """What looks at a node, in a thread of its own."""
+
+    def look(self, wanted: Wanted) -> Found:
+        """Look at all that is wanted, and judge it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
 
 
 class Looking:

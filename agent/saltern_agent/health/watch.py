@@ -21,7 +21,7 @@ from saltern_protocol.messages import Condition, Message
 from saltern_states.body import Body
 
 from saltern_agent.health.damping import Kept, Moment, damped
-from saltern_agent.health.looking import Found, Looking
+from saltern_agent.health.looking import Found, Looks
 from saltern_agent.health.values import Judged, Wanted
 from saltern_agent.health.wanted import wanted_of
 from saltern_agent.items import cut, micro
@@ -60,7 +60,7 @@ class HealthWatch:
     """What is known of the node's parts. All of it is for the loop's thread."""
 
     agent: Agent
-    worker: Worker[Looking]
+    worker: Worker[Looks]
     node: str
     state: str  # where the agent's own state lies
     say: Callable[[Message], None]
@@ -113,7 +113,7 @@ class HealthWatch:
 
     def stop(self) -> None:
         """End; a round that hangs is left behind."""
-        self.worker.submit(Looking.close, lambda _: None)
+        self.worker.submit(lambda looks: looks.close(), lambda _: None)
         self.worker.stop(STOPPING)
 
     def _follow(self) -> None:
@@ -143,7 +143,7 @@ class HealthWatch:
         body, wanted = self.body, self.wanted
         self.under_way, self.due.stuck = True, monotonic + STUCK
         self.due.look = monotonic + EVERY
-        self.worker.submit(lambda looking: looking.look(wanted), self._looked)
+        self.worker.submit(lambda looks: looks.look(wanted), self._looked)
         if self.due.findings <= monotonic:
             self.due.findings = monotonic + FINDINGS_EVERY
             self.worker.submit(lambda _: self.examine(body), self._examined)
