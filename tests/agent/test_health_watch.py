@@ -167,6 +167,14 @@ def test_a_look_that_fails_is_complained_of_and_the_next_is_made(stand: Stand) -
     assert stand.states == [State.GOOD, State.UNKNOWN, State.GOOD]
 
 
+def test_a_watch_that_never_began_can_end() -> None:
+    keepers: Worker[Keeper] = Worker(lambda: cast(Keeper, None))
+    clocks = Clocks(lambda: 0.0, lambda: 0.0, lambda: 0.0)
+    agent = Agent(keepers, (), clocks, Turns(), lambda: None, lambda _: None)
+    looks: Worker[Looks] = Worker(Told)
+    HealthWatch(agent, looks, "w1", "/", lambda _: None, lambda _: ()).stop()
+
+
 def test_traps_are_looked_for_seldom_and_after_an_apply(stand: Stand) -> None:
     stand.turn()
     assert stand.examined == 1

@@ -74,10 +74,11 @@ class HealthWatch:
     due: Due = field(default_factory=Due)
     held: tuple[object, ...] = ()  # by which the body is known
     applied: int = 0  # applies that had ended
+    started: bool = False
 
     def start(self) -> None:
         """Begin; the first round follows when it is known what the node has to have."""
-        self.due.look = math.inf
+        self.started, self.due.look = True, math.inf
         self.worker.start(lambda error: self.agent.complain(f"health is not looked at: {error}"))
 
     def fileno(self) -> int:
@@ -113,8 +114,9 @@ class HealthWatch:
 
     def stop(self) -> None:
         """End; a round that hangs is left behind."""
-        self.worker.submit(lambda looks: looks.close(), lambda _: None)
-        self.worker.stop(STOPPING)
+        if self.started:  # else the agent had to end before there was anything to look at
+            self.worker.submit(lambda looks: looks.close(), lambda _: None)
+            self.worker.stop(STOPPING)
 
     def _follow(self) -> None:
         """Have the body told by whose thread it is, when it is another one."""
