@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +48,7 @@ def test_a_held_nodes_drift_is_told_and_left_and_healed_when_it_is_released(
         (held,) = client.hold(HoldAsk(nodes=(name,), seconds=600, why="a new disk", by="ann"))
         assert held.in_force
         assert time.monotonic() - began < 1
+        wait("the agent says so itself", lambda: _says_held(tmp_path / name, "ann"))
 
         file.write_text("somebody's own\n")
         wait("it is told", lambda: newest(client) is not None)
@@ -62,6 +66,7 @@ def test_a_held_nodes_drift_is_told_and_left_and_healed_when_it_is_released(
 
         client.apply((ENFORCED + window_now()).encode())
         wait("a window holds it", lambda: _is_held(client, name))
+        wait("the agent says so itself", lambda: _says_held(tmp_path / name, "window always"))
         file.write_text("again\n")
         wait("it is told", lambda: (one := newest(client)) is not None and not one.healed)
         again = newest(client)
@@ -75,3 +80,13 @@ def test_a_held_nodes_drift_is_told_and_left_and_healed_when_it_is_released(
 def _is_held(client: Client, name: str) -> bool:
     hold = client.node(name).hold
     return hold is not None and hold.in_force
+
+
+def _says_held(root: Path, by: str) -> bool:
+    """Ask the running agent. It was given its lease before, and may be about to read it."""
+    words = [sys.executable, "-m", "saltern_agent", "--root", str(root), "status"]
+    done = subprocess.run(
+        [*words, "--output", "json"], capture_output=True, text=True, timeout=50, check=False
+    )
+    hold = json.loads(done.stdout)["status"]["hold"]
+    return hold is not None and hold["by"] == by
