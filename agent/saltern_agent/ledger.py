@@ -103,22 +103,18 @@ class Ledger:
 
     def record(self, drift: Drift) -> None:
         """Open a drift, or say anew what an open one is. `recorded`: now."""
-        name, known = drift.resource, self.open.get(drift.resource)
+        name, known, at = drift.resource, self.open.get(drift.resource), drift.recorded
         self.late.pop(name, None)
         if known is not None:
-            at, drift = drift.recorded, _anew(known, drift)
-            due = self._said.get(name, 0.0) + RETELL
-            if replace(drift, attempts=known.attempts) == known:
+            drift = _anew(known, drift)
+            if _same(known, drift):
                 self.open[name] = drift
                 return
-            if replace(drift, attempts=known.attempts, detail=known.detail) == known and (
-                due - RETELL <= at < due
-            ):
-                self.late[name] = due
+            since = at - self._said.get(name, 0.0)
+            if _same(replace(known, detail=drift.detail), drift) and 0 <= since < RETELL:
+                self.late[name] = at - since + RETELL
                 return
-            self._said[name] = at
-        else:
-            self._said[name] = drift.recorded
+        self._said[name] = at
         self.open[name] = drift
         self._write(Arrear(lambda _: self._record(drift), name, anew=known is not None))
 
@@ -209,3 +205,8 @@ def _anew(known: Drift, now: Drift) -> Drift:
         attempts=now.attempts,
         incident=now.incident,
     )
+
+
+def _same(known: Drift, now: Drift) -> bool:
+    """Say whether nobody needs to be told; how often it was tried goes along with what is told."""
+    return replace(now, attempts=known.attempts) == known
