@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     command("run", commands.run, "hold the node to the accepted statement, without end")
     output(command("status", commands.status, "show how things stand"))
     sub = command("drift", commands.drift, "show what drifted, newest first")
+    sub.add_argument("--diff", action="store_true", help="show the lines that differ")
     sub.add_argument("--most", type=_count, default=20, help="how many at most (%(default)s)")
     output(sub)
     output(command("doctor", commands.doctor, "name the traps that stand open on this machine"))

@@ -152,7 +152,7 @@ def drift(places: Places, arguments: Namespace) -> int:
         if isinstance(answer, DriftList) and arguments.output == "json":
             _print_all(to_json(one).decode() for one in answer.drift)
         elif isinstance(answer, DriftList):
-            _print_all(show_drift(answer.drift, CLOCKS.wall()))
+            _print_all(show_drift(answer.drift, CLOCKS.wall(), arguments.diff))
             if not answer.drift:
                 _print("no drift was ever seen here")
         elif isinstance(answer, End) and not _well(answer):

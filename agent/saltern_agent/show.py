@@ -90,7 +90,7 @@ def _ground(status: Status, now: float) -> Iterator[str]:
         yield f"{name} {version} {'until' if end > now else 'ended'} {_date(end)}"
 
 
-def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
+def show_drift(drift: Sequence[Drift], now: float, diffs: bool = False) -> Iterator[str]:
     """Show drift, newest first."""
     for one in drift:
         told = (one.recorded - one.since) * 1000
@@ -106,6 +106,8 @@ def show_drift(drift: Sequence[Drift], now: float) -> Iterator[str]:
         how = f"({marks}seen by {one.seen}{by}, recorded in {told:.1f} ms)"
         yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
         yield from (f"    {found}" for found in one.found)
+        if diffs:
+            yield from (f"      {row}" for row in one.detail.splitlines())
 
 
 def _link(link: LinkStatus, now: float) -> Iterator[str]:

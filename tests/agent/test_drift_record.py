@@ -229,3 +229,5 @@ def test_a_person_sees_whose_doing_it_was_and_why_it_is_left(tmp_path: Path) -> 
     shown = "\n".join(show_drift(journal.drift(), 12.0))
     for part in ("held", "intended", "incident", "vi (pid 1)", "seen by event", "write it"):
         assert part in shown
+    assert "      +b" not in shown.splitlines()
+    assert "      +b" in list(show_drift(journal.drift(), 12.0, diffs=True))
