@@ -11,9 +11,9 @@ from saltern_master.api.plans import NodePlan, PlanLineView, PlanView
 from saltern_master.api.service import ServiceError
 from saltern_master.core.plans import KEPT, MOST_OPEN
 from saltern_master.core.turns import Limits
+from saltern_master.plan_words import worded
 from saltern_master.records.documents import hold_document
 from saltern_master.signing.documents import PROPOSAL_LIFE
-from saltern_master.plan_words import worded
 from saltern_master.signing.home import Home
 from saltern_protocol.documents import Document, PayloadType, decode_document
 from saltern_protocol.envelope import decode, verify

@@ -33,7 +33,8 @@ def plan_of(*lines: PlanLineView) -> NodePlan:
         (
             (WRITE,),
             (DRIFTED,),
-            "from another state, or to another, than was shown it would hold motd: write /etc/motd (4 bytes)",
+            "from another state, or to another, than was shown it would hold motd: "
+            "write /etc/motd (4 bytes)",
         ),
         ((WRITE,), (WRITE, STOP), "it would now remove old: stop it"),
         ((WRITE, STOP), (WRITE,), "it would no more remove old: stop it"),
@@ -41,7 +42,8 @@ def plan_of(*lines: PlanLineView) -> NodePlan:
             (WRITE,),
             (DRIFTED, STOP),
             "it would now remove old: stop it; "
-            "from another state, or to another, than was shown it would hold motd: write /etc/motd (4 bytes)",
+            "from another state, or to another, than was shown it would hold motd: "
+            "write /etc/motd (4 bytes)",
         ),
         ((WRITE,), (WRITE,), "it would do the same to something else: what it found there"),
     ],
