@@ -1,7 +1,7 @@
 """What every source of events keeps, whatever it listens to (saltern_agent.sources).
 
-Each on its own ground: files, links, chains, images, readings; grounds that need a namespace of
-their own are `system`-marked. Units need a bus: tests/system/test_unit_events.py.
+Each on its own ground: files, links, chains, units, images, readings; grounds that need a
+namespace or a bus of their own are `system`-marked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from saltern_agent.host.events.images import ImageSource
 from saltern_agent.host.events.links import LinkSource
 from saltern_agent.host.events.paths import PathSource
 from saltern_agent.host.events.readings import ReadingSource
+from saltern_agent.host.events.units import UnitSource, unit_path
 from saltern_agent.sources import Events, Source
 from saltern_states.contract import (
     Watch,
@@ -34,6 +35,7 @@ from saltern_states.contract import (
 from tests.agent.docker_events import UNTAG, TellingDocker
 from tests.agent.waiting import drain, readable, wait_for
 from tests.open_descriptors import open_descriptors
+from tests.system.event_bus import Manager, RunningBus
 from tests.system.event_namespaces import network_namespace, run
 
 SOON = 0.02
@@ -139,12 +141,36 @@ def readings(folder: Path) -> Iterator[Ground]:
     )
 
 
+@contextmanager
+def units(folder: Path) -> Iterator[Ground]:
+    bus = RunningBus(folder)
+    bus.start()
+    manager = Manager(bus)
+
+    def begin(source: Source) -> None:
+        while source.trouble() or readable(source, 10 * SOON):
+            source.read()
+
+    try:
+        yield Ground(
+            lambda: UnitSource(bus.path, retry_seconds=(SOON,)),
+            WatchUnit("kubelet.service"),
+            lambda: manager.change(unit_path("kubelet.service")),
+            lambda: manager.change(unit_path("cron.service")),
+            begin,
+        )
+    finally:
+        manager.leave()
+        bus.stop()
+
+
 GROUNDS = [
     pytest.param(files, id="files"),
     pytest.param(images, id="images"),
     pytest.param(readings, id="readings"),
     pytest.param(links, id="links", marks=pytest.mark.system),
     pytest.param(chains, id="chains", marks=pytest.mark.system),
+    pytest.param(units, id="units", marks=pytest.mark.system),
 ]
 
 
