@@ -9,8 +9,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as read
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.service import ServiceError
+from saltern_master.core.glance import Glance
+from saltern_master.store import Memory
+from saltern_protocol.messages import Lease
 
-from tests.contracts.service_stands import Run, Stand, joined, run
+from tests.contracts.service_stands import TWO, Run, Stand, joined, run
+from tests.master.core_stand import Stand as CoreStand
 from tests.master.core_stand import core_stand
 from tests.master.homes import made_home
 
@@ -83,3 +87,59 @@ def test_drift_and_messages_are_counted_as_they_happen(tmp_path: Path) -> None:
         assert healed["messages_total", "in Hello"] == 1
 
     asyncio.run(law())
+
+
+SAME = ("name", "state", "connected", "seen_at", "version", "wanted", "release", "address")
+
+
+async def compared(stand: CoreStand) -> None:
+    """Hold a glance against what status tells of the same moment."""
+    whole = (await stand.service.status()).nodes
+    glanced = await Glance(stand.office).nodes()
+    for one, other in zip(whole, glanced, strict=True):
+        if one.state != "revoked":
+            assert [getattr(one, f) for f in SAME] == [getattr(other, f) for f in SAME]
+            assert (one.parts, one.drift) == (other.parts, other.drift)
+        assert (one.name, one.state) == (other.name, other.state)
+
+
+def test_a_glance_shows_what_status_does_also_after_a_restart(tmp_path: Path) -> None:
+    home, memory = made_home(tmp_path), Memory()
+
+    async def first() -> None:
+        async with core_stand(home, memory) as stand:
+            for name in ("w1", "w2", "w3", "w4"):
+                await stand.joined(name)
+            await stand.service.apply(TWO.encode())
+            w1 = stand.nodes["w1"]
+            await w1.fetch()
+            w1.say(w1.health(nonce=b"n" * 16))
+            await w1.hear(Lease)
+            await stand.deviate("w1", "file.a")
+            await stand.lock("w2")
+            await stand.service.revoke("w3")
+            stand.nodes["w4"].disconnect()
+            token = await stand.service.make_token("w5", "worker", 60, True)
+            await stand.join(token.token)
+            async with asyncio.timeout(20):
+                while (await stand.service.node("w4")).connected:
+                    await asyncio.sleep(0.01)
+            await compared(stand)
+            states = {one.name: one.state for one in await Glance(stand.office).nodes()}
+            assert states == {
+                "w1": "joined",
+                "w2": "locked",
+                "w3": "revoked",
+                "w4": "joined",
+                "w5": "pending",
+            }
+
+    async def again() -> None:
+        async with core_stand(home, memory) as stand:
+            await compared(stand)
+            seen = {one.name: one for one in await Glance(stand.office).nodes()}
+            assert (seen["w1"].connected, seen["w1"].version) == (False, 1)
+            assert seen["w1"].seen_at > 0
+
+    asyncio.run(first())
+    asyncio.run(again())

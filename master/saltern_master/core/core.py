@@ -28,6 +28,7 @@ from saltern_master.api.service import (
 from saltern_master.compile.kubeconfig import PORT
 from saltern_master.core import views
 from saltern_master.core.diagnosis import diagnosis
+from saltern_master.core.glance import Glance
 from saltern_master.core.hold_desk import HoldDesk, held_view
 from saltern_master.core.kept_turns import read_turn
 from saltern_master.core.measures import NEWEST, known_of, scene_of, told
@@ -54,15 +55,17 @@ class Core:
 
     def __init__(self, office: Office, random: Callable[[int], bytes]) -> None:
         self._office, self._random = office, random
+        self._glance = Glance(office)
         self._holds = HoldDesk(office.holding, office.known, office.clock)
 
     async def status(self) -> ClusterView:
         """Say how the whole stands."""
-        office, applied = self._office, self._office.rolling.applied
-        cluster = applied.cluster
         with _told():
-            nodes = self._nodes()
-            alarms = office.look_for_alarms()
+            return self._whole(self._nodes())
+
+    def _whole(self, nodes: tuple[NodeView, ...]) -> ClusterView:
+        office, applied = self._office, self._office.rolling.applied
+        cluster, alarms = applied.cluster, office.look_for_alarms()
         load = office.desk.seen.load
         return ClusterView(
             cluster=office.rolling.signer.cluster,
@@ -76,9 +79,8 @@ class Core:
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """Give the text of /metrics and its media type."""
-        view = await self.status()
         with _told():
-            scene = scene_of(self._office, view)
+            scene = scene_of(self._office, self._whole(await self._glance.nodes()))
         return await asyncio.to_thread(told, scene, accept)
 
     async def findings(self) -> FindingsView:
@@ -94,8 +96,8 @@ class Core:
 
     async def known(self) -> Known:
         """Give what notifications are decided by."""
-        view = await self.status()
         with _told():
+            view = self._whole(await self._glance.nodes())
             return known_of(self._office, view, await self.rollouts(NEWEST))
 
     async def notifications(self) -> NotifyView:
