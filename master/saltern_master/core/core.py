@@ -83,17 +83,6 @@ class Core:
             scene = scene_of(self._office, self._whole(await self._glance.nodes()))
         return await asyncio.to_thread(told, scene, accept)
 
-    async def findings(self) -> FindingsView:
-        """Give the traps that stand open: in the file applied last, on nodes, between them."""
-        office, applied = self._office, self._office.rolling.applied
-        return diagnosis(
-            office.known.peers,
-            office.known.gone,
-            applied.cluster,
-            applied.revision,
-            office.clock(),
-        )
-
     async def known(self) -> Known:
         """Give what notifications are decided by."""
         with _told():
@@ -107,6 +96,17 @@ class Core:
     async def test_notifications(self, receiver: str) -> tuple[TriedView, ...]:
         """Send a test and give what came back; not-found, invalid."""
         return await self._office.notifying.test(receiver)
+
+    async def findings(self) -> FindingsView:
+        """Give the traps that stand open: in the file applied last, on nodes, between them."""
+        office, applied = self._office, self._office.rolling.applied
+        return diagnosis(
+            office.known.peers,
+            office.known.gone,
+            applied.cluster,
+            applied.revision,
+            office.clock(),
+        )
 
     async def node(self, name: str) -> NodeView:
         """Give one node; not-found."""
@@ -247,7 +247,6 @@ class Core:
         """Give drift as it is stored, as it becomes otherwise and as it ends, without end."""
         async for one in self._office.followers.drift(ask):
             yield one
-
 
     async def hold(self, ask: HoldAsk) -> tuple[HoldView, ...]:
         """Hold nodes from now on; not-found, invalid."""
