@@ -315,7 +315,7 @@ def enrol_of(token: JoinToken, **fields: object) -> Enrol:
 
 
 PATIENT = Limits(grace=0.3, deadline=5.0)
-QUICK = Pace(look=0.02, away=0.3, plan=2.0)
+QUICK = Pace(look=0.02, away=0.3, server=2.0, plan=2.0)
 
 
 @asynccontextmanager

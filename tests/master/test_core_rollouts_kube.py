@@ -163,6 +163,36 @@ def test_a_server_that_goes_away_while_a_node_is_closed_is_waited_for(home: Home
     with_kubernetes(home, law)
 
 
+def test_a_server_that_is_away_for_a_moment_is_asked_before_a_node_is_disturbed(
+    home: Home,
+) -> None:
+    async def law(stand: Stand, api: FakeKubernetes, players: dict[str, Player]) -> None:
+        api.add_pod("default", "web", "w1", ownerReferences=OWNED)
+        api.budgets["default", "web"] = 10**9
+        api.away = "connection refused"
+        number = await rolled(stand, file_of(2, *TWO))
+        await waits(stand, number, "connection refused")
+        assert players["w1"].got == []
+        api.away = ""
+        await waits(stand, number, "default/web")
+        assert (players["w1"].got, is_closed(api, "w1")) == ([], True)
+        api.budgets.clear()
+        await phase(stand, number, "done")
+
+    with_kubernetes(home, law)
+
+
+def test_a_server_that_stays_away_does_not_hold_up_a_rollout_for_ever(home: Home) -> None:
+    async def law(stand: Stand, api: FakeKubernetes, players: dict[str, Player]) -> None:
+        api.away = "connection refused"
+        number = await rolled(stand, file_of(2, *TWO))
+        await waits(stand, number, "connection refused")
+        await until(stand, lambda: bool(players["w1"].got))
+        assert any("w1 is not drained: " in one for one in stand.log)
+
+    with_kubernetes(home, law)
+
+
 def test_without_a_server_a_drain_is_done_at_once_and_the_log_says_so(home: Home) -> None:
     async def law(stand: Stand) -> None:
         players = await played(stand, *TWO)

@@ -12,5 +12,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Between two looks at what is waited for."""
     away: float = 20.0
     """For which a node is not connected before it is gone: nodes pause before they come again."""
+    server: float = 60.0
+    """For which no API server answers before a drain has nobody to ask: it may just restart."""
     plan: float = 60.0
     """For nodes to say what a rollout would change there; of who does not it is unknown."""

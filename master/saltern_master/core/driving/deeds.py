@@ -3,8 +3,9 @@
 * One job of a kind goes on at a time for a rollout, and begins again PACE seconds after it began:
   what is wanted is asked of the rollout anew each time.
 * Closing, emptying and opening nodes is one kind: none overtakes another.
-* A drain with nobody to ask (no API server, or it does not know the node) is done at once, and the
-  log says so; where the server was there when the node was closed, it is waited for.
+* A drain with nobody to ask (the cluster has no API server, or it does not know the node) is done
+  at once, and the log says so. A server that does not answer is waited for, for Pace.server
+  seconds, and as long as the drain has time where it was there when the node was closed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from saltern_master.core.front import Log
 from saltern_master.core.gates import Look
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes
+from saltern_master.core.pace import Pace
 from saltern_master.core.peer import IS_LOCKED
 from saltern_master.core.probes import Probing
 from saltern_master.core.turns import Turn
@@ -64,7 +66,7 @@ class Deeds:
         hear: Hear,
         start: Start,
         probing: Probing,
-        pace: float,
+        pace: Pace,
         log: Log,
     ) -> None:
         self._store, self._book, self._known = store, book, known
@@ -74,6 +76,7 @@ class Deeds:
         self._doing: dict[tuple[int, str], float] = {}  # when it may begin again, by loop time
         self._going: set[tuple[int, str]] = set()
         self._closed: set[str] = set()
+        self._silent: dict[str, float] = {}  # since when nobody answers for it, by loop time
         self._said: dict[str, str] = {}
 
     def do(self, driven: Driven, cluster: Cluster | None) -> bool:
@@ -100,14 +103,15 @@ class Deeds:
         if kind == "issue" and now < self._doing.get((driven.number, "issue failed"), 0.0):
             return
         self._going.add(key)
-        self._doing[key] = now + self._pace
+        self._doing[key] = now + self._pace.look
         self._start(self._one(key, make()))
 
     async def _one(self, key: tuple[int, str], job: Coroutine[Any, Any, None]) -> None:
         try:
             await job
         except MasterError as error:
-            self._doing[key[0], f"{key[1]} failed"] = asyncio.get_running_loop().time() + self._pace
+            again = asyncio.get_running_loop().time() + self._pace.look
+            self._doing[key[0], f"{key[1]} failed"] = again
             self._say(f"{key[1]} {key[0]}", f"rollout {key[0]}: {error}")
         finally:
             self._going.discard(key)
@@ -215,7 +219,9 @@ class Deeds:
 
     async def _drained(self, name: str, look: Look) -> tuple[Event, ...]:
         node = look.nodes.get(name)
-        if node is None and look.why and name in self._closed:
+        if not look.why:
+            self._silent.pop(name, None)
+        elif node is None and self._is_waited_for(name):
             return (DrainRefused(name, look.why),)
         if node is None:
             self._say(name, f"{name} is not drained: {look.why or 'Kubernetes does not know it'}")
@@ -226,6 +232,12 @@ class Deeds:
             return (DrainRefused(name, str(error)),)
         self._closed.add(name)
         return (DrainRefused(name, "; ".join(left)),) if left else (Drained(name),)
+
+    def _is_waited_for(self, name: str) -> bool:
+        """Tell whether a server that does not answer may yet be asked to empty a node."""
+        now = asyncio.get_running_loop().time()
+        patient = now - self._silent.setdefault(name, now) < self._pace.server
+        return name in self._closed or (self._kubernetes.is_there and patient)
 
     async def _opened(self, name: str, look: Look) -> bool:
         node = look.nodes.get(name)

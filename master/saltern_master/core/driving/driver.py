@@ -83,7 +83,7 @@ class Driver:
             self.hear,
             start,
             probing,
-            pace.look,
+            pace,
             log,
         )
         self._beginning = Beginning(
