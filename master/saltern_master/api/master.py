@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from saltern_master.api.measures import Measuring
 from saltern_master.api.drifts import Drifting
 from saltern_master.api.findings import Diagnosing
 from saltern_master.api.holds import Holder
+from saltern_master.api.measures import Measuring
 from saltern_master.api.notices import Noticing
 from saltern_master.api.plans import Planning
 from saltern_master.api.rollouts import RollingOut
 from saltern_master.api.service import Service
 
 
-class Master(Service, Diagnosing, Drifting, Holder, Planning, RollingOut, Measuring, Noticing, Protocol):
+class Master(
+    Service, Diagnosing, Drifting, Holder, Planning, RollingOut, Measuring, Noticing, Protocol
+):
     """Core, or the fake that keeps the same contract."""
