@@ -162,6 +162,10 @@ def test_what_is_aborted_is_not_taken_back_by_itself(home: Home) -> None:
             ):
                 await asyncio.sleep(0.01)
         await steer(stand, number, "abort")
+        assert (await stand.service.rollout(number)).undo == ""
+        await steer(stand, number, "undo")  # it is tried again, and is let be again
+        await until(stand, lambda: sum("kept no longer" in one for one in stand.log) == 2)
+        await steer(stand, number, "abort")
         await applied(stand, file_of(3, *THREE))
 
         assert (await stand.service.rollout(number)).undone_by == 0

@@ -77,6 +77,8 @@ class Book:
         """Take what a rollout is now; it is in the store."""
         moved = moved_nodes(self.open.get(after.number), after)
         self._newest = max(self._newest, after.number)
+        if after.rollout.undo != "wanted":
+            self._stuck.discard(after.number)  # who wants it again may have mended what was wrong
         if after.head.open:
             self.open[after.number] = after
         else:
