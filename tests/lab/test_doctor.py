@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 def doctor(machine: Machine) -> list[Json]:
-    """Ask the doctor on a node; its exit status is 1 exactly where it finds a trap, not only notes."""
+    """Ask the doctor on a node; it exits with 1 exactly where it finds a trap."""
     done = machine.exec(["saltern-agent", "doctor", "--output", "json"], timeout=60)
     found: list[Json] = json.loads(done.stdout)
     assert done.returncode == (1 if any(one["bad"] for one in found) else 0), done.stderr
