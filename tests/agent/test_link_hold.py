@@ -20,11 +20,15 @@ def held(node: Joined) -> object:
     return node.status()["status"].get("hold")
 
 
+def hellos(master: FakeMaster) -> int:
+    return sum(isinstance(one, messages.Hello) for one in list(master.heard))
+
+
 def wait_for(there: Callable[[], object]) -> object:
     """Ask again and again until there is something; the test fails where that does not come."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (found := there()) and time.monotonic() < deadline:
-        pass  # each question is a process of its own
+        time.sleep(0.01)
     assert found
     return found
 
@@ -48,7 +52,9 @@ def test_a_node_is_held_by_a_lease_and_let_go_of_by_the_next(
         assert node.daemon.read_text() == "{bad"
 
     master.silent = True  # what is known of it now is the journal's
+    before = hellos(master)
     with node.running():
+        wait_for(lambda: hellos(master) > before)  # from here on it can be asked
         assert wait_for(lambda: held(node))
         assert node.daemon.read_text() == "{bad"
 
