@@ -20,9 +20,9 @@ from saltern_agent.health.asking import (
     ask_units,
     ping_docker,
 )
-from saltern_agent.health.machine import is_synchronised, keeps_clock, read_disks, read_machine
 from saltern_agent.health.values import Container, Endpoint, Pod
 from saltern_agent.host.dbus import Bus
+from saltern_agent.host.machine import is_synchronised, keeps_clock, read_disks, read_machine
 
 POD = Pod("kube-system", "etcd-cp1", ("etcd",))
 PREFIX = "io.kubernetes."

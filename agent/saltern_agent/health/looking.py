@@ -16,10 +16,10 @@ from saltern_protocol.errors import printable
 
 from saltern_agent.health import judging
 from saltern_agent.health.asking import ask_containers, ask_http, ask_units, ping_docker
-from saltern_agent.health.ends import Ends
-from saltern_agent.health.machine import is_synchronised, keeps_clock, read_disks, read_machine
 from saltern_agent.health.values import Answer, Judged, Service, UnitSeen, Wanted
 from saltern_agent.host.dbus import Bus
+from saltern_agent.host.ends import Ends
+from saltern_agent.host.machine import is_synchronised, keeps_clock, read_disks, read_machine
 
 Found = tuple[tuple[str, Judged], ...]
 """Parts by name, what others rest on first."""

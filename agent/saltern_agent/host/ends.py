@@ -9,11 +9,13 @@ of the body alone.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from saltern_agent.health.values import CertificateSeen, Expiring
+from saltern_agent.host.beneath import Root
 
 MAX_BYTES = 64 * 1024
 Stamp = tuple[int, int, int, int]
@@ -23,7 +25,7 @@ class Ends:
     """Reads certificates of a node. `root`: the directory that stands for its "/"."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        self._root = root
+        self._root = Root(root)
         self._read: dict[str, tuple[Stamp, CertificateSeen]] = {}
 
     def look(self, wanted: Iterable[Expiring]) -> tuple[CertificateSeen, ...]:
@@ -35,13 +37,14 @@ class Ends:
         self, wanted: Expiring, before: tuple[Stamp, CertificateSeen] | None
     ) -> CertificateSeen:
         try:
-            path = self._root / wanted.path.lstrip("/")
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                return CertificateSeen(wanted.path, why="it is no file")
-            stamp = (found.st_ino, found.st_size, found.st_mtime_ns, wanted.renew_before)
-            if before is None or before[0] != stamp:
-                before = stamp, _parsed(wanted, path.read_bytes()[:MAX_BYTES])
+            handle = self._root.open(Path(wanted.path), os.O_RDONLY | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                found = os.fstat(handle)
+                if not stat.S_ISREG(found.st_mode):
+                    return CertificateSeen(wanted.path, why="it is no file")
+                stamp = (found.st_ino, found.st_size, found.st_mtime_ns, wanted.renew_before)
+                if before is None or before[0] != stamp:
+                    before = stamp, _parsed(wanted, file.read(MAX_BYTES))
         except OSError as error:
             return CertificateSeen(wanted.path, why=(error.strerror or str(error)).lower())
         self._read[wanted.path] = before
