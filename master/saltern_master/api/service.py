@@ -29,11 +29,12 @@ Result = Literal[
 """How a node stands in a turn. All but `waiting` are ends; `unreachable` may still become another
 when the node comes back."""
 
-
-PartState = Literal["good", "degraded", "bad", "unknown"]
 DriftNature = Literal["external", "corrective", "intended"]
 """Whose doing a drift is: somebody else's; the agent's own, in the wake of another that it set
 right; somebody else's while the node was held for that."""
+
+
+PartState = Literal["good", "degraded", "bad", "unknown"]
 
 
 class ServiceError(MasterError):

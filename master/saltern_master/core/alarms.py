@@ -180,8 +180,9 @@ def _fought(drift: Drift) -> str:
     found = f": {drift.found[0]}" if drift.found else ""
     who = f"; undone by {drift.by}" if drift.by else ""
     times = f" {drift.attempts} times" if drift.attempts else ""
-    return f"{drift.resource} was set right{times} and undone again, and is left as it is now" + (
-        f"{who}{found}"[:FOUND]
+    return (
+        f"{drift.resource} was set right{times} and undone again, and is left as it is now"
+        + (f"{who}{found}"[:FOUND])
     )
 
 

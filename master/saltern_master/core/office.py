@@ -85,7 +85,15 @@ class Office:
         preparing = Preparing(home, self.authorities, random)
         self.rolling = Bringing(home, store, self.known, self.desk, preparing, clock)
         self.plans = Plans(
-            self.rolling, store, self.known, self.line, library, settings.limits, clock, random
+            self.rolling,
+            store,
+            self.known,
+            self.line,
+            library,
+            settings.limits,
+            clock,
+            random,
+            self._awake,
         )
         self.holding = Holding(
             store, self.known, self.line, lambda: self.rolling.applied.cluster, clock, log
@@ -117,9 +125,7 @@ class Office:
             clock,
             log,
         )
-        self.patience = Patience(
-            self.known, self.desk, settings.limits, clock, log, self._awake
-        )
+        self.patience = Patience(self.known, self.desk, settings.limits, clock, log, self._awake)
         self._awake.heed(self.patience.notice)
         self.notifying = Notifying(home.path, store, clock, log, self.desk.seen.tally)
         self._alarms, self._heavy = Watch(log), Heavy(self._take)

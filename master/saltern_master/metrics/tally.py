@@ -27,7 +27,8 @@ HEAL: Final = (
     *(60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0),
 )
 SET_RIGHT: Final = ("healed", "a document came")
-"""How the end of a drift begins that its node set right, as agents tell it."""
+"""How the end of a drift begins that its node set right, as agents tell it. What it did in the wake
+of one ended as it began, and says nothing of how long healing takes."""
 
 
 class Spread(Struct, frozen=True):
@@ -156,7 +157,7 @@ class Tally:
         if one.healed:
             if number == one.number:
                 del self._open[name]
-            if one.outcome.startswith(SET_RIGHT):
+            if one.nature != "corrective" and one.outcome.startswith(SET_RIGHT):
                 self._heals(one.healed - one.since)
             return
         if number != one.number:
