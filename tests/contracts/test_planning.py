@@ -24,6 +24,7 @@ MOTD = PlanLineView(
     change="write /etc/motd",
     impact="none",
     detail="--- a\n+++ b\n+hello\n",
+    becomes="changed",
 )
 DOCKER = PlanLineView(
     resource="docker/docker.service",
@@ -31,9 +32,15 @@ DOCKER = PlanLineView(
     finding="to change",
     change="restart docker.service",
     impact="restart",
+    becomes="changed",
 )
 GONE = PlanLineView(
-    resource="old", verb="remove", finding="blocked", change="it is in use", impact="none"
+    resource="old",
+    verb="remove",
+    finding="blocked",
+    change="it is in use",
+    impact="none",
+    becomes="hindered",
 )
 
 

@@ -28,7 +28,7 @@ from tests.master.core_stand import Stand, core_stand, now
 from tests.master.homes import made_home
 from tests.master.receivers import Hook, Mailbox, hook_server, mail_server
 
-SECONDS = 20
+SECONDS = 60
 RUN = "from saltern_master.cli import main; main()"
 QUICK = Pace(gather=0.0, calm=0.0, gap=1e9, settle=0.0)
 """What is seen at a look is told at once: how patient the machine is, its own tests say."""
