@@ -22,7 +22,7 @@ from typing import Any
 
 import msgpack
 import zmq
-from saltern_protocol import messages
+from saltern_protocol import messages, wire
 from saltern_protocol.errors import MalformedError
 from saltern_protocol.messages import Ack, Again, Fetch, Health, Hello, Lease, Refused, Report
 from saltern_protocol.report import DriftSeen
@@ -161,7 +161,8 @@ def largest(sim: Sim, now: float) -> None:
     """Say the largest report that may be said, as soon as the one before was taken."""
     if sim.said_at and now - sim.said_at < HEALTH_EVERY:
         return
-    text = "x" * 1200
+    bare = len(wire.pack(drift(2**62, ("",), f"{sim.number}-{messages.MAX_ITEMS}")))
+    text = "x" * (messages.MAX_MESSAGE // messages.MAX_ITEMS - bare - 4)
     found = tuple(
         drift(sim.seq + at, (text,), f"{sim.number}-{at}") for at in range(1, messages.MAX_ITEMS)
     )
