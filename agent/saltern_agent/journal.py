@@ -89,9 +89,7 @@ class Journal:
         self.hold = hold_record.Holds(self._writing, self._rows)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite makes -wal and -shm with the mode that the file has when they are made.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            path.chmod(0o600)  # an older agent's
+            _make_private(path)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -338,3 +336,15 @@ def _drift(row: tuple[Any, ...]) -> Drift:
         return drift_record.drift_of(row)
     except msgspec.MsgspecError as error:
         raise JournalError(f"cannot read drift {row[0]} in the journal: {error}") from error
+
+
+def _make_private(path: Path) -> None:
+    """Have the file there, for root alone: SQLite makes -wal and -shm with the mode that it has.
+
+    Never opened here where it is there: whoever closes a file drops all locks that its process has
+    on it, also those of SQLite's other connections. Another process would take itself for the last
+    one then, and delete the log under a running agent (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)  # an older agent's

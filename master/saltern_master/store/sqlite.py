@@ -49,14 +49,19 @@ BACKWARD = """SELECT key, value, revision FROM entries
 
 
 class SqliteStore:
-    """A Store in a file, which is made where there is none."""
+    """A Store in a file, which is made where there is none.
+
+    A file of SQLite's is opened by SQLite alone: closing it otherwise drops the locks of the whole
+    process (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
 
     def __init__(self, path: Path, migrations: Sequence[Migration] | None = None) -> None:
         self._path = path
         self._lost = ""  # why nothing may be promised any more
         self._in_wal = 0  # bytes, about
         with self._told("open"):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            with suppress(FileExistsError):  # never opened where it is there: see above
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         try:
             with self._told("open"):
