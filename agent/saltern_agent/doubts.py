@@ -6,7 +6,9 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
+from saltern_states.body import Body
 from saltern_states.ports import Host, HostError
+from saltern_states.unit import Unit
 from saltern_states.unit_changes import StartUnit
 
 from saltern_agent.plan import Planned
@@ -47,6 +49,21 @@ class Doubts:
         except HostError:  # no systemd answers: then it starts nothing either
             booting = False
         return tuple(one for one in drifted if one not in waiting) if booting else drifted
+
+    def to_come(self, body: Body, following: Set[str]) -> frozenset[str]:
+        """Give those of the units that a boot starts in a moment: no wake starts them before."""
+        units = {
+            one.id: one.spec.unit
+            for one in body.resources
+            if one.id in following and isinstance(one.spec, Unit)
+        }
+        try:
+            if not units or not self.host.units.starting_up():
+                return frozenset()
+            state = self.host.units.state
+            return frozenset(one for one in units if state(units[one]).active == "inactive")
+        except HostError:  # no systemd answers: then it starts nothing either
+            return frozenset()
 
     def shutting_down(self) -> bool:
         """Say whether the system is on its way down."""

@@ -344,6 +344,7 @@ class Keeper:
         if not repaired:
             return len(drifted)
         touched = to_touch(self.body, repaired, drifted | self.recorder.fought(self.body))
+        touched -= self.doubts.to_come(self.body, touched - repaired)
         chosen = tuple(step for step in self._hold() if step.resource.id in touched)
 
         def ended(done: Done, tried: bool) -> None:

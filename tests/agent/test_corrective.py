@@ -169,3 +169,16 @@ def test_a_restart_follows_only_from_a_binary_that_is_put_back(
     assert found == (frozenset({"unit"}) if follows else frozenset())
     away = replace(unit, step=Step("hold", Resource(id="unit", spec=Unit(unit=UNIT))))
     assert in_the_wake((program, away), frozenset(repaired), after) == frozenset()
+
+
+def test_a_unit_that_the_boot_starts_in_a_moment_is_not_started_in_a_wake(node: Joined) -> None:
+    node.take(hold("file", DAEMON), hold("unit", Unit(unit=UNIT, files=LIVES_BY), "file"))
+    told(node)
+    edit(node)
+    node.host.units.stop(UNIT)
+    node.host.units.coming_up = True
+
+    node.look("file")
+
+    assert set(drifts(node)) == {"file"}
+    assert node.host.units.state(UNIT).active == "inactive"

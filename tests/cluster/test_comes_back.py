@@ -110,7 +110,9 @@ def test_all_come_back_and_nothing_is_lost(cluster: Cluster, what: str) -> None:
 
     record = cluster.wait("what broke to be told and healed", told)
     cluster.settle()
-    assert record["resource"] == RESOURCE
+    assert record["resource"] == RESOURCE, [
+        one for one in cluster.drift(case.node) if one["since"] >= began
+    ]
     assert record["outcome"] in OUTCOMES
     after = {(one["node"], one["number"]): one for one in cluster.drift()}
     new = {key: one for key, one in after.items() if key not in drift}
