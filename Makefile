@@ -37,7 +37,7 @@ lint: setup ## format, lint, types, import contracts
 test: lab-setup lint ## all but what takes minutes by its nature: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster"
 	$(BIN)/python -m tests.faults --seed 1
-	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadgroup --durations=12 -m "(lab or cluster) and not long"
+	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadfile --durations=12 -m "(lab or cluster) and not long"
 
 test-fast: setup ## what needs no root: seconds
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not system and not lab and not cluster"

@@ -27,15 +27,6 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("any machine")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together what shares booted nodes, where tests run side by side."""
-    if item.get_closest_marker("cluster"):
-        item.add_marker(pytest.mark.xdist_group("the cluster"))
-    elif item.get_closest_marker("lab"):
-        shared = "held" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("held" if shared else item.path.stem))
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out: dict[str, int] = {}
     kept, gone = [], []

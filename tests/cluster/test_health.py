@@ -75,7 +75,14 @@ def test_a_cluster_that_is_well_has_all_its_parts_and_they_are_good(cluster: Clu
     assert "bad" not in status.stdout
 
 
-@pytest.mark.parametrize("unit", ["kubelet", "docker", "kube-proxy"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "docker",
+        pytest.param("kubelet", marks=pytest.mark.long),
+        pytest.param("kube-proxy", marks=pytest.mark.long),
+    ],
+)
 def test_a_program_that_hangs_is_bad_with_its_reason_and_good_again(
     cluster: Cluster, unit: str
 ) -> None:
@@ -108,6 +115,7 @@ def _is_held(cluster: Cluster, node: str) -> bool:
     return "held" in said(node, "saltern-agent", "status")
 
 
+@pytest.mark.long  # a minute until it is one, and one until it is over
 def test_an_alarm_names_what_shows_more(cluster: Cluster) -> None:
     with stopped(cluster, "w1", "kubelet"):
         becomes(cluster, "w1", "kubelet", "bad")
