@@ -134,10 +134,12 @@ def test_a_core_that_is_started_again_tells_nothing_anew_and_loses_nothing(tmp_p
     home, memory, clock = made_home(tmp_path), Memory(), Clock()
 
     async def first(hook: Hook) -> None:
-        async with core_stand(home, memory) as stand, telling(stand, clock):
+        async with core_stand(home, memory) as stand, telling(stand, clock) as notifying:
             await stand.joined("w1")
             await stand.lock("w1")
             await until(lambda: told(hook) == [BEGUN])
+            # Who ends before it has noted that somebody was told tells it again, with the same id.
+            await until(lambda: notifying.waiting == {"ops": 0})
 
     async def second(hook: Hook) -> None:
         hook.answers = [(500, b"")] * 20
