@@ -81,14 +81,16 @@ class Control:
     def __init__(self, path: Path, answer: Callable[[Question, Client], None]) -> None:
         self._answer = answer
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        new = path.with_name("new.sock")
+        new.unlink(missing_ok=True)
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(0o177)
         try:
-            self._listening.bind(str(path))
+            self._listening.bind(str(new))
         finally:
             os.umask(before)
         self._listening.listen(MAX_CLIENTS)
+        new.replace(path)  # only now: whoever finds it is answered
         self._path = path
         self.clients: dict[int, Client] = {}
 
