@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from saltern_agent.doctor.declared import declared
 from saltern_agent.doctor.examine import examine
-from saltern_agent.doctor.look import _endings, _forwarded, _kubelet_driver, look
+from saltern_agent.doctor.look import (
+    _endings,
+    _forwarded,
+    _kubelet_driver,
+    _without_login,
+    look,
+)
 from saltern_agent.host import processes, traces
 from saltern_agent.host.facts import read_facts
 from saltern_states import iptables_text
@@ -122,7 +130,7 @@ def test_who_is_at_dpkg_just_now_is_waited_for(tmp_path: Path) -> None:
     put(tmp_path, "var/lib/dpkg/lock")
     with (tmp_path / "var/lib/dpkg/lock").open("r+") as lock:
         pid = os.fork()
-        if pid == 0:  # a lock of our own process is none to us
+        if pid == 0:
             os.lockf(lock.fileno(), os.F_LOCK, 0)
             os.kill(os.getpid(), 19)
             os._exit(0)
@@ -133,6 +141,54 @@ def test_who_is_at_dpkg_just_now_is_waited_for(tmp_path: Path) -> None:
             os.kill(pid, 9)
             os.waitpid(pid, 0)
     assert traces.half_installed(tmp_path) == ("docker.io is half-configured",)
+
+
+LOCKED = """
+import fcntl, sys
+with open(sys.argv[1], "r+") as lock:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("locked")
+"""
+
+
+def test_a_look_takes_no_lock_from_its_own_process(tmp_path: Path) -> None:
+    """The agent holds dpkg's lock while it installs, and its doctor looks meanwhile."""
+    put(tmp_path, "var/lib/dpkg/status", STATUS)
+    put(tmp_path, "var/lib/dpkg/lock-frontend")
+    path = tmp_path / "var/lib/dpkg/lock-frontend"
+    with path.open("r+") as lock:
+        os.lockf(lock.fileno(), os.F_TLOCK, 0)
+        assert traces.half_installed(tmp_path) is None
+        done = subprocess.run(
+            [sys.executable, "-c", LOCKED, str(path)], capture_output=True, check=True, timeout=30
+        )
+    assert done.stdout == b"locked\n"
+
+
+@pytest.mark.timeout(10)
+def test_nobody_who_writes_to_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    put(tmp_path, "etc/kubernetes/pki/apiserver.crt", certificate(12))
+    os.mkfifo(tmp_path / "etc/kubernetes/pki/other.crt")
+    os.mkfifo(tmp_path / "word")
+
+    assert traces.word(tmp_path / "word") == ""
+    assert [path for path, pem in traces.certificates(tmp_path) if pem] == [
+        "/etc/kubernetes/pki/apiserver.crt"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"),
+    [
+        ("http://ann:secret@proxy:3128", "http://proxy:3128"),
+        ("ann:se@cret@proxy:3128", "proxy:3128"),
+        ("http://proxy:3128/", "http://proxy:3128/"),
+    ],
+)
+def test_of_a_proxy_no_login_is_told(proxy: str, told: str) -> None:
+    assert _without_login(proxy) == told
 
 
 def test_when_certificates_end(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from saltern_agent.host.docker import SOCKET, cgroup_driver
 from saltern_agent.host.facts import iptables_backend
 from saltern_agent.host.iptables import Iptables
 from saltern_agent.host.kernel import KernelModules, KernelSwaps, ProcSysctls
+from saltern_agent.host.machine import is_synchronised
 from saltern_agent.host.netlink import NetlinkLinks
 from saltern_agent.host.systemd import SystemdUnits
 
@@ -160,7 +161,7 @@ def _kernel(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:
         "modules": frozenset(there),
         "sysctls": {key: value for key, value in values.items() if value is not None},
         "swaps": one.at("swap", KernelSwaps().active, None),
-        "synchronised": one.at("clock", traces.synchronised, None),
+        "synchronised": one.at("clock", is_synchronised, None),
         "selinux": one.at("SELinux", lambda: traces.word(enforcing) == "1", None),
         "apparmor": one.at("AppArmor", lambda: traces.word(root / apparmor) == "Y", None),
     }
@@ -231,8 +232,14 @@ def _units(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:
 
 def _daemon(unit: str, pid: int) -> Daemon:
     said = {name.lower(): value for name, value in processes.environment(pid).items()}
-    proxies = tuple((name, said[name]) for name in PROXIES if said.get(name))
+    proxies = tuple((name, _without_login(said[name])) for name in PROXIES if said.get(name))
     return Daemon(unit, proxies, said.get("no_proxy", ""))
+
+
+def _without_login(proxy: str) -> str:
+    """Give a proxy's address without who logs in there: that is a secret, and findings are told."""
+    scheme, mark, rest = proxy.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def _processes(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:

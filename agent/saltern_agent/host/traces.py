@@ -2,17 +2,15 @@
 
 What is not there is "none"; what is there and cannot be read is an OSError, which the doctor tells.
 
-Outside facts: adjtimex(2), dpkg(1), systemd.network(5), nm-settings-keyfile(5), interfaces(5).
+Outside facts: proc_locks(5), dpkg(1), systemd.network(5), nm-settings-keyfile(5), interfaces(5).
 """
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import re
 import socket
-import struct
+import stat
 from collections.abc import Collection, Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -29,10 +27,8 @@ HALF: Final = re.compile(
     rb"(half-configured|half-installed|unpacked|triggers-awaited|triggers-pending)$",
     re.MULTILINE,
 )
-LOCK: Final = struct.Struct("hhqqixxxx")  # struct flock of Linux on 64 bits
-UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of <linux/timex.h>
-TIMEX_BYTES: Final = 208
-STATUS_AT: Final = 40
+LOCKS: Final = Path("/proc/locks")
+LOCK_OF: Final = 5  # the column of device and inode
 NETWORKD: Final = ("etc/systemd/network", "run/systemd/network", "usr/lib/systemd/network")
 OURS: Final = ("cbr0", "veth0a1b2c3")
 RESOLVE_SECONDS: Final = 3.0
@@ -56,15 +52,6 @@ def programs(names: Collection[str], root: Path) -> frozenset[str]:
     return frozenset(
         name for name in names if any((root / place / name).exists() for place in PROGRAM_PLACES)
     )
-
-
-def synchronised() -> bool | None:
-    """Ask the kernel whether its clock is kept right; None: it does not say."""
-    told = ctypes.create_string_buffer(TIMEX_BYTES)  # modes 0: nothing is set
-    if ctypes.CDLL(None, use_errno=True).adjtimex(told) < 0:
-        return None
-    (status,) = struct.unpack_from("=i", told.raw, STATUS_AT)
-    return not status & UNSYNCHRONISED
 
 
 def half_installed(root: Path) -> tuple[str, ...] | None:
@@ -122,7 +109,7 @@ def certificates(root: Path) -> tuple[tuple[str, bytes], ...]:
     paths = (*pki.glob("*.crt"), *pki.glob("*/*.crt"), *kubelet.glob("*.crt"))
     current = kubelet / "kubelet-client-current.pem"
     there = (*sorted(paths), *((current,) if current.exists() else ()))
-    return tuple((f"/{path.relative_to(root)}", path.read_bytes()[:MAX_READ]) for path in there)
+    return tuple((f"/{path.relative_to(root)}", _content(path)) for path in there)
 
 
 def resolves(name: str) -> bool | None:
@@ -187,18 +174,19 @@ def _with(root: Path, place: str, pattern: str) -> Iterator[str]:
             yield f"/{path.relative_to(root)}"
 
 
-def _is_locked(path: Path) -> bool:
-    """Tell whether a process has a lock on it; nothing is locked for that."""
+def _is_locked(path: Path, locks: Path = LOCKS) -> bool:
+    """Tell whether a process, also this one, has a POSIX lock on it.
+
+    The file is not opened: closing it would drop the lock that this very process has while it
+    installs a package. By the inode alone: some file systems name another device there than stat.
+    """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        inode = str(path.lstat().st_ino)
     except FileNotFoundError:
         return False
-    try:
-        asked = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        told = LOCK.unpack(fcntl.fcntl(handle, fcntl.F_GETLK, asked))
-    finally:
-        os.close(handle)
-    return bool(told[0] != fcntl.F_UNLCK)
+    rows = (line.split() for line in locks.read_text().splitlines())
+    held = (row for row in rows if len(row) > LOCK_OF and row[1] == "POSIX")
+    return any(row[LOCK_OF].rpartition(":")[2] == inode for row in held)
 
 
 def _names(directory: Path) -> list[str]:
@@ -209,8 +197,14 @@ def _names(directory: Path) -> list[str]:
 
 
 def _text(path: Path) -> str:
+    return _content(path).decode(errors="replace")
+
+
+def _content(path: Path) -> bytes:
+    """Read the beginning of a plain file; nothing of what is none, and nobody is waited for."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_READ).decode(errors="replace")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return ""
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    with open(handle, "rb") as file:
+        return file.read(MAX_READ) if stat.S_ISREG(os.fstat(handle).st_mode) else b""

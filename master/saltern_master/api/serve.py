@@ -53,7 +53,15 @@ async def serve(service: Master, path: Path, stop: asyncio.Event) -> None:
         server_header=False,
         timeout_graceful_shutdown=LAST_SECONDS,
     )
-    server, listening = Server(config), listen(path)
+    listening = listen(path)  # before: what stands there is not ours until then
+    try:
+        await serve_until(Server(config), listening, stop)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def serve_until(server: Server, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Answer on a socket until `stop` is set, and close it."""
     running = asyncio.ensure_future(server.serve([listening]))
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -64,7 +72,6 @@ async def serve(service: Master, path: Path, stop: asyncio.Event) -> None:
         stopping.cancel()
         running.cancel()
         listening.close()
-        path.unlink(missing_ok=True)
 
 
 def listen(path: Path) -> socket.socket:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from saltern_master.api.serve import Server, SocketError
+from saltern_master.api.serve import Server, SocketError, serve_until
 from saltern_master.metrics.address import Address
 
 PATH: Final = "/metrics"
@@ -66,17 +66,7 @@ async def serve_metrics(
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=1,
     )
-    server = Server(config)
-    running = asyncio.ensure_future(server.serve([listening]))
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await running
-    finally:
-        stopping.cancel()
-        running.cancel()
-        listening.close()
+    await serve_until(Server(config), listening, stop)
 
 
 def _listen(address: Address) -> socket.socket:
