@@ -81,7 +81,7 @@ class Control:
     def __init__(self, path: Path, answer: Callable[[Question, Client], None]) -> None:
         self._answer = answer
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        new = path.with_name("new.sock")
+        new = path.with_name(f"{path.name}.new")  # the kernel tells the socket by this name
         new.unlink(missing_ok=True)
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(0o177)
