@@ -55,6 +55,7 @@ class Failures:
     last: float = 0.0
     longest: float = LONGEST
     why: str = ""  # the last one failed
+    hindered: bool = False  # since then something stood in the way, and it was not even tried
 
     def next(self, now: float, longest: float = LONGEST, why: str = "") -> Failures:
         """Count one more; the next attempt waits at most so many seconds."""
@@ -68,6 +69,11 @@ class Failures:
     def wait(self, now: float) -> float:
         """Give the seconds until the next attempt; none where the clock was set back."""
         return max(0.0, self.last + self.pause - now) if self.last <= now else 0.0
+
+    def look(self, now: float) -> float | None:
+        """Give the seconds until it is looked at for this; None: what hinders it has to tell."""
+        wait = self.wait(now)
+        return None if self.hindered and not wait else wait
 
 
 def judge(found: Iterable[Planned], after: Mapping[str, tuple[str, ...]]) -> Verdict:

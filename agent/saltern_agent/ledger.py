@@ -13,6 +13,7 @@ A node is held to its document also while its disk is full or broken. Laws:
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -153,6 +154,12 @@ class Ledger:
         before = self.failures.get(resource, Failures())
         self.failures[resource] = before.next(now, longest, why)
         return self.failures[resource]
+
+    def hinder(self, resource: str) -> None:
+        """Note that a repair was not even tried, and that another look alone would not help."""
+        known = self.failures.get(resource)
+        if known is not None:
+            self.failures[resource] = dataclasses.replace(known, hindered=True)
 
     def catch_up(self) -> None:
         """Write what waits, if that can be done now."""

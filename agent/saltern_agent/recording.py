@@ -161,7 +161,7 @@ class Recorder:
         if self.fighting.fought(name, policy, now):
             return self.fighting.wait(name, policy, now) if policy.mode == "enforce" else None
         failures = self.ledger.failures.get(name)
-        return failures.wait(now) if failures else None
+        return failures.look(now) if failures else None
 
     def _failed(self, done: Done, tried: bool, now: float) -> None:
         """A step of a repair is not as declared; a try of it is counted, and waits the longer."""
@@ -176,6 +176,8 @@ class Recorder:
             )
             why = f"{why}; tried again in {failures.pause:.0f} s"
             why = fight(policy, failures) if fought else why
+        else:
+            self.ledger.hinder(name)
         if drift is not None:
             self.ledger.record(
                 replace(
