@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 from msgspec.structs import replace as with_fields
@@ -86,14 +87,34 @@ def test_a_node_that_tells_news_without_end_is_written_at_most_so_often() -> Non
 
 
 def test_what_was_overtaken_is_passed_over_and_a_clock_that_was_set_back_is_not() -> None:
-    def at(seconds: float, name: str) -> Condition:
-        return with_fields(told(part(name)), at_us=round((NODE_CLOCK + seconds) * 1_000_000))
+    def at(seconds: float, name: str, findings: tuple[Finding, ...] = ()) -> Condition:
+        said = told(part(name), findings=findings)
+        return with_fields(said, at_us=round((NODE_CLOCK + seconds) * 1_000_000))
 
+    long = (with_fields(TRAP, what="x" * 1024),) * 20
     peer, _ = taken(PEER, at(0, "docker"), NOW)
-    peer, writes = taken(peer, at(-5, "kubelet"), NOW + 3)
+    peer, writes = taken(peer, at(-5, "kubelet", long), NOW + 3)
     assert (writes, peer.condition and peer.condition.parts[0].name) == ((), "docker")
-    peer, writes = taken(peer, at(-3600, "kubelet"), NOW + 6)
+    peer, writes = taken(peer, at(-3600, "kubelet", long), NOW + 6)
     assert (len(writes), peer.condition and peer.condition.parts[0].name) == (1, "kubelet")
+
+
+def test_what_a_node_tells_after_its_clock_was_set_back_by_seconds_is_not_lost() -> None:
+    peer, _ = taken(PEER, told(part("docker")), NOW)
+    back = with_fields(told(BAD), at_us=(NODE_CLOCK - 30) * 1_000_000)
+
+    peer, writes = taken(peer, back, NOW + 3)
+
+    assert (len(writes), peer.condition and peer.condition.parts) == (1, (BAD,))
+
+
+def test_no_time_that_a_node_tells_breaks_what_people_are_shown() -> None:
+    last = (253_402_300_799 - 24 * 3600) * 1_000_000  # the last that a message may have
+    record = condition_of("w1", with_fields(told(with_fields(BAD, since_us=0)), at_us=last), NOW)
+    views = part_views(record, connected=True, seen_at=NOW)
+
+    page = node_page(with_fields(VIEW, parts=views), NOW, UTC)
+    assert any(STOPPED in line for line in page)
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

@@ -4,6 +4,8 @@
   most once in WRITE_EVERY seconds for each node: what came too soon is written with its next word.
 * A node that is not connected is unknown in all its parts, from when it was last heard; what it
   told last stands in the reason.
+* Only a long word can have been overtaken (heavy.py): any other comes in its order, and counts also
+  where the node's clock was set back a moment before. It is not told again.
 * Times that people are shown are the master's, whatever a node's clock says.
 """
 
@@ -17,6 +19,7 @@ from saltern_protocol import messages
 from saltern_protocol.condition import Part, State
 
 from saltern_master.api.service import FindingView, PartView
+from saltern_master.core.heavy import HEAVY
 from saltern_master.core.peer import Peer
 from saltern_master.records.condition import Condition, condition_of, put_condition
 from saltern_master.store import Write
@@ -26,7 +29,7 @@ ALARM_AFTER: Final = 60.0
 """Seconds that a part is bad before it is an alarm: what restarts is not one."""
 
 OVERTAKEN: Final = 60_000_000
-"""Microseconds: what is older by less was overtaken; by more, the clock was set back."""
+"""Microseconds: what is long and older by less was overtaken; by more, the clock was set back."""
 MORE: Final[Mapping[str, str]] = {
     "machine": "uptime; free -m; ps aux --sort=-%mem",
     "disk": "df -h; df -i",
@@ -41,7 +44,8 @@ MORE: Final[Mapping[str, str]] = {
 def taken(peer: Peer, told: messages.Condition, now: float) -> tuple[Peer, tuple[Write, ...]]:
     """Take what a node tells; give the peer, and what is to be written."""
     before = peer.condition
-    if before is not None and 0 < before.at_us - told.at_us < OVERTAKEN:
+    older = before is not None and 0 < before.at_us - told.at_us < OVERTAKEN
+    if older and len(messages.encode(told)) > HEAVY:
         return peer, ()  # it is long, and waited while a shorter one went before (heavy.py)
     condition = condition_of(peer.node.name, told, now)
     return written(replace(peer, condition=condition), now)

@@ -22,8 +22,11 @@ class Condition(Record, frozen=True):
     findings: tuple[Finding, ...] = ()
 
     def since(self, part: Part) -> float:
-        """Give since when a part is so, by the master's clock, however wrong the node's is."""
-        return self.seen_at - max(0, self.at_us - part.since_us) / MICRO
+        """Give since when a part is so, by the master's clock, however wrong the node's is.
+
+        Never before 1970: of what a node says no time may come that cannot be shown as a date.
+        """
+        return max(0.0, self.seen_at - max(0, self.at_us - part.since_us) / MICRO)
 
     def says(self, other: Condition | None) -> bool:
         """Tell whether it says the same as another one."""
