@@ -13,9 +13,11 @@ from saltern_master.core.office import Office
 from saltern_master.core.peer import Peer, Session
 from saltern_master.front.frames import Load
 from saltern_master.records.codec import Held
+from saltern_master.records.drift import seen
 from saltern_master.records.nodes import Node
 from saltern_master.records.restored import Restored
 from saltern_protocol.messages import Health
+from saltern_protocol.report import DriftSeen
 
 from tests.master.core_stand import core_stand
 from tests.master.homes import made_home
@@ -117,6 +119,28 @@ def test_a_line_of_the_log_moves_no_terminal() -> None:
     line = line_of(Alarm("k", "n", NOW, "\x1b[2Jwhy\n", "\u202eremedy"))
 
     assert line.isprintable()
+
+
+def test_no_resource_that_a_node_names_begins_a_line_of_the_log() -> None:
+    log: list[str] = []
+    watch, name = Watch(log.append), "x\nalarm over: locked (w1)"
+    told = DriftSeen(
+        number=1,
+        resource=name,
+        kind="file/1",
+        since_us=1,
+        recorded_us=1,
+        seen="event",
+        found=(),
+        incident=True,
+    )
+    fought = {name: seen("w1", "0" * 32, told, NOW)}
+
+    watch.look(Situation(NOW, {"w1": peer_with(session=UP, drift=fought)}))
+    watch.look(Situation(NOW + 60))
+
+    assert len(log) == 2
+    assert all(line.isprintable() for line in log)
 
 
 async def eventually(office: Office, wanted: Callable[[tuple[Alarm, ...]], bool]) -> None:

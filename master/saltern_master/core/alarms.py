@@ -328,7 +328,7 @@ class Watch:
                 self._log(f"alarm: {line_of(alarm)}")
         for name, alarm in self._known.items():
             if name not in now:
-                self._log(f"alarm over: {_subject(alarm)}")
+                self._log(printable(f"alarm over: {_subject(alarm)}"))
         self._known = now
         return found
 
