@@ -69,6 +69,19 @@ def test_what_a_node_tells_now_stands_above_what_is_pinned() -> None:
     assert (found.finding.trap, found.nodes) == ("same-machine-id", ("w1", "w2"))
 
 
+@pytest.mark.parametrize(("was", "now", "words"), [(0, -3600, "3600 s behind"), (3600, 0, "")])
+def test_a_clock_that_was_set_since_a_condition_is_known_by_its_heartbeats(
+    was: int, now: int, words: str
+) -> None:
+    condition = Condition(node="w1", seen_at=NOW - 600, at_us=int((NOW - 600 + was) * 1e6))
+    health = with_fields(HEALTH, at_us=int((NOW + now) * 1e6))
+    one = peer("w1", condition=condition, health=health, heard=NOW)
+
+    found = diagnosis({"w1": one}, (), None, 0, NOW).between
+
+    assert [words in noted.finding.what for noted in found] == ([True] if words else [])
+
+
 @pytest.mark.parametrize(
     ("ahead", "late", "heard", "words"),
     [

@@ -2,12 +2,15 @@
 
 A node's clock is compared with ours at the moment at which its word came. A word that lay on its
 way, or waited for a master that was paused, makes a clock look slow and never fast: so of what its
-condition and its heartbeat say, the one that is further ahead counts.
+condition and its heartbeat say, the one that is further ahead counts. But a condition is told when
+something of it changes, which may be days ago: where its heartbeats have said something else for
+STALE seconds, and not by as little as they lag behind, the clock was set since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from typing import Final
 
 from saltern_master.api.findings import FindingsView, NodeFindings, noted_views
 from saltern_master.cluster.model import Cluster
@@ -17,6 +20,9 @@ from saltern_master.doctor.between import Machine, between
 from saltern_master.doctor.file import file_traps
 
 MICRO = 1_000_000
+STALE: Final = 60.0
+LAG: Final = 30.0
+"""Seconds by which a heartbeat may make a clock look slow: it is said every 15 s."""
 
 
 def diagnosis(
@@ -53,7 +59,11 @@ def _machine(peer: Peer) -> Machine:
 def _offset(peer: Peer) -> float | None:
     """Give by how many seconds a node's clock is ahead of ours; None where nothing tells."""
     told, beat = peer.condition, peer.health
-    found = [] if told is None else [told.at_us / MICRO - told.seen_at]
-    if beat is not None and peer.session.greeted:
-        found.append(beat.at_us / MICRO - peer.heard)
-    return max(found, default=None)
+    by_told = None if told is None else told.at_us / MICRO - told.seen_at
+    if beat is None or not peer.session.greeted:
+        return by_told
+    by_beat = beat.at_us / MICRO - peer.heard
+    if told is None or by_told is None:
+        return by_beat
+    is_stale = peer.heard - told.seen_at > STALE and abs(by_told - by_beat) > LAG
+    return by_beat if is_stale else max(by_told, by_beat)
