@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from saltern_master.api.rollouts import RolloutView
-from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView
+from saltern_master.api.service import AlarmView, ClusterView, DriftView, HeldView, NodeView
 from saltern_master.notify.model import Looked
 from saltern_master.notify.troubles import After, Known, look
 
@@ -54,7 +54,10 @@ def looked(*drift: DriftView, node: NodeView = W1, alarm: AlarmView | None = Non
 WELL: dict[str, Looked] = {
     "nothing": looked(),
     "young drift": looked(replace(DRIFT, stored=NOW - 599)),
-    "drift of a node that is held": looked(replace(DRIFT, nature="intended")),
+    "drift of a node that is held": looked(
+        replace(DRIFT, nature="intended"),
+        node=replace(W1, hold=HeldView(until=NOW + 60, why="a disk", by="ann", in_force=True)),
+    ),
     "a node that is away for a moment": looked(node=replace(AWAY, seen_at=NOW - 299)),
     "a node that never came": looked(node=replace(AWAY, seen_at=0.0)),
     "a node that was revoked": looked(node=replace(AWAY, state="revoked")),
@@ -80,6 +83,12 @@ def test_drift_that_stays_is_one_trouble_of_its_node() -> None:
         "not as declared for long: file.a, file.25, file.24, file.23, file.22 and 2 more"
     )
     assert one.remedy == "saltern drift explain w1:4"
+
+
+def test_what_a_node_calls_intended_is_told_where_nothing_holds_it() -> None:
+    (one,) = looked(replace(DRIFT, nature="intended")).troubles
+
+    assert one.name == ("drift", "", "w1", "")
 
 
 def test_why_drift_is_not_set_right_is_told() -> None:

@@ -16,6 +16,7 @@ from saltern_protocol.messages import Health as Told
 
 from saltern_master.api.service import NodeView
 from saltern_master.core.conditions import part_views
+from saltern_master.core.hold_desk import held_view
 from saltern_master.core.office import Office
 from saltern_master.core.peer import Peer
 from saltern_master.core.views import nowhere, pending_view
@@ -74,6 +75,7 @@ class Glance:
             release=node.release,
             address=address,
             parts=part_views(told, there, seen_at),
+            hold=held_view(peer, self._office.clock()),
         )
 
 

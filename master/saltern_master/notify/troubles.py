@@ -3,14 +3,14 @@
 * An alarm is a trouble by its kind; a fight is told as `incident`, a part that is bad as `part`, a
   rollout that waits as `rollout`.
 * Drift is told of a node as one trouble, once its oldest has been in the store for long; what was
-  intended (the node is held) is not.
+  intended is not as long as the node is held, which this master alone decides.
 * A node is away once it was not heard for long. That it never came is not known as that.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -47,7 +47,7 @@ def look(known: Known, after: After, now: float) -> Looked:
     nodes = known.cluster.nodes
     troubles = (
         *map(_alarm, known.cluster.alarms),
-        *_drift(known.drift, after.drift, now),
+        *_drift(known, after.drift, now),
         *_away(known.cluster, after.away, now),
     )
     return Looked(
@@ -79,10 +79,12 @@ def _called(kind: str) -> tuple[Event, str]:
     return (own, "") if own is not None else ("alarm", kind)
 
 
-def _drift(drift: Iterable[DriftView], after: float, now: float) -> Iterator[Trouble]:
+def _drift(known: Known, after: float, now: float) -> Iterator[Trouble]:
+    held = {one.name for one in known.cluster.nodes if one.hold is not None}
     nodes: dict[str, list[DriftView]] = defaultdict(list)
-    for one in drift:
-        if one.nature != "intended" and now - one.stored >= after:
+    for one in known.drift:
+        is_meant = one.nature == "intended" and one.node in held
+        if not is_meant and now - one.stored >= after:
             nodes[one.node].append(one)
     for name, found in sorted(nodes.items()):
         found.sort(key=lambda one: (one.since, one.resource))
