@@ -17,6 +17,21 @@ from saltern_protocol.terms import Micro
 MAX_PARTS: Final = 32
 MAX_FINDINGS: Final = 64
 
+PARTS: Final = frozenset(
+    {
+        "machine",
+        "disk",
+        "clock",
+        "docker",
+        "kubelet",
+        "kube-proxy",
+        "etcd",
+        "static-pods",
+        "certificates",
+    }
+)
+"""All that agents of this release tell (docs/explanation/health.md)."""
+
 PartName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}\Z")]
 TrapName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}\Z")]
 Words = Annotated[str, Meta(max_length=1024)]

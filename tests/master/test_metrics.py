@@ -22,6 +22,7 @@ from saltern_master.metrics.tally import DETECT, Tally
 from saltern_master.metrics.text import exposition
 from saltern_master.pki.issue import Issued
 from saltern_master.records.certificates import Certified
+from saltern_protocol.condition import PARTS
 
 from tests.house.tree import ROOT
 
@@ -236,6 +237,19 @@ def test_what_a_node_is_called_cannot_break_the_text() -> None:
         found = numbers(scene, accept)
         assert at(found, "node_connected", node=odd.name) == 0
         assert at(found, "up") is None
+
+
+def test_parts_that_no_release_knows_are_one_label() -> None:
+    names = ("docker", "x1", "x2", "x3")
+    parts = tuple(PartView(name=one, state="bad", why="", since=NOW) for one in names)
+    cluster = ClusterView(cluster="", revision=0, version="", nodes=(node("w1", parts=parts),))
+    found = numbers(Scene(now=NOW, release="0", cluster=cluster), OPEN)
+
+    page = (ROOT / "docs/explanation/health.md").read_text()
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == PARTS
+    told = [dict(labels)["part"] for name, labels in found if name == "saltern_part_state"]
+    assert sorted(told) == ["docker", "other"]
+    assert at(found, "parts", part="other", state="bad") == 3
 
 
 def test_forms_are_as_accepted() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, get_args
 
 from msgspec import Struct
+from saltern_protocol.condition import PARTS as KNOWN_PARTS
 from saltern_states.kinds import KINDS
 
 from saltern_master.api.rollouts import RolloutPhase
@@ -77,8 +78,13 @@ def _nodes(scene: Scene) -> Iterator[Measured]:
     )
     yield Measured(known.CONNECTED, tuple(((one.name,), float(one.connected)) for one in nodes))
     yield Measured(known.SEEN, tuple(((one.name,), one.seen_at) for one in nodes))
-    parts = [(one.name, part.name, part.state) for one in nodes for part in one.parts]
-    yield Measured(known.PART, tuple((name, 1.0) for name in parts if name[2] != GOOD))
+    parts = [
+        (one.name, part.name if part.name in KNOWN_PARTS else OTHER, part.state)
+        for one in nodes
+        for part in one.parts
+    ]
+    bad = dict.fromkeys(name for name in parts if name[2] != GOOD)  # a series is told once
+    yield Measured(known.PART, tuple((name, 1.0) for name in bad))
     yield _by_two(known.PARTS, Counter((part, state) for _, part, state in parts))
     yield Measured(
         known.BEHIND, tuple(((one.name,), float(one.version < one.wanted)) for one in nodes)
