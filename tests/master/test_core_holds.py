@@ -146,6 +146,24 @@ async def test_a_hold_outlives_the_master_and_ends_by_its_clock(home: Home) -> N
 
 
 @in_a_loop
+async def test_a_clock_that_is_set_back_ends_no_hold_and_makes_none_longer(home: Home) -> None:
+    clock = Clock()
+    async with core_stand(home, clock=clock) as stand:
+        told = await following(stand, "w1")
+        clock.at += 600
+        await stand.service.hold(ask("w1", seconds=3600))
+        clock.at -= 1200
+        await until(stand, lambda: len(told["w1"]) > 1)
+
+        first, anew = told["w1"]
+        assert first is not None
+        assert anew is not None
+        assert (first.left, anew.left) == (3600, 3600)
+        (kept,) = every_hold(stand.store)
+        assert (kept.since, kept.until) == (clock.at, clock.at + 3600)
+
+
+@in_a_loop
 async def test_the_last_word_counts_and_names_the_one_before(home: Home) -> None:
     async with core_stand(home) as stand:
         told = await following(stand, "w1")

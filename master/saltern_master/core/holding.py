@@ -7,6 +7,8 @@
   has joined anew, is taken away from there (records/holds.py).
 * It is looked at when somebody stirs it, when a hold or a window begins or ends, when the clock is
   set back, and every LOOK_EVERY seconds: a target may ask for facts.
+* A clock that is set back to before a person's hold ends no hold, under somebody's hands: it begins
+  anew, for as long as it was given.
 """
 
 from __future__ import annotations
@@ -30,7 +32,14 @@ from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.front.frames import Tell
 from saltern_master.records.codec import Record
-from saltern_master.records.holds import PersonHold, ended, every_hold, put_holds, released
+from saltern_master.records.holds import (
+    PersonHold,
+    begun_anew,
+    ended,
+    every_hold,
+    put_holds,
+    released,
+)
 from saltern_master.store import Store, StoreError
 from saltern_master.subjects import Subject
 
@@ -141,6 +150,7 @@ class Holding:
         """Decide anew who is held; keep() asks those who have to be told."""
         now = self._clock()
         self._stale = False
+        self._begin_anew(now)
         self._sweep(now)
         cluster, described = self._applied(), self._described()
         self.windows = calendar(cluster, now)
@@ -200,6 +210,17 @@ class Holding:
             )
             before = self._meant[peer.node.name] = Meant(peer.node, described, names)
         return tuple(one for one in self.windows if one.window.name in before.windows)
+
+    def _begin_anew(self, now: float) -> None:
+        """Have what began later than now begin now: the clock was set back."""
+        anew = tuple(begun_anew(one, now) for one in self._holds.values() if one.since > now)
+        if not anew:
+            return
+        self._holds |= {one.node: one for one in anew}
+        try:
+            self._store.commit(*put_holds(anew))
+        except StoreError as error:  # they count; the next start begins them anew as well
+            self._log(f"holds that began anew are as they were in the store: {error}")
 
     def _sweep(self, now: float) -> None:
         """Take away what counts no more."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from saltern_master.records.codec import Record, every, put
 from saltern_master.store import Delete, Store, Write
 
@@ -48,6 +50,11 @@ def put_holds(holds: Iterable[PersonHold]) -> tuple[Write, ...]:
 def released(nodes: Iterable[str]) -> tuple[Write, ...]:
     """Give the writes that end them."""
     return tuple(Delete(hold_key(name)) for name in nodes)
+
+
+def begun_anew(hold: PersonHold, now: float) -> PersonHold:
+    """Give one that begins now, and is as long as it was given."""
+    return replace(hold, since=now, until=now + hold.until - hold.since)
 
 
 def ended(
