@@ -22,7 +22,7 @@ from saltern_master.metrics.tally import DETECT, Tally
 from saltern_master.metrics.text import exposition
 from saltern_master.pki.issue import Issued
 from saltern_master.records.certificates import Certified
-from saltern_protocol.condition import PARTS
+from saltern_protocol.condition import PARTS as KNOWN_PARTS
 
 from tests.house.tree import ROOT
 
@@ -246,7 +246,7 @@ def test_parts_that_no_release_knows_are_one_label() -> None:
     found = numbers(Scene(now=NOW, release="0", cluster=cluster), OPEN)
 
     page = (ROOT / "docs/explanation/health.md").read_text()
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == PARTS
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == KNOWN_PARTS
     told = [dict(labels)["part"] for name, labels in found if name == "saltern_part_state"]
     assert sorted(told) == ["docker", "other"]
     assert at(found, "parts", part="other", state="bad") == 3
