@@ -9,7 +9,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -95,6 +95,7 @@ class Mailbox:
     port: int = 0
     password: str = "secret"
     refused: frozenset[str] = frozenset()
+    parting: str = "221 bye"
     mailed: list[Mailed] = field(default_factory=list)
 
 
@@ -113,6 +114,25 @@ def mail_server(certificate: Path | None = None) -> Iterator[Mailbox]:
     box.port = server.server_address[1]
     with _served(server):
         yield box
+
+
+@contextmanager
+def slow_server(words: bytes, part: bytes) -> Iterator[int]:
+    """Answer whoever connects with some words, and then without end a part now and then; a port."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.sendall(words)
+                while not over.wait(0.02):
+                    self.request.sendall(part)
+
+    server = socketserver.ThreadingTCPServer((HERE, 0), Handler)
+    server.daemon_threads = True
+    with _served(server):
+        yield server.server_address[1]
+        over.set()
 
 
 @contextmanager
@@ -220,7 +240,7 @@ class _Session:
         self._say("250 taken")
 
     def _quit(self, _: str) -> None:
-        self._say("221 bye")
+        self._say(self._box.parting)
         self._end = True
 
 

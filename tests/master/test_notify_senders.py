@@ -8,12 +8,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from saltern_master.notify.mail import message_of, send
 from saltern_master.notify.model import Item, Notice
 from saltern_master.notify.sending import SendError, deliver, trial
 from saltern_master.notify.settings import Email, Receiver, SecretError, Webhook
+from saltern_master.notify.webhook import post
 from saltern_master.notify.words import summary, text_of
 
-from tests.master.receivers import HERE, certificate, hook_server, mail_server
+from tests.master.receivers import HERE, certificate, hook_server, mail_server, slow_server
 
 NOW = 1_800_000_000.5
 SECRET = b"a key of the receiver's"
@@ -128,6 +130,55 @@ def test_a_secret_that_others_can_read_is_not_used(tmp_path: Path, secret: str) 
         deliver(webhook(hook.url, secret), NOTICE, "demo", NOW)
 
     assert hook.posted == []
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words", "part"),
+    [
+        pytest.param("http", b"HTTP/1.1 200 OK\r\nx: ", b"x", id="head"),
+        pytest.param(
+            "http", b"HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\n", b"", id="silent body"
+        ),
+        pytest.param("https", b"\x16\x03\x03\x40\x00", b"\0", id="TLS"),
+    ],
+)
+def test_a_webhook_that_gives_a_byte_now_and_then_is_left(
+    tmp_path: Path, scheme: str, words: bytes, part: bytes
+) -> None:
+    with slow_server(words, part) as port:
+        hook = Webhook(url=f"{scheme}://{HERE}:{port}/t0ken", secret_file=str(tmp_path / "none"))
+        with pytest.raises(SendError, match="it was not done within 0 s") as error:
+            post(hook, SECRET, b"{}", NOW, 0.3)
+
+    assert "t0ken" not in str(error.value)
+
+
+def test_what_a_webhook_took_is_taken_whatever_it_says_beside(tmp_path: Path) -> None:
+    with slow_server(b"HTTP/1.1 200 OK\r\n\r\n", b"x") as port:
+        hook = Webhook(url=f"http://{HERE}:{port}/", secret_file=str(tmp_path / "none"))
+
+        assert post(hook, SECRET, b"{}", NOW, 5) == "200 OK"
+
+
+@pytest.mark.parametrize("security", ["none", "tls"])
+def test_a_mail_server_that_never_comes_to_an_end_is_left(tmp_path: Path, security: str) -> None:
+    words = b"\x16\x03\x03\x40\x00" if security == "tls" else b"220-here\r\n"
+    with slow_server(words, b"\0" if security == "tls" else b"220-and\r\n") as port:
+        to = email(port, tmp_path, security=security, user="", password_file=None).email
+        assert to is not None
+        message = message_of(to, "a subject", "a text", "an-id")
+        with pytest.raises(SendError, match="it was not done within 0 s"):
+            send(to, b"", message, 0.3)
+
+
+def test_a_mail_that_was_taken_is_not_sent_again_for_how_a_server_parts(tmp_path: Path) -> None:
+    with mail_server() as box:
+        box.parting = "421 too busy"
+        to = email(box.port, tmp_path, security="none", user="", password_file=None)
+
+        assert deliver(to, NOTICE, "demo", NOW) == f"{HERE}:{box.port} took it"
+
+    assert len(box.mailed) == 1
 
 
 def email(port: int, directory: Path, **fields: object) -> Receiver:

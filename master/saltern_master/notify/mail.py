@@ -2,6 +2,7 @@
 
 * Where STARTTLS is asked for and the server does not offer it, nothing is sent: no password and no
   name of a node goes in clear by chance.
+* All of it takes WHOLE seconds at most, however slowly a server answers: deadline.py.
 * One that only some of its recipients are taken for counts as sent: to send it again would tell the
   others twice. Who was refused is told.
 """
@@ -9,18 +10,21 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Final
 
 from saltern_protocol.errors import printable
 
+from saltern_master.notify.deadline import Deadline
 from saltern_master.notify.settings import Email
 from saltern_master.notify.webhook import SendError
 
 if TYPE_CHECKING:
     from smtplib import SMTP
 
-SECONDS: Final = 15.0
+SECONDS: Final = 15.0  # for each step
+WHOLE: Final = 60.0
 
 
 def message_of(email: Email, subject: str, text: str, identity: str) -> EmailMessage:
@@ -35,29 +39,32 @@ def message_of(email: Email, subject: str, text: str, identity: str) -> EmailMes
     return made
 
 
-def send(email: Email, password: bytes, message: EmailMessage) -> str:
+def send(email: Email, password: bytes, message: EmailMessage, seconds: float = WHOLE) -> str:
     """Send it and give what the server said; SendError."""
     import smtplib
 
-    place = f"{email.server}:{email.port}"
+    place, deadline = f"{email.server}:{email.port}", Deadline(seconds)
     try:
-        with _connected(email) as server:
+        with deadline, closing(_connected(email, deadline)) as server:
             if email.user:
                 server.login(email.user, password.decode())
             refused = server.send_message(message)
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()  # it is taken: how they part changes nothing
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        raise SendError(printable(f"cannot mail by {place}: {_why(error)}")) from error
+        late = f"it was not done within {seconds:.0f} s" if deadline.over else ""
+        raise SendError(printable(f"cannot mail by {place}: {late or _why(error)}")) from error
     some = f"; refused: {', '.join(sorted(refused))}" if refused else ""
     return printable(f"{place} took it{some}")
 
 
-def _connected(email: Email) -> SMTP:
-    import smtplib
+def _connected(email: Email, deadline: Deadline) -> SMTP:
+    from saltern_master.notify.smtp import Client
 
     if email.security == "tls":
         context = ssl.create_default_context(cafile=email.ca_file)
-        return smtplib.SMTP_SSL(email.server, email.port, timeout=SECONDS, context=context)
-    server = smtplib.SMTP(email.server, email.port, timeout=SECONDS)
+        return Client(email.server, email.port, SECONDS, deadline, context)
+    server = Client(email.server, email.port, SECONDS, deadline)
     try:
         if email.security == "starttls":
             server.starttls(context=ssl.create_default_context(cafile=email.ca_file))
