@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
 from saltern_master.api.measures import OPEN
 from saltern_master.api.serve import SocketError
 from saltern_master.metrics.address import Address, AddressError, address_of
-from saltern_master.metrics.listen import serve_metrics
+from saltern_master.metrics.brief import MOST_OPEN
+from saltern_master.metrics.listen import IDLE_SECONDS, serve_metrics
 
 ANY = Address("127.0.0.1", 0)
 SECONDS = 20
@@ -54,13 +56,15 @@ async def tell(accept: str) -> tuple[bytes, str]:
     return f"told for {accept}\n".encode(), OPEN
 
 
-def listening(law: Callable[[httpx.AsyncClient], Awaitable[None]]) -> Address:
+def listening(
+    law: Callable[[httpx.AsyncClient], Awaitable[None]], idle: int = IDLE_SECONDS
+) -> Address:
     """Run a law against a listener on any port."""
     where: list[Address] = []
 
     async def whole() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(serve_metrics(tell, ANY, stop, where.append))
+        running = asyncio.create_task(serve_metrics(tell, ANY, stop, where.append, idle))
         await asyncio.sleep(0)
         async with httpx.AsyncClient(base_url=f"http://{where[0]}", trust_env=False) as http:
             await law(http)
@@ -89,6 +93,48 @@ def test_it_tells_nothing_else() -> None:
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             assert (await http.request(method, "/v1/apply", content=b"x")).status_code == 404
             assert (await http.request(method, "/metrics", content=b"x")).status_code == 405
+
+    listening(law)
+
+
+@asynccontextmanager
+async def silent(
+    http: httpx.AsyncClient, number: int, said: bytes = b""
+) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Connect so often, and say nothing, or not all."""
+    host, port = http.base_url.host, http.base_url.port
+    opened = [await asyncio.open_connection(host, port) for _ in range(number)]
+    try:
+        for _, writer in opened:
+            writer.write(said)
+        yield [reader for reader, _ in opened]
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait for a connection's end; it fails where something was said before."""
+    with suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), SECONDS) == b""
+
+
+def test_who_says_nothing_keeps_nobody_from_asking_and_is_let_go() -> None:
+    async def law(http: httpx.AsyncClient) -> None:
+        half = b"GET /metrics HTTP/1.1\r\nx: "
+        async with silent(http, 20) as mute, silent(http, 20, half) as slow:
+            assert (await http.get("/metrics")).status_code == 200
+            for one in (*mute, *slow):
+                await ended(one)
+
+    listening(law, idle=1)
+
+
+def test_beyond_a_bound_nobody_is_let_in() -> None:
+    async def law(http: httpx.AsyncClient) -> None:
+        async with silent(http, MOST_OPEN) as inside, silent(http, 1) as outside:
+            await ended(outside[0])
+            assert not any(one.at_eof() for one in inside)
 
     listening(law)
 

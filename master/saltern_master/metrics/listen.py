@@ -1,7 +1,8 @@
 """/metrics over TCP, and nothing else: GET or HEAD of one path, without authentication.
 
-Off unless `saltern master run --metrics` says where: see address.py. One answer is made at a time;
-of connections that wait, the kernel keeps BACKLOG, and who says nothing is let go by uvicorn.
+Off unless `saltern master run --metrics` says where: see address.py. One answer is made at a time.
+Whoever reaches it may connect, so a connection costs the master little: who has not asked within
+IDLE_SECONDS is let go, and so is everybody after MOST_SECONDS; beyond MOST_OPEN nobody is let in.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saltern_master.api.serve import Server, SocketError, serve_until
 from saltern_master.metrics.address import Address
+from saltern_master.metrics.brief import Brief
 
 PATH: Final = "/metrics"
 BACKLOG: Final = 16
-MOST_AT_ONCE: Final = 8
 IDLE_SECONDS: Final = 5
 
 Telling = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -47,7 +48,11 @@ def telling_app(tell: Telling) -> ASGIApp:
 
 
 async def serve_metrics(
-    tell: Telling, address: Address, stop: asyncio.Event, ready: Callable[[Address], None]
+    tell: Telling,
+    address: Address,
+    stop: asyncio.Event,
+    ready: Callable[[Address], None],
+    idle: int = IDLE_SECONDS,
 ) -> None:
     """Answer until `stop` is set; `ready` is told where it listens really. SocketError."""
     listening = _listen(address)
@@ -55,15 +60,14 @@ async def serve_metrics(
     config = uvicorn.Config(
         telling_app(tell),
         backlog=BACKLOG,
-        http="h11",
+        http=Brief,
         ws="none",
         lifespan="off",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_AT_ONCE,
-        timeout_keep_alive=IDLE_SECONDS,
+        timeout_keep_alive=idle,
         timeout_graceful_shutdown=1,
     )
     await serve_until(Server(config), listening, stop)
