@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from msgspec.structs import replace
-from saltern_master.core.alarms import Alarm, Situation, Watch, alarms
+from saltern_master.core.alarms import FIGHTS, Alarm, Situation, Watch, alarms
 from saltern_master.core.peer import Peer, Session
 from saltern_master.records.codec import Held
 from saltern_master.records.drift import Drift
@@ -65,6 +65,15 @@ def test_a_fight_is_told_with_who_and_what_to_do() -> None:
 def test_what_is_not_known_is_not_said() -> None:
     (alarm,) = alarms(situation(OTHER))
     assert alarm.why == "sysctl was set right and undone again, and is left as it is now"
+
+
+def test_a_node_that_tells_fights_without_end_does_not_drown_the_others() -> None:
+    many = (replace(FIGHT, number=n, resource=f"r{n:04}") for n in range(4096))
+    found = alarms(situation(*many))
+
+    assert len(found) == FIGHTS + 1
+    assert found[-1].why == "4096 of its resources are set right and undone again; 50 are named"
+    assert found[-1].resource == ""
 
 
 def test_drift_that_is_no_fight_raises_nothing() -> None:

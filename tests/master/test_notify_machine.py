@@ -147,6 +147,20 @@ def test_memory_is_bounded() -> None:
     assert memory.held == {}
 
 
+def test_a_node_that_tells_other_troubles_all_the_while_silences_nobody() -> None:
+    memory, at = Memory(), 0
+    while at < 7200:  # as many as it likes, each long enough to be told, and over again
+        one = at // 120
+        many = (trouble("bad", "incident", f"{one}-{n}") for n in range(4096))
+        memory, _ = looked_at(Looked(troubles=tuple(many)), range(at, at + 120, 20), memory)
+        at += 120
+    found = Looked(troubles=(trouble("bad"), trouble("n1")))
+
+    _, told = looked_at(found, range(at, at + 100, 20), memory)
+
+    assert ["bad", "n1"] in [[item.node for item in one.items] for one in told]
+
+
 def looked_at(
     looked: Looked, at: Iterable[float], memory: Memory | None = None, pace: Pace = PACE
 ) -> tuple[Memory, list[Notice]]:

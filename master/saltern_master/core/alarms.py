@@ -41,6 +41,8 @@ apart, and nothing goes wrong by a few."""
 ROOT_EARLY: Final = 60 * DAY
 """So long before it expires a root is told of: people have to meet for the next one."""
 POLICY_EARLY: Final = 30 * DAY
+FIGHTS: Final = 50
+"""Of one node that are alarms of their own: what it tells of itself is not to drown all others'."""
 FOUND: Final = 300
 """Characters of what was found, and of who did it, in an alarm."""
 
@@ -163,16 +165,25 @@ def _ahead(situation: Situation) -> Iterable[Alarm]:
 def _fights(situation: Situation) -> Iterable[Alarm]:
     """What somebody undoes again and again: the agent has left it alone, and nobody heals it."""
     for name, peer in sorted(situation.peers.items()):
-        for resource, drift in sorted(peer.drift.items()):
-            if drift.incident:
-                yield Alarm(
-                    kind="fight",
-                    node=name,
-                    resource=resource,
-                    since=drift.since,
-                    why=_fought(drift),
-                    remedy=_end_of_fight(drift, name_of(drift, peer.node.incarnation)),
-                )
+        fights = [one for _, one in sorted(peer.drift.items()) if one.incident]
+        for drift in fights[:FIGHTS]:
+            yield Alarm(
+                kind="fight",
+                node=name,
+                resource=drift.resource,
+                since=drift.since,
+                why=_fought(drift),
+                remedy=_end_of_fight(drift, name_of(drift, peer.node.incarnation)),
+            )
+        if fights[FIGHTS:]:
+            yield Alarm(
+                kind="fight",
+                node=name,
+                since=0.0,
+                why=f"{len(fights)} of its resources are set right and undone again; {FIGHTS} are "
+                "named",
+                remedy=f"see all of them: saltern drift {name} --incident",
+            )
 
 
 def _fought(drift: Drift) -> str:

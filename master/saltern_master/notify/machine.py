@@ -11,12 +11,13 @@
 * After a gap in looking (a start, a pause of the process or of its machine, a clock that was set)
   nothing is told for SETTLE seconds: nodes have yet to come back, and nothing began meanwhile.
 * At most MOST_HELD are remembered, and a notice lists MOST_LISTED: a master with ten thousand
-  nodes away says so in one message.
+  nodes away says so in one message. Of things that one node names at most MOST_OF_NODE are: one
+  that tells of others without end keeps nobody from being told of the rest, nor of that node.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -36,6 +37,7 @@ from saltern_master.notify.model import (
 )
 
 MOST_HELD: Final = 20_000
+MOST_OF_NODE: Final = 100
 MOST_LISTED: Final = 20
 
 
@@ -87,10 +89,12 @@ def _seen(before: Mapping[Name, Held], looked: Looked, now: float) -> dict[Name,
     """Take what is seen now, and what is not any more."""
     held = {name: _no_later(one, now) for name, one in before.items()}
     found = {one.name: one for one in looked.troubles}
+    named = Counter(one.trouble.node for one in held.values() if one.trouble.subject)
     for name, trouble in found.items():
-        one = held.get(name)
-        if one is None and len(held) >= MOST_HELD:
+        one, many = held.get(name), trouble.subject and named[trouble.node] >= MOST_OF_NODE
+        if one is None and (many or len(held) >= MOST_HELD):
             continue
+        named[trouble.node] += one is None and bool(trouble.subject)
         if one is None or one.ended:
             begins = one.begins if one is not None else 0
             held[name] = Held(trouble=trouble, seen=now, begins=begins)
