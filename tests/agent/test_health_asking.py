@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import AF_INET, AF_UNIX, socket
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +15,7 @@ import pytest
 from saltern_agent.health.asking import (
     ANSWER_SECONDS,
     MOST_WORDS,
+    WHOLE_SECONDS,
     ask_containers,
     ask_http,
     ask_units,
@@ -39,9 +40,12 @@ def labels(name: str) -> dict[str, str]:
 
 @contextmanager
 def answering(
-    answer: bytes, listener: socket, hold: float = 0.0
+    answer: bytes, listener: socket, hold: float = 0.0, part: bytes = b""
 ) -> Iterator[Callable[[], list[bytes]]]:
-    """Answer each connection; `hold`: seconds for which it is kept open then. Gives what came."""
+    """Answer each connection; `hold`: seconds for which it is kept open then. Gives what came.
+
+    `part`: what is said then again and again, until nobody hears it.
+    """
     asked: list[bytes] = []
     done = threading.Event()
 
@@ -55,6 +59,9 @@ def answering(
                 asked.append(connection.recv(65536))
                 connection.sendall(answer)
                 done.wait(hold)
+                with suppress(OSError):
+                    while part and not done.wait(0.05):
+                        connection.sendall(part)
 
     listener.listen()
     thread = threading.Thread(target=serve)
@@ -117,6 +124,17 @@ def test_who_hangs_is_waited_for_so_long_and_no_longer() -> None:
         took = time.monotonic() - began
     assert not found.heard
     assert ANSWER_SECONDS <= took < ANSWER_SECONDS * 2
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_who_never_comes_to_an_end_is_left(head: bytes) -> None:
+    listener, endpoint = local()
+    began = time.monotonic()
+    with answering(head, listener, part=b"x"):
+        found = ask_http(endpoint)
+        took = time.monotonic() - began
+    assert (found.heard, found.text) == (False, "timed out")
+    assert took < WHOLE_SECONDS + ANSWER_SECONDS
 
 
 def test_a_long_answer_is_cut() -> None:

@@ -1,7 +1,8 @@
 """Asking the programs of a node how they are: systemd, docker, and plain HTTP on this machine.
 
-Every question has a deadline of ANSWER_SECONDS for each of its steps, and no answer of more than
-MOST_BYTES is read; nothing in here raises for what a program does.
+Every question has a deadline of ANSWER_SECONDS for each of its steps and of WHOLE_SECONDS for all
+of an answer; no more than MOST_BYTES are read; nothing in here raises for what a program does.
+Whoever is on the node may listen on a port whose program is gone, and give a byte now and then.
 
 Outside facts: GET /_ping and /containers/json of the Docker Engine API; the labels and names that
 dockershim and cri-dockerd give containers (k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT).
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterable, Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from io import BufferedReader, RawIOBase
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -27,6 +31,7 @@ from saltern_agent.host.docker import SOCKET, UnixConnection
 from saltern_agent.host.systemd import SERVICE, UNIT, get, object_path
 
 ANSWER_SECONDS: Final = 2.0
+WHOLE_SECONDS: Final = 5.0
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_WORDS: Final = 200  # characters of what a program says
 LABELS: Final = "io.kubernetes."
@@ -100,6 +105,7 @@ def _container(one: _Listed) -> Container:
 
 def _asked(connection: HTTPConnection, path: str, most: int = MOST_WORDS) -> Answer:
     """Ask once; `most`: characters of the answer that are kept."""
+    connection.response_class = _Hasty
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -111,6 +117,40 @@ def _asked(connection: HTTPConnection, path: str, most: int = MOST_WORDS) -> Ans
         return Answer(False, text=_short(what))
     finally:
         connection.close()
+
+
+class _Within(RawIOBase):
+    """What comes over a connection until a time: a socket's own timeout counts from each byte."""
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self._connection, self._until = connection, until
+        self._raw = connection.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - whatever bytes are put into
+        """Read what there is; TimeoutError."""
+        left = self._until - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._connection.settimeout(min(left, ANSWER_SECONDS))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._raw.close()
+        super().close()
+
+
+class _Hasty(HTTPResponse):
+    """An answer that has come after WHOLE_SECONDS, or never does."""
+
+    def __init__(self, connection: socket.socket, *rest: Any, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(connection, *rest, **named)
+        self.fp.close()
+        self.fp = BufferedReader(_Within(connection, monotonic() + WHOLE_SECONDS))
 
 
 def _short(text: str) -> str:
