@@ -76,10 +76,13 @@ class Failures:
         return None if self.hindered and not wait else wait
 
 
-def judge(found: Iterable[Planned], after: Mapping[str, tuple[str, ...]]) -> Verdict:
-    """Tell drift from what only follows from it."""
+def judge(
+    found: Iterable[Planned], after: Mapping[str, tuple[str, ...]], known: Iterable[str] = ()
+) -> Verdict:
+    """Tell drift from what only follows from it. `known`: whose drift is open already."""
     seen = tuple(found)
-    off = {one.step.resource.id for one in seen if one.finding != "as declared"}
+    off = set(known) - {one.step.resource.id for one in seen}
+    off |= {one.step.resource.id for one in seen if one.finding != "as declared"}
     drifted = tuple(
         one
         for one in seen

@@ -278,7 +278,7 @@ class Keeper:
         wanted = [step for step in chosen if step.resource.id not in owed]
         glance = cast(Host, Glance(self.host))
         found = tuple(look(glance, step) for step in wanted)
-        verdict = judge(found, self.body.after)
+        verdict = judge(found, self.body.after, self.ledger.open)
         if verdict.drifted and self.doubts.shutting_down():
             return len(verdict.drifted)  # systemd stops what we hold, and it is right to
         for planned in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from saltern_states.ports import HostError, UnitState
 from saltern_states.unit import Unit
 
 from tests.agent.test_keeper import Node, hold
@@ -34,6 +35,24 @@ def test_what_failed_and_is_hindered_now_is_not_looked_at_without_end(node: Node
 
     assert node.keeper.ledger.open["unit"].hindrance == f"there is no unit {UNIT}"
     assert watching.looks <= 3  # the retry, and the minute's
+
+
+def test_what_cannot_be_read_since_something_before_it_cannot_is_not_told_beside_it(
+    node: Node,
+) -> None:
+    for name in (UNIT, "kubelet.service"):
+        node.host.units.install(name)
+    node.take(
+        hold("docker", Unit(unit=UNIT)), hold("kubelet", Unit(unit="kubelet.service"), "docker")
+    )
+
+    def silent(_unit: str) -> UnitState:
+        raise HostError("cannot ask systemd: the bus does not answer")
+
+    node.host.units.state = silent  # type: ignore[method-assign,assignment]
+    Watching(node).rest(130)
+
+    assert [one.resource for one in node.keeper.journal.drift()] == ["docker"]
 
 
 def test_what_is_hindered_no_more_is_set_right_at_the_next_look_that_is_told(node: Node) -> None:
