@@ -241,6 +241,19 @@ def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path) -> None:
     assert (box.mailed, "secret" in str(error.value)) == ([], False)
 
 
+@pytest.mark.parametrize("password", ["ge\u00e9heim".encode(), b"ge\xe9heim"])
+def test_no_letter_of_a_password_is_told(tmp_path: Path, password: bytes) -> None:
+    pem = certificate(tmp_path)
+    with mail_server(pem) as box:
+        at = kept(tmp_path / "odd", password)
+        to = email(box.port, tmp_path, ca_file=str(pem), password_file=at)
+        with pytest.raises(SendError, match="letters that this server takes none of") as error:
+            deliver(to, NOTICE, "demo", NOW)
+
+    assert "e9" not in repr(error.value)
+    assert error.value.__cause__ is None
+
+
 def test_a_recipient_who_is_refused_does_not_keep_the_others_from_it(tmp_path: Path) -> None:
     with mail_server() as box:
         box.refused = frozenset({"b@example.org"})

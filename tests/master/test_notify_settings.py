@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ def test_wrong_modes_are_told_at_once_each_with_its_remedy(tmp_path: Path) -> No
     assert f"chmod 0600 {secret}" in told
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "a directory", "a symlink"])
+@pytest.mark.parametrize("what", ["missing", "empty", "a directory", "a symlink", "a pipe"])
 def test_a_secret_that_cannot_be_one_is_told(tmp_path: Path, what: str) -> None:
     place, secret = home(tmp_path)
     secret.unlink()
@@ -177,6 +178,15 @@ def test_a_secret_that_cannot_be_one_is_told(tmp_path: Path, what: str) -> None:
         secret.mkdir(mode=0o700)
     elif what == "a symlink":
         secret.symlink_to(place / FILE)
+    elif what == "a pipe":
+        os.mkfifo(secret, 0o600)
 
     with pytest.raises(ClusterFileError, match=rf"ops: cannot (read|use) the secret in {secret}"):
         read_settings(place)
+
+
+def test_a_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE, 0o600)
+
+    with pytest.raises(ClusterFileError, match="it is a pipe"):
+        read_settings(tmp_path)

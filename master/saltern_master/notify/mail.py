@@ -51,6 +51,9 @@ def send(email: Email, password: bytes, message: EmailMessage, seconds: float = 
             refused = server.send_message(message)
             with suppress(smtplib.SMTPException, OSError):
                 server.quit()  # it is taken: how they part changes nothing
+    except UnicodeError:  # it quotes a letter of what it could not send, perhaps of the password
+        why = "user, password or an address has letters that this server takes none of"
+        raise SendError(f"cannot mail by {place}: {why}") from None
     except (smtplib.SMTPException, OSError, ValueError) as error:
         late = f"it was not done within {seconds:.0f} s" if deadline.over else ""
         raise SendError(printable(f"cannot mail by {place}: {late or _why(error)}")) from error

@@ -156,6 +156,8 @@ def read_settings(home: Path) -> Notify | None:
     path = home / FILE
     try:
         wrong = _modes(path, UNTOUCHED)
+        if not path.is_file():  # a pipe would be waited for
+            raise ClusterFileError(list(map(_whole, wrong)), FILE)
         data = path.read_bytes()
     except FileNotFoundError:
         return None
@@ -173,12 +175,12 @@ def read_secret(path: str) -> bytes:
     """Read a secret: the file's bytes without the ends of its last line; SecretError."""
     try:
         wrong = _modes(Path(path), SECRET)
+        if wrong:  # nor is it opened: a pipe would be waited for
+            raise SecretError(f"cannot use the secret in {'; '.join(wrong)}")
         with Path(path).open("rb") as file:
             data = file.read(MOST_SECRET + 1).rstrip(b"\r\n")
     except OSError as error:
         raise SecretError(f"cannot read the secret in {path}: {error.strerror}") from error
-    if wrong:
-        raise SecretError(f"cannot use the secret in {'; '.join(wrong)}")
     if not 0 < len(data) <= MOST_SECRET:
         raise SecretError(f"cannot use the secret in {path}: it is empty, or over {MOST_SECRET} B")
     return data
