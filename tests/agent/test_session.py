@@ -318,6 +318,25 @@ def test_a_newer_document_takes_the_place_of_one_that_is_on_its_way() -> None:
     assert talk.give(words.Checked(first, ())) == ()  # an answer to what is of no interest
 
 
+def test_a_blob_that_an_earlier_offer_brought_is_not_waited_for() -> None:
+    """Its last write ends after the newer offer asked for the same: the parts come to nobody."""
+    talk = Talk()
+    talk.connect(version=1)
+    first, second = doc(turn=1, version=1), doc(turn=2, version=2)
+    talk.say(first)
+    talk.give(words.Checked(first, (BODY,)))
+    talk.say(messages.BlobPart(blob=BODY, offset=0, size=1, data=b"\x80"))
+    talk.say(messages.Poke())
+    talk.say(second)
+    talk.give(words.Checked(second, (BODY,)))
+    assert talk.give(words.Kept(BODY)) == (words.Check(second),)
+    talk.say(messages.BlobPart(blob=BODY, offset=0, size=1, data=b"\x80"))
+    for _ in range(6):
+        talk.give(words.Tick(), HEALTH_EVERY)
+        talk.say(messages.Beat())
+    assert talk.session.state == "up", talk.session.why
+
+
 def test_a_master_that_has_nothing_for_a_new_node_is_not_asked_for_it() -> None:
     talk = Talk()
     talk.connect(version=0)

@@ -183,7 +183,9 @@ class Agent:
             case words.Close():
                 self.route = b""
             case words.Look():
-                self.hear(words.Say(self._looked(output.turn)))
+                looked = self._looked(output.turn)
+                self.read()  # what the look recorded
+                self.hear(words.Say(looked))
             case words.Acked():
                 self.acked(output.seq)
                 self.read(output.seq)

@@ -149,6 +149,8 @@ class Session:
         fetching = self.fetching
         if fetching is None or not fetching.kept(given.blob):
             return
+        # Parts may still be asked for: it was an earlier offer's last write that ended just now.
+        self._awaited.pop("a blob", None)
         if fetching.wants:
             self._ask(fetching, now)
         else:
