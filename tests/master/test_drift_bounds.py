@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from saltern_master.records import drift
+from saltern_master.records.codec import every
 from saltern_master.store import MemoryStore
 from saltern_protocol.report import MAX_DETAIL, DriftEnded, DriftSeen
 
@@ -60,6 +61,43 @@ def test_a_node_that_tells_as_much_as_it_can_takes_up_so_much_and_no_more() -> N
     assert 0 < len(opened) < 1000
     assert still < 5 * (drift.MOST_OPEN_TEXT + drift.MOST_OPEN_DETAIL)
     assert log < drift.KEPT_BYTES + still + 500 * 5 * drift.MOST_FOUND
+
+
+def ended_ones(store: MemoryStore, numbers: range, recorded_us: int) -> None:
+    """Have drifts come and end, as a node whose clock stands there tells them."""
+    for number in numbers:
+        one = replace(seen(number, "r"), recorded_us=recorded_us + number)
+        opened, begun = drift.begin(drift.NOTHING, drift.seen("w1", INC, one, 9.0))
+        over = DriftEnded(number=number, resource="r", healed_us=1, outcome="healed")
+        _, changed = drift.end(opened, INC, over)
+        store.commit(*drift.writes_of((*begun, *changed)))
+
+
+def test_what_is_open_and_calls_itself_new_keeps_nothing_else_for_ever() -> None:
+    store, opened, future = MemoryStore(), drift.NOTHING, 10**17
+    for number in range(1, 3000):
+        one = replace(seen(number, f"o{number}"), recorded_us=future + number)
+        opened, changed = drift.begin(opened, drift.seen("w1", INC, one, 9.0))
+        store.commit(*drift.writes_of(changed))
+    assert len(opened) == 2999
+
+    for begin in range(3000, 9000, 500):
+        ended_ones(store, range(begin, begin + 500), 0)
+        store.commit(*drift.surplus(store, "w1", opened=opened))
+
+    assert len(store.list("drift/", most=99_999)) == 2999 + drift.KEPT
+
+
+def test_what_comes_after_a_clock_was_set_back_is_kept_in_place_of_what_came_before() -> None:
+    store, hour = MemoryStore(), 3_600_000_000
+    ended_ones(store, range(1, 2001), 2 * hour)
+    store.commit(*drift.surplus(store, "w1"))
+    ended_ones(store, range(2001, 2501), hour)
+
+    store.commit(*drift.surplus(store, "w1"))
+
+    kept = {one.number for one in every(store, "drift/w1/", drift.Drift)}
+    assert kept == set(range(1501, 2501))
 
 
 def test_what_a_drift_found_is_cut_and_says_so() -> None:

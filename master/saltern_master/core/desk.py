@@ -313,7 +313,7 @@ class Desk:
             return
         if name not in self._drifts or self._drifts[name] >= TRIM_EVERY:
             self._drifts[name] = 0
-            old = surplus(self._store, name)
+            old = surplus(self._store, name, opened=self._known.peers[name].drift)
             deed.batch.add(old)
             if old:
                 self.remark(f"{name}: {len(old)} of its oldest drifts are kept no longer")

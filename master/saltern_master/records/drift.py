@@ -17,7 +17,7 @@ Times of the node are seconds since 1970; keys carry them as microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
@@ -25,8 +25,8 @@ from typing import Final
 from msgspec.structs import replace
 from saltern_protocol.report import DriftEnded, DriftSeen, Nature
 
-from saltern_master.records.codec import Record, every, numbered, put, read
-from saltern_master.store import Delete, Store, Write
+from saltern_master.records.codec import PAGE, Record, every, numbered, put, read
+from saltern_master.store import Delete, Entry, Store, Write
 
 KEPT = 1000
 """Drifts of one node that are kept, at least."""
@@ -43,6 +43,7 @@ MOST_OUTCOME: Final = 1024
 MOST_HINDRANCE: Final = 1024
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """Of the log of one node, that are kept at most, but for what is open."""
+MOST_DELETED: Final = 1000
 EARLIEST: Final = 1e-6
 """When an end that was told as 0 was: 0 means that there is none yet."""
 SUPERSEDED = "its end was never told; a newer drift of this resource was"
@@ -202,17 +203,30 @@ def open_drift(store: Store, node: str = "") -> tuple[Drift, ...]:
     return every(store, f"opendrift/{node}/" if node else "opendrift/", Drift)
 
 
-def surplus(store: Store, node: str, kept: int = KEPT) -> tuple[Write, ...]:
-    """Give the deletions of what has ended and is older than the newest `kept`: 1000 at most."""
-    newest = store.list(f"drift/{node}/", most=kept, newest=True)
-    sizes = accumulate(len(entry.value) for entry in newest)
-    fit = sum(size <= KEPT_BYTES for size in sizes)
-    if fit < min(kept, len(newest)):
-        newest = newest[: max(1, fit)]
-    elif len(newest) < kept:
-        return ()
-    older = store.list(f"drift/{node}/", after=newest[-1].key, newest=True)
-    return tuple(Delete(entry.key) for entry in older if read(entry, Drift).healed)
+def surplus(store: Store, node: str, kept: int = KEPT, opened: Open = NOTHING) -> tuple[Write, ...]:
+    """Give the deletions of what has ended, but for the newest `kept`: the oldest, MOST_DELETED.
+
+    Whatever times a node tells: the newest are those that were written last here, and what is open
+    (`opened`) is passed over, however new it calls itself.
+    """
+    still = {one.key for one in opened.values()}
+    log = (entry for entry in _log(store, node, kept) if entry.key not in still)
+    ended = sorted(log, key=lambda entry: entry.revision, reverse=True)
+    sizes = accumulate(len(entry.value) for entry in ended[:kept])
+    fit = max(1, sum(size <= KEPT_BYTES for size in sizes))
+    oldest = ended[fit:][-MOST_DELETED:]
+    return tuple(Delete(entry.key) for entry in oldest if read(entry, Drift).healed)
+
+
+def _log(store: Store, node: str, kept: int) -> Iterator[Entry]:
+    """Give a node's log; of a longer one than can be, so much that some has to have ended."""
+    prefix, after = f"drift/{node}/", ""
+    for _ in range(2 + (MOST_OPEN + kept) // PAGE):
+        page = store.list(prefix, after=after, most=PAGE, newest=True)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
 
 
 def _ended(drift: Drift, at: float, outcome: str) -> Drift:
