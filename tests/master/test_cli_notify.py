@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from saltern_master.api.notices import ReceiverView, TroubleView
+from saltern_master.api.notices import NotifyView, ReceiverView, TroubleView
 from saltern_master.cli import app
+from saltern_master.cli.moments import clock
+from saltern_master.cli.notify import lines_of
 from typer.testing import CliRunner, Result
 
 from tests.master.api_stand import NOW, Master
@@ -66,7 +68,10 @@ def test_who_is_told_and_how_that_goes(master: Master) -> None:
     master.fake.troubles = (TROUBLE,)
     bad = ran(master, "list")
 
-    assert (well.exit_code, well.stdout.splitlines()[1:]) == (0, ["nothing is wrong"])
+    assert (well.exit_code, well.stdout.splitlines()[1:]) == (
+        0,
+        ["nothing to tell; what is wrong for a moment only, too: saltern status"],
+    )
     assert well.stdout.startswith("ops (webhook hooks.example.org): took one ")
     assert bad.exit_code == 1
     lines = bad.stdout.splitlines()
@@ -75,6 +80,16 @@ def test_who_is_told_and_how_that_goes(master: Master) -> None:
     assert lines[2].startswith("away w1: began ")
     assert lines[2].endswith(", not told yet")
     assert lines[3:] == ["  not heard", "  look there"]
+
+
+def test_who_tells_nothing_yet_does_not_say_that_there_is_nothing(master: Master) -> None:
+    view = NotifyView(settings="", faults="", receivers=(OPS,), troubles=(), settled=NOW + 60.2)
+
+    assert list(lines_of(view, NOW))[1:] == [
+        "nothing is told for another 61 s: the master has only just begun to look"
+    ]
+    master.fake.receivers, master.fake.settled = {"ops": OPS}, clock() + 3600
+    assert "nothing is told for another 3" in ran(master, "list").stdout
 
 
 def test_a_test_says_what_came_back_and_whether_all_took_it(master: Master) -> None:

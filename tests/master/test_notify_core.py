@@ -65,7 +65,9 @@ def mail_line(box: Mailbox) -> str:
 
 
 @asynccontextmanager
-async def telling(stand: Stand, clock: Clock, sender: Sender = deliver) -> AsyncIterator[Notifying]:
+async def telling(
+    stand: Stand, clock: Clock, sender: Sender = deliver, pace: Pace = QUICK
+) -> AsyncIterator[Notifying]:
     """Tell of a core in quick looks."""
     office = stand.office
     made = Notifying(
@@ -74,8 +76,9 @@ async def telling(stand: Stand, clock: Clock, sender: Sender = deliver) -> Async
         clock,
         stand.log.append,
         office.desk.seen.tally,
+        lambda: office.rolling.signer.cluster,
         sender,
-        pace=QUICK,
+        pace=pace,
         every=0.02,
     )
     office.notifying = made
@@ -230,6 +233,12 @@ def test_settings_with_faults_change_nothing_and_are_an_alarm(tmp_path: Path) ->
             await until(
                 lambda: [one.kind for one in stand.office.notifying.alarms()] == ["notify-settings"]
             )
+            (alarm,) = stand.office.notifying.alarms()
+            assert alarm.why == (
+                "notify.yaml has faults, and changes nothing: cannot take notify.yaml: 2 faults: "
+                "apiVersion: line 1: is missing; "
+                "receivers: line 1: expected a list, found 1"
+            )
             with pytest.raises(ServiceError, match="receivers: line 1: expected a list") as error:
                 await stand.service.test_notifications("")
             assert error.value.code == "invalid"
@@ -238,6 +247,22 @@ def test_settings_with_faults_change_nothing_and_are_an_alarm(tmp_path: Path) ->
             await until(lambda: BEGUN in told(hook))
             settings(home.path, hook_line(home.path, hook))
             await until(lambda: stand.office.notifying.alarms() == ())
+
+    with hook_server() as hook:
+        asyncio.run(whole(hook))
+
+
+def test_a_test_before_the_first_look_says_whose_it_is(tmp_path: Path) -> None:
+    home = made_home(tmp_path)
+
+    async def whole(hook: Hook) -> None:
+        settings(home.path, hook_line(home.path, hook))
+        async with core_stand(home) as stand:
+            cluster = (await stand.service.status()).cluster
+            await stand.service.test_notifications("")
+            said = json.loads(hook.posted[0].body)
+            assert cluster
+            assert (said["cluster"], said["id"]) == (cluster, f"{cluster}-0")
 
     with hook_server() as hook:
         asyncio.run(whole(hook))
@@ -278,6 +303,27 @@ def test_without_settings_nothing_is_looked_at(tmp_path: Path) -> None:
             assert (view.receivers, view.troubles, view.faults) == ((), (), "")
 
     asyncio.run(whole())
+
+
+def test_the_first_receiver_of_a_running_master_does_not_wait_for_it_to_settle(
+    tmp_path: Path,
+) -> None:
+    home, clock = made_home(tmp_path), Clock()
+    pace = Pace(gather=0.0, calm=0.0, gap=1e9, settle=1000.0)
+
+    async def whole(hook: Hook) -> None:
+        async with core_stand(home) as stand, telling(stand, clock, pace=pace):
+            await stand.joined("w1")
+            await stand.lock("w1")
+            async with asyncio.timeout(SECONDS):
+                while not (await stand.service.notifications()).settled:
+                    await asyncio.sleep(0.01)
+            clock.later += 1001.0
+            settings(home.path, hook_line(home.path, hook))
+            await until(lambda: told(hook) == [BEGUN])
+
+    with hook_server() as hook:
+        asyncio.run(whole(hook))
 
 
 class Failing:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saltern_master.notify.machine import MOST_HELD, MOST_LISTED, Pace, step
+from saltern_master.notify.machine import MOST_HELD, MOST_LISTED, Pace, idle, step
 from saltern_master.notify.model import Happened, Looked, Memory, Notice, Trouble
 
 BEGAN = 1_800_000_000.0
@@ -221,6 +221,29 @@ def test_what_happened_is_told_once_and_not_what_was_before_the_first_look() -> 
         ("happened", "3"),
     ]
     assert [one.number for one in told] == [1, 2]
+
+
+def test_the_first_receiver_of_a_master_that_runs_is_told_soon_what_stands_and_nothing_old() -> (
+    None
+):
+    memory = Memory()
+    for at in range(0, 500, 10):
+        memory = idle(memory, BEGAN + at, PACE)
+    looked = Looked(troubles=(trouble("a"),), happened=(happened(1, BEGAN + 480),))
+    memory, told = looked_at(looked, range(500, 700, 10), memory)
+
+    assert [line(one, one.at - BEGAN) for one in told] == ["530 begins a"]
+
+
+@pytest.mark.parametrize("pause", [-3600, 3600])
+def test_who_idles_after_a_gap_is_patient_all_the_same(pause: int) -> None:
+    memory = Memory()
+    for at in (*range(0, 500, 10), *range(490 + pause, 520 + pause, 10)):
+        memory = idle(memory, BEGAN + at, PACE)
+    began = 520 + pause
+    _, told = looked_at(Looked(troubles=(trouble("a"),)), range(began, began + 200, 10), memory)
+
+    assert [one.at - BEGAN - 490 - pause for one in told] == [120]
 
 
 def test_other_kinds_are_other_messages() -> None:

@@ -45,6 +45,7 @@ class NotifyView(View, frozen=True):
     faults: str  # of the file; "": none
     receivers: tuple[ReceiverView, ...]
     troubles: tuple[TroubleView, ...]
+    settled: float = 0.0  # until then nothing is told: the master began, or went on, a moment ago
 
 
 class TriedView(View, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from saltern_master.cli.moments import ago, clock
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import refusals_told
 from saltern_master.cli.remote import HomePath, reach
+
+SETTLES = "the master has only just begun to look"
 
 app = typer.Typer(no_args_is_help=True, help="Who is told by webhook and e-mail.")
 
@@ -63,8 +66,10 @@ def lines_of(view: NotifyView, now: float) -> Iterator[str]:
         yield f"nobody is told: {view.settings} names no receiver"
     for one in view.receivers:
         yield _receiver(one, now)
-    if view.receivers and not view.troubles:
-        yield "nothing is wrong"
+    if view.receivers and view.settled > now:
+        yield f"nothing is told for another {math.ceil(view.settled - now)} s: {SETTLES}"
+    elif view.receivers and not view.troubles:
+        yield "nothing to tell; what is wrong for a moment only, too: saltern status"
     for trouble in view.troubles:
         yield from _trouble(trouble, now)
 

@@ -3,7 +3,8 @@
     every LOOK seconds: settings (where the file is another one) -> look -> machine -> one commit
     beside: one sending for each receiver at a time, in THREADS threads of its own
 
-* Without HOME/notify.yaml nothing is looked at, and no thread is begun.
+* Without HOME/notify.yaml nothing is looked at, and no thread is begun; time alone is kept, so that
+  the first receiver is told soon what stands.
 * A file with faults changes nothing: what was in force stays so, the alarm notify-settings tells
   it. A receiver that cannot be told is the alarm notify-failing.
 * Nothing here is waited for by others, and what fails here is logged.
@@ -31,7 +32,7 @@ from saltern_master.core.front import Log
 from saltern_master.errors import MasterError
 from saltern_master.metrics.tally import Tally
 from saltern_master.notify import outbox as lines
-from saltern_master.notify.machine import Pace, step
+from saltern_master.notify.machine import Pace, idle, step
 from saltern_master.notify.model import Held, Memory, Notice
 from saltern_master.notify.outbox import Line, Outbox
 from saltern_master.notify.sending import Sender, deliver, trial
@@ -56,6 +57,7 @@ class Notifying:
         clock: Callable[[], float],
         log: Log,
         tally: Tally,
+        cluster: Callable[[], str],
         sender: Sender = deliver,
         pace: Pace = Pace(),  # noqa: B008 - it is frozen
         every: float = LOOK,
@@ -66,13 +68,14 @@ class Notifying:
         self._stamp: tuple[int, int, int] | None = None
         self._wrong, self._wrong_since = "", 0.0
         self._memory, self._outbox = Memory(), dict[str, Line]()
-        self._cluster = ""
+        self._kept = self._memory  # as the store has it
+        self._cluster = cluster
         self._pool: ThreadPoolExecutor | None = None
         self._sendings = set[asyncio.Task[None]]()
 
     async def keep(self, know: Knowing) -> None:
         """Go on until this is cancelled; what was remembered is read first. StoreError."""
-        self._memory = records.read_memory(self._store)
+        self._memory = self._kept = records.read_memory(self._store)
         waiting = records.read_waiting(self._store)
         self._outbox = {name: Line(waiting=those) for name, those in waiting.items()}
         try:
@@ -104,7 +107,7 @@ class Notifying:
                     kind="notify-settings",
                     node="",
                     since=self._wrong_since,
-                    why=f"{FILE} has faults, and changes nothing: {self._wrong}",
+                    why=f"{FILE} has faults, and changes nothing: {_one_line(self._wrong)}",
                     remedy="saltern notify test names them all; set the file right",
                 )
             )
@@ -134,6 +137,7 @@ class Notifying:
                 for one in (settings.receivers if settings is not None else ())
             ),
             troubles=tuple(_trouble_view(one) for _, one in held if not one.ended),
+            settled=self._memory.settled,
         )
 
     async def test(self, receiver: str) -> tuple[TriedView, ...]:
@@ -160,10 +164,10 @@ class Notifying:
         self._reread()
         settings = self._settings
         if settings is None:
+            self._memory = idle(self._memory, self._clock(), self._pace)
             return
         try:
             known, now = await know(), self._clock()
-            self._cluster = known.cluster.cluster
             after = After(drift=seconds(settings.after.drift), away=seconds(settings.after.away))
             pace = Pace(
                 gather=self._pace.gather,
@@ -183,7 +187,7 @@ class Notifying:
         """Commit what was decided, then have it. StoreError: it is decided again."""
         outbox, dropped = lines.trimmed(outbox, now)
         numbers = {one.number for one in told}
-        writes: list[Write] = [*records.memory_writes(self._memory, memory)]
+        writes: list[Write] = [*records.memory_writes(self._kept, memory)]
         for name, line in outbox.items():
             news = [one for one in line.waiting if one.number in numbers]
             writes += [records.put_waiting(name, one) for one in news]
@@ -197,7 +201,7 @@ class Notifying:
             self._log(f"notifications: {name} is not told {len(lost)} that waited for too long")
             for _ in lost:
                 self._tally.tried(name, "dropped")
-        self._memory, self._outbox = memory, dict(outbox)
+        self._memory, self._kept, self._outbox = memory, memory, dict(outbox)
 
     def _send(self) -> None:
         """Begin to send what is due, each in a thread."""
@@ -230,7 +234,7 @@ class Notifying:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="notify")
         loop, now = asyncio.get_running_loop(), self._clock()
-        told = (receiver, notice, self._cluster, now)
+        told = (receiver, notice, self._cluster(), now)
         return await loop.run_in_executor(self._pool, self._sender, *told)
 
     def _reread(self) -> None:
@@ -258,6 +262,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
+def _one_line(text: str) -> str:
+    """Give a text of a head and a line for each fault as one line."""
+    head, *faults = (line.strip() for line in text.splitlines())
+    return f"{head}: {'; '.join(faults)}" if faults else head
 
 
 def _words(error: Exception) -> str:

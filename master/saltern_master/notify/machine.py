@@ -10,6 +10,8 @@
   stays as it was told.
 * After a gap in looking (a start, a pause of the process or of its machine, a clock that was set)
   nothing is told for SETTLE seconds: nodes have yet to come back, and nothing began meanwhile.
+  While there is nobody to tell, time passes (idle): who becomes the first receiver of a master that
+  has run for long is told what stands after GATHER seconds, and not what is over by then.
 * At most MOST_HELD are remembered, and a notice lists MOST_LISTED: a master with ten thousand
   nodes away says so in one message. Of things that one node names at most MOST_OF_NODE are: one
   that tells of others without end keeps nobody from being told of the rest, nor of that node.
@@ -58,9 +60,7 @@ def step(
 ) -> tuple[Memory, tuple[Notice, ...]]:
     """Take what a look found; give what is remembered then, and what is to be told."""
     if not 0 <= now - memory.looked <= pace.gap:
-        settled = now + pace.settle
-        until = min(memory.until or now, now)
-        return replace(memory, looked=now, settled=settled, until=until), ()
+        return _after_gap(memory, now, pace), ()
     memory = replace(memory, looked=now)
     if now < memory.settled:
         return memory, ()
@@ -78,6 +78,18 @@ def step(
         notices.append(_happened(number, one, now))
     until = max([memory.until, *(one.at for one in news)])
     return replace(memory, held=held, number=number, until=until), tuple(notices)
+
+
+def idle(memory: Memory, now: float, pace: Pace) -> Memory:
+    """Give what is remembered while there is nobody to tell, and so nothing is looked at."""
+    if not 0 <= now - memory.looked <= pace.gap:
+        memory = _after_gap(memory, now, pace)
+    return replace(memory, looked=now, until=now)
+
+
+def _after_gap(memory: Memory, now: float, pace: Pace) -> Memory:
+    until = min(memory.until or now, now)
+    return replace(memory, looked=now, settled=now + pace.settle, until=until)
 
 
 def calm(held: Held, pace: Pace) -> float:

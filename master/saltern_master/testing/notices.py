@@ -12,6 +12,7 @@ class FakeNotices:
     def __init__(self) -> None:
         self.receivers: dict[str, ReceiverView] = {}
         self.troubles: tuple[TroubleView, ...] = ()
+        self.settled = 0.0
 
     async def notifications(self) -> NotifyView:
         """Give who is told, and what there is to tell."""
@@ -20,6 +21,7 @@ class FakeNotices:
             faults="",
             receivers=tuple(self.receivers.values()),
             troubles=self.troubles,
+            settled=self.settled,
         )
 
     async def test_notifications(self, receiver: str) -> tuple[TriedView, ...]:
