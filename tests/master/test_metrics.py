@@ -14,7 +14,14 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 from saltern_master.api.measures import OPEN, PLAIN
 from saltern_master.api.rollouts import RolloutView
-from saltern_master.api.service import AlarmView, ClusterView, DriftView, NodeView, PartView
+from saltern_master.api.service import (
+    AlarmView,
+    ClusterView,
+    DriftView,
+    HeldView,
+    NodeView,
+    PartView,
+)
 from saltern_master.metrics.families import FAMILIES
 from saltern_master.metrics.measure import measure
 from saltern_master.metrics.scene import Scene
@@ -83,9 +90,10 @@ PARTS = (
     PartView(name="docker", state="bad", why="it does not answer", since=NOW),
     PartView(name="kubelet", state="good", why="", since=NOW),
 )
+HOLD = HeldView(until=NOW + 60, why="a new disk", by="ann", in_force=False)
 NODES = (
     node("w1", connected=True, seen_at=NOW, version=3, wanted=4, release="0.1.0", parts=PARTS),
-    node("w2", seen_at=NOW - 60, version=4, wanted=4),
+    node("w2", seen_at=NOW - 60, version=4, wanted=4, hold=HOLD),
     node("w3", state="pending"),
     node("w4", state="revoked"),
     node("w5", state="locked"),
@@ -187,6 +195,7 @@ def test_the_text_says_what_the_scene_does(accept: str) -> None:
     assert at(found, "part_state", node="w1", part="kubelet", state="good") is None
     assert at(found, "parts", part="kubelet", state="good") == 1
     assert at(found, "node_connected", node="w3") is None
+    assert [at(found, "node_held", node=one) for one in ("w1", "w2", "w3")] == [0, 1, None]
     assert at(found, "drift_open", node="w1", kind="file") == 1
     assert at(found, "drift_open", node="w2", kind="other") == 1
     assert at(found, "drift_oldest_age_seconds") == 500

@@ -56,6 +56,9 @@ NODE: Final = _gauge(
 )
 CONNECTED: Final = _gauge("node_connected", "1 where a node's agent is connected.", "node")
 SEEN: Final = _gauge("node_seen_timestamp_seconds", "When a node was heard last; 0: never.", "node")
+HELD: Final = _gauge(
+    "node_held", "1 where a hold or a window leaves a node's drift alone now.", "node"
+)
 BEHIND: Final = _gauge(
     "document_behind", "1 where a node does not have its newest document yet.", "node"
 )
@@ -136,6 +139,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     NODE,
     CONNECTED,
     SEEN,
+    HELD,
     BEHIND,
     PART,
     PARTS,

@@ -78,6 +78,7 @@ def _nodes(scene: Scene) -> Iterator[Measured]:
     )
     yield Measured(known.CONNECTED, tuple(((one.name,), float(one.connected)) for one in nodes))
     yield Measured(known.SEEN, tuple(((one.name,), one.seen_at) for one in nodes))
+    yield Measured(known.HELD, tuple(((one.name,), float(one.hold is not None)) for one in nodes))
     parts = [
         (one.name, part.name if part.name in KNOWN_PARTS else OTHER, part.state)
         for one in nodes
