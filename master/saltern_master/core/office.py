@@ -127,7 +127,9 @@ class Office:
         )
         self.patience = Patience(self.known, self.desk, settings.limits, clock, log, self._awake)
         self._awake.heed(self.patience.notice)
-        self.notifying = Notifying(home.path, store, clock, log, self.desk.seen.tally)
+        self.notifying = Notifying(
+            home.path, store, clock, log, self.desk.seen.tally, lambda: self.rolling.signer.cluster
+        )
         self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
 
