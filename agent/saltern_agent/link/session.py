@@ -149,8 +149,7 @@ class Session:
         fetching = self.fetching
         if fetching is None or not fetching.kept(given.blob):
             return
-        # Parts may still be asked for: it was an earlier offer's last write that ended just now.
-        self._awaited.pop("a blob", None)
+        self._awaited.pop("a blob", None)  # if an earlier offer's write brought it, none may come
         if fetching.wants:
             self._ask(fetching, now)
         else:

@@ -56,6 +56,13 @@ LabelKey = Annotated[
         description="a label's key like zone or example.org/zone",
     ),
 ]
+ResourcePattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-zA-Z0-9._:/@*-]{1,128}\Z",
+        description="a resource's id like docker/daemon.json; * stands for any characters",
+    ),
+]
 Match = Annotated[
     str,
     Meta(
@@ -221,7 +228,7 @@ class OwnResource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     id: ResourceId
     spec: Spec
     after: tuple[ResourceId, ...] = ()
-    drift: DriftPolicy = DriftPolicy()
+    drift: DriftPolicy | None = None  # the groups' then, or the usual
     on_removal: Literal["remove", "keep"] = "remove"
 
 
@@ -247,6 +254,7 @@ class Group(Part, frozen=True):
     kube_proxy: KubeProxyPart = KubeProxyPart()
     sysctls: dict[SysctlKey, SysctlValue] = {}
     resources: tuple[OwnResource, ...] = ()
+    drift: dict[ResourcePattern, DriftPolicy] = {}  # by the ids of a body's resources
 
 
 class Window(Part, frozen=True):

@@ -21,6 +21,7 @@ from saltern_master.compile import settings
 from saltern_master.compile.allocation import Allocation, allocate
 from saltern_master.compile.certificates import certificates
 from saltern_master.compile.docker import docker
+from saltern_master.compile.drift_policies import for_nothing, with_policies
 from saltern_master.compile.facts import Facts
 from saltern_master.compile.kube_proxy import kube_proxy
 from saltern_master.compile.kubelet import PROGRAM, TOOLS, images_of, kubelet
@@ -82,6 +83,9 @@ def compile_cluster(
             nodes.append(Compiled(given.node, found))
         else:
             faults.update(dict.fromkeys(found))
+    if not faults:
+        ids = {one.node.name: [each.id for each in one.body.resources] for one in nodes}
+        faults.update(dict.fromkeys(for_nothing(cluster, ids)))
     if faults:
         raise ClusterFileError(located(file.lines, path, text) for path, text in faults)
     notes = dict.fromkeys(note for given in inputs for note in _notes(given, facts))
@@ -153,8 +157,10 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
     own = tuple(settings.own_resources(cluster, given.node))
     origin: dict[int, Path] = {len(expanded) + n: one.path for n, one in enumerate(own)}
     faults = [*([] if given.node.is_bare else _missing(given)), *_too_long(expanded)]
+    said = {one.resource.id: one.policy for one in own if one.policy is not None}
+    resources = (*expanded, *(one.resource for one in own))
     try:
-        body = make_body((*expanded, *(one.resource for one in own)))
+        body = make_body(with_policies(cluster, given.node, resources, said))
     except BodyError as error:
         faults.extend(_in_file(fault, origin, given.node.name) for fault in error.faults)
         return tuple(faults)

@@ -8,6 +8,8 @@ import msgspec
 from msgspec.structs import fields
 from saltern_states.body import Body, Resource
 
+from saltern_master.compile.drift_policies import USUAL
+
 
 def readable_body(body: Body) -> list[dict[str, Any]]:
     """Give the resources of a body in order, as plain values."""
@@ -21,6 +23,10 @@ def readable_resource(resource: Resource) -> dict[str, Any]:
         plain["part_of"] = resource.part_of
     plain["spec"] = {"kind": resource.spec.__struct_config__.tag, **_unusual(resource.spec)}
     rest = _unusual(resource)
+    if resource.drift == USUAL:
+        rest.pop("drift", None)
+    else:
+        rest["drift"] = _unusual(resource.drift) or {"times": 0}
     return plain | {name: rest[name] for name in ("after", "drift", "on_removal") if name in rest}
 
 

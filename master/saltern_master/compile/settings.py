@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from saltern_states.body import Resource
+from saltern_states.body import DriftPolicy, Resource
 from saltern_states.sysctl import Sysctl
 
 from saltern_master.cluster.faults import Path
@@ -19,6 +19,7 @@ class Own:
 
     resource: Resource
     path: Path
+    policy: DriftPolicy | None = None  # that stands there
 
 
 def groups_of(cluster: Cluster, node: Node) -> Iterator[tuple[int, Group]]:
@@ -89,7 +90,5 @@ def in_order(config: Mapping[str, object]) -> dict[str, object]:
 
 
 def _own(one: OwnResource, path: Path) -> Own:
-    made = Resource(
-        id=one.id, spec=one.spec, after=one.after, drift=one.drift, on_removal=one.on_removal
-    )
-    return Own(made, path)
+    made = Resource(id=one.id, spec=one.spec, after=one.after, on_removal=one.on_removal)
+    return Own(made, path, one.drift)
