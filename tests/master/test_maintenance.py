@@ -194,8 +194,8 @@ def test_every_fault_of_a_window_is_told_with_its_line() -> None:
         'maintenance[1].why: line 9: "" is not a reason of one line, 200 characters at most',
         "maintenance[2].days: line 10: a window has at least one day; every day is: daily",
         'maintenance[3].nodes: line 11: "w9" means no node',
-        "maintenance[3].to: line 11: it never ends; where drift is to be left alone for good, say "
-        "drift: report in the resource",
+        "maintenance[3].to: line 11: it never ends; where drift is to be left alone for good, "
+        "write drift: {mode: report} in the resource",
         'maintenance[3].zone: line 11: there is no zone "Europe"; did you mean Europe/Rome?',
         "maintenance[4].days[1]: line 12: the window has mon already",
         "maintenance[4].nodes: line 12: state=joined: a window's nodes are named by what stays: "

@@ -138,8 +138,8 @@ def _check_times(reading: Reading, path: Path, ends: str) -> Iterator[tuple[Path
     if begins == ends:
         yield path, f"it begins at {begins} too; a whole day is from 00:00 to 24:00"
     if (begins, ends) == ("00:00", "24:00") and (days == "daily" or set(days) == set(DAYS)):
-        text = "it never ends; where drift is to be left alone for good, say drift: report"
-        yield path, f"{text} in the resource"
+        text = "it never ends; where drift is to be left alone for good, write"
+        yield path, f"{text} drift: {{mode: report}} in the resource"
 
 
 def _check_target(reading: Reading, path: Path, text: str) -> Iterator[tuple[Path, str]]:
