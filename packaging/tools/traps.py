@@ -32,9 +32,9 @@ and what to do.
 A trap is what the node's document does not hold, or what hinders it. What the document holds and
 is otherwise just now is [drift](drift.md): it is told and set right there. Before a machine has a
 document, what Saltern will set right by itself is a note (`~`), and so is what works today and is
-known to bite later; the rest is a trap (`!`). Exit status: 0 none, 1 traps or notes; of `saltern
-doctor` also 2 for a file that is wrong, and 3 where nothing was found and some node could not be
-asked.
+known to bite later; the rest is a trap (`!`). Exit status: 0 no trap, also where there are notes;
+1 traps; of `saltern doctor` also 2 for what is wrong in a file or on the command line, and 3 where
+no trap was found and some node could not be asked.
 """
 
 

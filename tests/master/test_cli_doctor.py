@@ -41,7 +41,7 @@ MUTE = NodeFindings(node="w8", connected=True, told_at=0.0)
 def test_a_healthy_cluster_is_one_line() -> None:
     found = view(node("cp1"), node("w1"), node("w2"))
     assert list(doctor_lines(found, None)) == [
-        "no trap found on 3 nodes (files, nodes, between nodes)"
+        "no trap found on 3 nodes (files, nodes, between nodes; told 1 min ago)"
     ]
     assert status_of(found) == 0
 
@@ -60,7 +60,7 @@ def test_equal_findings_are_told_once() -> None:
         "w2 (told 1 min ago):",
         "  ~ clock-unsynchronised: not\\x1b synchronised",
         "      chrony",
-        "2 traps and 1 note; 3 nodes asked",
+        "2 traps and 1 note; 3 nodes asked (told 1 min ago)",
     ]
     assert status_of(found) == 1
 
@@ -76,9 +76,12 @@ def test_who_could_not_be_asked_is_named() -> None:
     assert list(doctor_lines(found, None)) == [
         "could not be asked: w9 (not connected; it told 2 h ago)",
         "could not be asked: w8 (connected; it never told anything)",
-        "no trap found on 1 node (files, nodes, between nodes)",
+        "no trap found on 1 node (files, nodes, between nodes; told 1 min ago)",
     ]
     assert status_of(found) == 3
+    assert list(doctor_lines(view(GONE), None))[-1] == (
+        "no trap found on 0 nodes (files, nodes, between nodes)"
+    )
 
 
 def test_some_nodes_alone() -> None:

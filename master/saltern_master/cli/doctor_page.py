@@ -72,11 +72,20 @@ def _sum(view: FindingsView) -> str:
     all_found += [one for _, findings in _by_nodes(view.nodes) for one in findings]
     asked = len(view.nodes) - len(silent(view))
     nodes = "1 node" if asked == 1 else f"{asked} nodes"
+    told = f"told {ago(_oldest(view), view.now)}" if asked else ""
     if not all_found:
-        where = f"on {nodes} (files, nodes, between nodes)" if view.nodes else "in the file"
+        looked = f"files, nodes, between nodes{'; ' if told else ''}{told}"
+        where = f"on {nodes} ({looked})" if view.nodes else "in the file"
         return f"no trap found {where}"
     bad = sum(one.bad for one in all_found)
     notes = len(all_found) - bad
     parts = [f"{bad} trap{'' if bad == 1 else 's'}"] if bad else []
     parts += [f"{notes} note{'' if notes == 1 else 's'}"] if notes else []
-    return f"{' and '.join(parts)}; {nodes} asked" if view.nodes else " and ".join(parts)
+    asked_text = f"; {nodes} asked{' (' if told else ''}{told}{')' if told else ''}"
+    return f"{' and '.join(parts)}{asked_text if view.nodes else ''}"
+
+
+def _oldest(view: FindingsView) -> float:
+    """Give when the node that was asked and told longest ago did so."""
+    mute = silent(view)
+    return min(one.told_at for one in view.nodes if one not in mute)
