@@ -107,6 +107,18 @@ def test_every_fault_is_told_at_once_with_its_line() -> None:
         assert fault in told, fault
 
 
+def test_what_stands_there_with_a_fault_is_not_missing_too() -> None:
+    text = WHOLE.replace(", secretFile: /etc/saltern/hook", "").replace("    user: saltern\n", "")
+    text = text.replace("to: [night@example.org]", "to: [night]")
+    with pytest.raises(ClusterFileError) as error:
+        load(text.encode())
+
+    assert [str(one).partition(": ")[0] for one in error.value.faults] == [
+        "receivers[0].webhook.secretFile",
+        "receivers[1].email.to[0]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("email", "fault"),
     [

@@ -193,7 +193,7 @@ def _check(reading: Reading) -> Iterator[tuple[Place, str]]:
             yield path, f"another receiver is called {name}"
         seen[name] = path
     for path, one in reading.at("receivers", "*"):
-        if isinstance(one, Receiver) and (one.webhook is None) == (one.email is None):
+        if isinstance(one, Receiver) and len(_ways(reading, path)) != 1:
             yield path, "give either webhook or email"
     for path, url in reading.at("receivers", "*", "webhook", "url"):
         if wrong := _wrong_url(url):
@@ -201,6 +201,13 @@ def _check(reading: Reading) -> Iterator[tuple[Place, str]]:
     for path, email in reading.at("receivers", "*", "email"):
         if isinstance(email, Email):
             yield from ((path, text) for text in _wrong_mail(email))
+
+
+def _ways(reading: Reading, path: Place) -> tuple[str, ...]:
+    """Give by what a receiver is told, whether what stands there is good or not."""
+    faulty = {fault.path[: len(path) + 1] for fault in reading.faults}
+    places = ((one, (*path, one)) for one in ("webhook", "email"))
+    return tuple(one for one, at in places if at in faulty or reading.found.get(at) is not None)
 
 
 def _wrong_url(url: str) -> str:
