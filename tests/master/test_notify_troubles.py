@@ -97,6 +97,29 @@ def test_why_drift_is_not_set_right_is_told() -> None:
     assert one.why.endswith("file.a; held until noon")
 
 
+def test_each_drift_of_a_node_is_told_with_its_own_reason() -> None:
+    motd = replace(DRIFT, resource="motd", hindrance="its policy is to report")
+    issue = replace(DRIFT, resource="issue", number=5, since=NOW - 690, hindrance="a fight")
+    free = replace(DRIFT, resource="free", number=6, since=NOW - 680)
+    (one,) = looked(motd, issue, free).troubles
+    (alike,) = looked(motd, replace(issue, hindrance=motd.hindrance)).troubles
+
+    assert one.why == (
+        "not as declared for long: motd, issue, free; motd: its policy is to report; issue: a fight"
+    )
+    assert alike.why == "not as declared for long: motd, issue; its policy is to report"
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(30, "30 s"), (90, "90 s"), (300, "5 min"), (7200, "2 h"), (0, "0 s")]
+)
+def test_how_long_is_said_with_its_unit(after: float, said: str) -> None:
+    cluster = ClusterView(cluster="demo", revision=1, version="", nodes=(AWAY,))
+    (one,) = look(Known(cluster=cluster), After(away=after), NOW + 7200).troubles
+
+    assert f"was not heard for {said} or longer" in one.why
+
+
 def test_a_node_that_is_not_heard_for_long() -> None:
     found = looked(node=AWAY)
 

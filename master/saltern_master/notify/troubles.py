@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -90,21 +89,30 @@ def _drift(known: Known, after: float, now: float) -> Iterator[Trouble]:
         found.sort(key=lambda one: (one.since, one.resource))
         named = ", ".join(one.resource for one in found[:NAMED])
         more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        hindrance = next((one.hindrance for one in found if one.hindrance), "")
         yield Trouble(
             event="drift",
             node=name,
             since=found[0].since,
-            why=f"not as declared for long: {named}{more}{'; ' if hindrance else ''}{hindrance}",
+            why=f"not as declared for long: {named}{more}{_reasons(found)}",
             remedy=f"saltern drift explain {found[0].id or f'{name}:{found[0].number}'}",
         )
+
+
+def _reasons(found: list[DriftView]) -> str:
+    """Say why what is named is not set right: once what holds for all, else for each its own."""
+    whose: dict[str, list[str]] = defaultdict(list)
+    for one in found[:NAMED]:
+        whose[one.hindrance].append(one.resource)
+    if {one.hindrance for one in found} == whose.keys() and len(whose) == 1:
+        return "".join(f"; {why}" for why in whose if why)
+    return "".join(f"; {', '.join(names)}: {why}" for why, names in whose.items() if why)
 
 
 def _away(cluster: ClusterView, after: float, now: float) -> Iterator[Trouble]:
     for one in cluster.nodes:
         away = one.state == "joined" and not one.connected and one.seen_at
         if away and now - one.seen_at >= after:
-            silent = timedelta(seconds=round(after))
+            silent = _long(round(after))
             yield Trouble(
                 event="away",
                 node=one.name,
@@ -112,6 +120,13 @@ def _away(cluster: ClusterView, after: float, now: float) -> Iterator[Trouble]:
                 why=f"its agent was not heard for {silent} or longer; what it holds, it holds on",
                 remedy=f"on {one.name}: systemctl status saltern-agent; and the network to here",
             )
+
+
+def _long(seconds: int) -> str:
+    """Give a span in the largest unit that has no rest: 90 s, 5 min."""
+    units = ((86400, "d"), (3600, "h"), (60, "min"))
+    size, unit = next((one for one in units if seconds and not seconds % one[0]), (1, "s"))
+    return f"{seconds // size} {unit}"
 
 
 def _over(rollout: RolloutView) -> Iterator[Happened]:
