@@ -104,7 +104,7 @@ def _struct(
             continue
         info = known.get(entry.key)
         if info is None:
-            into.fault(here, entry.line, f"no such field{did_you_mean(entry.key, known)}")
+            into.fault(here, entry.line, f"no such field{_instead(entry.key, known)}")
             continue
         value = read(entry.tree, info.type, here, into)
         good = good and (value is not BAD or not info.required)
@@ -124,6 +124,14 @@ def _made(
         return want(**values)
     except ValueError as error:
         return into.fault(path, line, str(error))
+
+
+def _instead(key: str, known: dict[str, FieldInfo]) -> str:
+    """Say what to write in place of a key that is none; the kind of a resource is its spec's."""
+    spec = next((name for name, info in known.items() if _bare(info.type) is Spec), "")
+    if spec and key == "kind":
+        return f"; kind stands in {spec}: {spec}: {{kind: …}}"
+    return did_you_mean(key, known)
 
 
 def _given(tree: Map, info: FieldInfo) -> bool:
