@@ -54,7 +54,7 @@ FILES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "docker-range",
         edited(SMALL, "10.10.0.0/16", "172.16.0.0/12"),
-        "network.pods: 172.16.0.0/12 overlaps 172.17.0.0/16",
+        "172.16.0.0/12 overlaps 172.17.0.0/16, docker's own default range (docker0)",
         (),
     ),
     ("docker-range", edited(SMALL, "10.9.0.21", "172.17.0.21"), "172.17.0.21 lies in", ("w1",)),

@@ -25,6 +25,7 @@ from saltern_master.doctor.noted import Noted, noted, together
 
 DOCKER_OWN: Final = IPv4Network("172.17.0.0/16")
 """What docker takes for docker0 where nobody tells it otherwise."""
+OWN_RANGE: Final = f"{DOCKER_OWN}, docker's own default range (docker0)"
 SITE_PREFIX: Final = 24  # what a site's network is at least, as far as one can guess
 MOST_PODS: Final = 110  # the kubelet's default
 NOT_FOR_PODS: Final = 3  # of a range: its own address, the bridge's, the broadcast's
@@ -60,10 +61,11 @@ def _docker_range(cluster: Cluster) -> Iterator[Noted]:
     remedy = "take addresses outside of 172.17.0.0/16"
     for key, text in _ranges(cluster):
         if IPv4Network(text).overlaps(DOCKER_OWN):
-            yield noted("docker-range", f"{key}: {text} overlaps {DOCKER_OWN}", remedy, bad=False)
+            what = f"{key}: {text} overlaps {OWN_RANGE}"
+            yield noted("docker-range", what, remedy, bad=False)
     for node in cluster.nodes:
         if IPv4Address(node.address) in DOCKER_OWN:
-            what = f"the address {node.address} lies in docker's own {DOCKER_OWN}"
+            what = f"the address {node.address} lies in {OWN_RANGE}"
             yield noted("docker-range", what, remedy, node.name, bad=False)
 
 
