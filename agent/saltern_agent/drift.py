@@ -30,8 +30,8 @@ from saltern_agent.converge import Done
 from saltern_agent.items import cut_diff
 from saltern_agent.plan import Planned, transitive
 
-FIGHT = "a fight: set right {} times in {} minutes and off again, so it is only told now"
-IN_VAIN = "tried {} times in {} minutes in vain, so it is only told now{}"
+FIGHT = "a fight: set right {} and off again, so it is only told now"
+IN_VAIN = "tried {} in vain, so it is only told now{}"
 TOLD = "its policy is to report"
 WAKE = "healed in the wake of {}"
 MAX_FOUND = 16 * 1024  # bytes of one record
@@ -132,9 +132,15 @@ def fights(policy: DriftPolicy, attempts: Iterable[float], now: float) -> bool:
 def fight(policy: DriftPolicy, failed: Failures | None) -> str:
     """Say that all attempts are used up. `failed`: none, where they succeeded and were undone."""
     if failed is None:
-        return FIGHT.format(policy.times, policy.minutes)
+        return FIGHT.format(_bound(policy))
     why = f": {failed.why}" if failed.why else ""
-    return IN_VAIN.format(policy.times, policy.minutes, why)
+    return IN_VAIN.format(_bound(policy), why)
+
+
+def _bound(policy: DriftPolicy) -> str:
+    """Say how often within how long."""
+    times = "once" if policy.times == 1 else f"{policy.times} times"
+    return f"{times} in {'a minute' if policy.minutes == 1 else f'{policy.minutes} minutes'}"
 
 
 def in_the_wake(

@@ -104,7 +104,7 @@ def show_drift(drift: Sequence[Drift], now: float, diffs: bool = False) -> Itera
         )
         by = f", done by {one.by}" if one.by else ""
         how = f"({marks}seen by {one.seen}{by}, recorded in {told:.1f} ms)"
-        yield f"{_date(one.since)}  {one.resource}  {end}  {how}"
+        yield f"{_date(one.since)}  {one.seq}  {one.resource}  {end}  {how}"
         yield from (f"    {found}" for found in one.found)
         if diffs:
             yield from (f"      {row}" for row in one.detail.splitlines())

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_agent.doctor.declared import OF_PODS, declared
 from saltern_agent.doctor.kubernetes import DAY
+from saltern_agent.doctor.show import show_findings
 from saltern_agent.doctor.surroundings import (
     Declared,
     Ending,
@@ -20,7 +21,7 @@ from saltern_agent.doctor.traps import TRAPS, findings
 from saltern_master.cluster.load import load
 from saltern_master.compile.allocation import Allocation
 from saltern_master.compile.cluster import compile_cluster
-from saltern_protocol.condition import MAX_FINDINGS
+from saltern_protocol.condition import MAX_FINDINGS, Finding
 from saltern_states.body import Body
 
 from tests.agent.doctor_nodes import (
@@ -120,6 +121,13 @@ def test_what_the_compiled_body_declares(name: str) -> None:
     assert any("kubelet" in path for path in said.certificates)
     of_pods = {port for ports in OF_PODS.values() for port in ports} if name == "cp1" else set()
     assert {need.port for need in said.needs} == {10250, 10248, 10256, 10249} | of_pods
+
+
+def test_one_of_each_is_counted_as_one() -> None:
+    trap = Finding(trap="swap-on", what="swap", remedy="off")
+    note = Finding(trap="swap-on", what="swap", remedy="off", bad=False)
+    assert list(show_findings([trap, note], True))[-1] == "1 trap, 1 note"
+    assert list(show_findings([note, note], True))[-1] == "0 traps, 2 notes"
 
 
 def test_no_body_declares_nothing() -> None:

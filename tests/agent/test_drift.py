@@ -8,6 +8,7 @@ from saltern_agent.drift import (
     MAX_FOUND,
     Failures,
     bounded,
+    fight,
     fights,
     judge,
     lines,
@@ -68,6 +69,16 @@ def test_so_many_attempts_in_so_many_minutes_are_a_fight(
     policy: DriftPolicy, attempts: tuple[float, ...], expected: bool
 ) -> None:
     assert fights(policy, attempts, now=1000.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("times", "minutes", "said"),
+    [(1, 1, "once in a minute"), (3, 10, "3 times in 10 minutes")],
+)
+def test_a_bound_is_said_in_words(times: int, minutes: int, said: str) -> None:
+    policy = DriftPolicy(times=times, minutes=minutes)
+    assert fight(policy, None).startswith(f"a fight: set right {said} and off again")
+    assert fight(policy, Failures(why="no room")).startswith(f"tried {said} in vain, ")
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,9 @@ def test_a_diff_is_what_a_plan_shows_and_secrets_are_withheld() -> None:
 def test_a_person_sees_whose_doing_it_was_and_why_it_is_left(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.db")
     journal.record(FULL)
+    (held,) = journal.drift()
 
+    assert next(show_drift([held], 12.0)).split("  ")[1] == str(held.seq)
     shown = "\n".join(show_drift(journal.drift(), 12.0))
     for part in ("held", "intended", "incident", "vi (pid 1)", "seen by event", "write it"):
         assert part in shown

@@ -15,4 +15,9 @@ def show_findings(findings: Sequence[Finding], has_body: bool) -> Iterator[str]:
     if not has_body:
         yield "this machine has no document yet, so only what it shows by itself was looked at"
     bad = sum(one.bad for one in findings)
-    yield f"{bad} traps, {len(findings) - bad} notes" if findings else "no trap found"
+    counts = f"{_many(bad, 'trap')}, {_many(len(findings) - bad, 'note')}"
+    yield counts if findings else "no trap found"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

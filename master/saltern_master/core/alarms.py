@@ -190,7 +190,8 @@ def _fought(drift: Drift) -> str:
     """Say what is undone, how often it was set right, and by whom as far as that is known."""
     found = f": {drift.found[0]}" if drift.found else ""
     who = f"; undone by {drift.by}" if drift.by else ""
-    times = f" {drift.attempts} times" if drift.attempts else ""
+    often = "once" if drift.attempts == 1 else f"{drift.attempts} times"
+    times = f" {often}" if drift.attempts else ""
     return (
         f"{drift.resource} was set right{times} and undone again, and is left as it is now"
         + (f"{who}{found}"[:FOUND])
