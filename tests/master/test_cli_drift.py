@@ -129,7 +129,8 @@ def test_where_nothing_is_that_is_said() -> None:
         (replace(page(OPEN), hold=replace(HELD, in_force=False)), "the agent tries again"),
         (page(replace(OPEN, nature="external"), None), "the node's document does not have it"),
         (page(replace(OPEN, nature="external"), REPORT), "nothing by itself"),
-        (page(FIGHT, BOUND), "stop iptables-restore (pid 99) from undoing it; the agent tries"),
+        (page(FIGHT, BOUND), "stop iptables-restore (pid 99) from undoing it; where it"),
+        (page(FIGHT, BOUND), "closes once it has stayed right for a while, 10 min at most"),
         (page(replace(FIGHT, by=""), BOUND), "find who undoes it"),
         (page(replace(OPEN, nature="external")), "the agent tries again"),
         (page(replace(OPEN, nature="external", hindrance="")), "the agent sets it right"),
@@ -157,7 +158,7 @@ def test_what_a_policy_means(policy: DriftPolicyView | None, told: str) -> None:
     ("text", "seconds"),
     [
         ("2h", NOW - 7200),
-        ("90", NOW - 90),
+        ("90s", NOW - 90),
         ("2027-01-15T09:00", NOW),
         ("2027-01-15T08:00Z", NOW),
         ("2027-01-15", NOW - 9 * 3600),

@@ -34,7 +34,7 @@ def page_lines(page: DriftPage, zone: tzinfo | None) -> list[str]:
             "fight",
             "yes: set right as often as its policy allows, and off again" if one.incident else "no",
         ),
-        ("not set right because" if not one.healed else "was held up since", one.hindrance),
+        (_held_up(one), one.hindrance),
         ("outcome", one.outcome),
         ("policy", policy_words(page)),
         ("next", next_words(page)),
@@ -48,6 +48,12 @@ def page_lines(page: DriftPage, zone: tzinfo | None) -> list[str]:
         lines += ["", "What was there (-) and what is declared (+):"]
         lines += [INDENT + printable(each) for each in one.detail.splitlines()]
     return lines
+
+
+def _held_up(one: DriftView) -> str:
+    if one.healed:
+        return "was held up since"
+    return "last told" if one.incident else "not set right because"  # it may be right by now
 
 
 def _standing(page: DriftPage) -> str:

@@ -23,6 +23,11 @@ SEEN: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+CLOSES: Final = (
+    "where it is off, it is set right again when its attempts are {0} min old; the fight closes "
+    "once it has stayed right for a while, {0} min at most, and is open until then"
+)
+
 
 def policy_words(page: DriftPage) -> str:
     """Say what is done about drift of the resource."""
@@ -65,7 +70,7 @@ def _by_policy(one: DriftView, policy: DriftPolicyView) -> str:
         return "nothing by itself; put it back on the node, or declare it as it is by now"
     if one.incident:
         who = f"stop {one.by} from undoing it" if one.by else "find who undoes it"
-        return f"{who}; the agent tries again when its attempts are {policy.minutes} min old"
+        return f"{who}; {CLOSES.format(policy.minutes)}"
     if one.hindrance:
         return "the agent tries again, at most a minute apart; see to what holds it up"
     return "the agent sets it right"
