@@ -16,6 +16,7 @@ from saltern_master.cli.moments import ago, iso, moment
 HOLD: Final = ("node", "until", "by", "in force", "why")
 WINDOW: Final = ("window", "from", "to", "nodes", "why")
 NAMED: Final = 5
+BEFORE: Final = "what is off before its first lease is set right first"
 
 
 def made_lines(made: Iterable[HoldView], now: float, zone: tzinfo | None) -> list[str]:
@@ -83,7 +84,7 @@ def _since(one: HoldView) -> str:
         return "in force now"
     if one.connected:
         return "it is connected and has not asked for the lease yet; it is asked again"
-    return "it is not connected: in force when it comes back"
+    return f"it is not connected: in force when it comes back, and {BEFORE}"
 
 
 def _hold(one: HoldView, now: float, zone: tzinfo | None) -> tuple[str, ...]:
