@@ -13,7 +13,7 @@ from typing import Final
 from saltern_master.errors import MasterError
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
-SPAN: Final = re.compile(r"([0-9]{1,9})([smhd]?)\Z")
+SPAN: Final = re.compile(r"([0-9]{1,9})([smhd])\Z")
 
 
 class SpanError(MasterError):
@@ -49,13 +49,13 @@ def moment(at: float, now: float, zone: tzinfo | None) -> str:
 
 
 def span(text: str) -> int:
-    """Read 90, 90s, 15m, 12h or 2d as seconds; SpanError."""
+    """Read 90s, 15m, 12h or 2d as seconds; SpanError."""
     found = SPAN.match(text)
     if found is None or int(found[1]) == 0:
         raise SpanError(
             f"cannot read {text!r} as a span of time; write such as 90s, 15m, 12h or 2d"
         )
-    return int(found[1]) * UNITS[found[2] or "s"]
+    return int(found[1]) * UNITS[found[2]]
 
 
 def zone() -> tzinfo | None:
