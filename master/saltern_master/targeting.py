@@ -24,6 +24,7 @@ from saltern_protocol.errors import printable
 from saltern_master.cluster.faults import did_you_mean
 from saltern_master.errors import MasterError
 from saltern_master.measures import Labels
+from saltern_master.named import there_are
 from saltern_master.subjects import WORDS, Subject, Word, label_keys
 
 LONGEST: Final = 4096
@@ -96,7 +97,7 @@ def choose(text: str, nodes: Iterable[Subject]) -> tuple[str, ...]:
     target = parse(text, label_keys(everybody))
     names = target.of(everybody)
     if not names and target.terms:
-        raise TargetError(text, ("no node is meant", *_counts(target, everybody)))
+        raise TargetError(text, (_nobody(target, everybody),))
     return names
 
 
@@ -164,8 +165,12 @@ def _word(key: str, labels: frozenset[str]) -> Word | str:
             key, Labels(), lambda node: (node.labels[label],) if label in node.labels else ()
         )
     near = did_you_mean(key, {*WORDS, *labels}) if key else ""
-    there = f"labels here: {', '.join(sorted(labels)) or 'none'}"
-    return f"there is no {key or 'word'}{near}; words: {', '.join(WORDS)}; {there}"
+    return f"there is no {key or 'word'}{near}; {_askable(labels)}"
+
+
+def _askable(labels: Iterable[str]) -> str:
+    """Say what a term can ask for."""
+    return f"words: {', '.join(WORDS)}; labels here: {', '.join(sorted(labels)) or 'none'}"
 
 
 def _two_names(terms: Iterable[Term]) -> list[str]:
@@ -179,6 +184,13 @@ def _two_names(terms: Iterable[Term]) -> list[str]:
     if len(exact) < 2:
         return []
     return [f"{', '.join(exact)}: no node has two names; one of them is {'|'.join(exact)}"]
+
+
+def _nobody(target: Target, nodes: tuple[Subject, ...]) -> str:
+    """Say of how many nodes each term holds, and what there is to ask for."""
+    names = there_are(node.name for node in nodes)
+    counts = ", ".join(_counts(target, nodes))
+    return f"no node is meant: {counts}; {names}; {_askable(label_keys(nodes))}"
 
 
 def _counts(target: Target, nodes: tuple[Subject, ...]) -> list[str]:

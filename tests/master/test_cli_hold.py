@@ -183,10 +183,15 @@ def test_windows_of_the_applied_file_are_listed(two: Master) -> None:
             "  cannot read 'soon' as a span of time; write such as 90s, 15m, 12h or 2d\n",
         ),
         (
+            ("hold", "w1", "--for", "10", "--why", "x"),
+            2,
+            "saltern: cannot hold anybody: 1 fault\n"
+            "  cannot read '10' as a span of time; write such as 90s, 15m, 12h or 2d\n",
+        ),
+        (
             ("hold", "w1", "w9", *FOR),
-            1,
-            "saltern: cannot hold w9: no node of that name has joined\n"
-            "  w9: no node of that name has joined\n",
+            2,
+            "saltern: cannot hold w9: no such node; there are: w1, w2\n",
         ),
         (
             ("release",),
@@ -197,8 +202,7 @@ def test_windows_of_the_applied_file_are_listed(two: Master) -> None:
         (
             ("release", "w1"),
             1,
-            "saltern: cannot release w1: no person holds it; see: saltern drift holds\n"
-            "  w1: no person holds it; see: saltern drift holds\n",
+            "saltern: cannot release w1: no person holds it; see: saltern drift holds\n",
         ),
     ],
 )

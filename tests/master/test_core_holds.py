@@ -309,7 +309,7 @@ def _peer(stand: Stand) -> Peer:
             "invalid",
             "cannot tell who is meant: name nodes, or give a target",
         ),
-        (ask("w1", "w8", "w9"), "not-found", "cannot hold w8, w9: no node of that name has joined"),
+        (ask("w1", "w8", "w9"), "invalid", "cannot hold w8, w9: no such node; there are: w1"),
         (ask(target="role=wroker"), "invalid", "cannot take the target role=wroker: 1 fault"),
     ],
 )

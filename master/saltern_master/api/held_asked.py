@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from saltern_master.api.holds import HoldAsk, ReleaseAsk
 from saltern_master.api.service import NodeView, ServiceError
+from saltern_master.named import no_such_node, some
 from saltern_master.subjects import subject
 from saltern_master.targeting import TargetError, choose
 
@@ -19,7 +20,9 @@ def held_by(ask: HoldAsk, nodes: Iterable[NodeView]) -> tuple[str, ...]:
     if not ask.nodes:
         return _meant(ask.target, members)
     known = {one.name for one in members}
-    _all_found(ask.nodes, known, "hold", "no node of that name has joined")
+    strange = [one for one in dict.fromkeys(ask.nodes) if one not in known]
+    if strange:
+        raise ServiceError("invalid", f"cannot hold {no_such_node(strange, known)}")
     return tuple(dict.fromkeys(ask.nodes))
 
 
@@ -32,7 +35,7 @@ def released_by(
     if ask.all:
         return tuple(held)
     if names:
-        _all_found(names, held, "release", "no person holds it; see: saltern drift holds")
+        _all_held(names, held)
         return tuple(dict.fromkeys(names))
     return tuple(one for one in _meant(ask.target, nodes) if one in held)
 
@@ -49,8 +52,8 @@ def _meant(target: str, nodes: Iterable[NodeView]) -> tuple[str, ...]:
         raise ServiceError("invalid", str(error).partition("\n")[0], error.faults) from error
 
 
-def _all_found(names: Iterable[str], known: Collection[str], verb: str, why: str) -> None:
-    strange = [one for one in dict.fromkeys(names) if one not in known]
+def _all_held(names: Iterable[str], held: Collection[str]) -> None:
+    strange = [one for one in dict.fromkeys(names) if one not in held]
     if strange:
-        head = f"cannot {verb} {', '.join(strange[:5])}: {why}"
-        raise ServiceError("not-found", head, tuple(f"{one}: {why}" for one in strange))
+        why = "no person holds it; see: saltern drift holds"
+        raise ServiceError("not-found", f"cannot release {some(strange)}: {why}")

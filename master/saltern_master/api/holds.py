@@ -83,7 +83,7 @@ class Holder(Protocol):
     """What core does for people who work on nodes."""
 
     async def hold(self, ask: HoldAsk) -> tuple[HoldView, ...]:
-        """Hold nodes from now on: all that are meant, or none. not-found, invalid."""
+        """Hold nodes from now on: all that are meant, or none. invalid."""
         ...
 
     async def release(self, ask: ReleaseAsk) -> tuple[HoldView, ...]:

@@ -18,6 +18,7 @@ from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import UsageError, read_bytes
 from saltern_master.cli.remote import HomePath, node_names, reach
+from saltern_master.named import no_such_node
 
 
 def doctor(
@@ -66,10 +67,7 @@ def only(view: FindingsView, names: list[str]) -> FindingsView:
     about = {name for one in (*view.file, *view.between) for name in one.nodes}
     lacking = [name for name in names if name not in known | about]
     if lacking and known:
-        raise UsageError(
-            f"cannot look at {', '.join(lacking)}: no such node; there are: "
-            f"{', '.join(sorted(known))}"
-        )
+        raise UsageError(f"cannot look at {no_such_node(lacking, known)}")
     if not names:
         return view
     chosen = frozenset(names)
