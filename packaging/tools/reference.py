@@ -81,7 +81,12 @@ def index() -> Iterator[str]:
     yield "A resource is one thing of a kind. In a cluster file it stands under `resources`, of the"
     yield "whole cluster or of a group, with an `id` and a `spec`. Beside `spec` may stand `after`"
     yield "(ids that come first), `drift` (`mode`, `times`, `minutes`) and `on_removal`: see"
-    yield "[body.py](../../../states/saltern_states/body.py)."
+    yield "[body.py](../../../states/saltern_states/body.py). The kind stands in `spec`, with the"
+    yield "fields of its page. A whole one:"
+    yield ""
+    yield "```yaml"
+    yield to_yaml({"resources": [readable_resource(example(KINDS[0]))]}).rstrip("\n")
+    yield "```"
     yield ""
     yield "| kind | what it is |"
     yield "| --- | --- |"
