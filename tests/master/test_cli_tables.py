@@ -27,6 +27,7 @@ from saltern_master.cli.status import status_of as cluster_status
 from saltern_master.cli.tables import (
     alarm_lines,
     cluster_lines,
+    node_lines,
     node_page,
     standing_line,
     summary_line,
@@ -176,6 +177,15 @@ def test_a_fact_whose_name_moves_the_terminal_is_shown_and_does_not() -> None:
 )
 def test_how_long_ago(at: float, told: str) -> None:
     assert ago(at, NOW) == told
+
+
+def test_a_node_that_is_away_is_not_shown_as_what_it_was() -> None:
+    gone = replace(W1, connected=False)
+    hangs = replace(gone, health="not working")
+    shown = [line.split()[3] for line in node_lines([gone, hangs, W1], NOW, Output.TABLE)[1:]]
+
+    assert shown == ["away", "not", "converged"]
+    assert any("away; converged when it was heard" in one for one in node_page(gone, NOW, ZONE))
 
 
 def test_a_moment_is_local_and_relative() -> None:

@@ -66,6 +66,15 @@ def test_who_hangs_with_its_link_up_is_told_once(ground: Ground) -> None:
     assert ground.silences() == [False, True]
 
 
+def test_core_hears_how_long_ago_anything_was_said(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    ground.say(HEALTH, 7.5)
+    ground.link.sweep(7.5 + SILENT_SECONDS)
+
+    (silent,) = (one for one in ground.told if isinstance(one, Silent))
+    assert silent.quiet_us == SILENT_SECONDS * 1e6
+
+
 def test_whose_link_is_gone_does_not_hang(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
     ground.link.sweep(SILENT_SECONDS)

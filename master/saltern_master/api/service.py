@@ -102,8 +102,8 @@ class NodeView(View, frozen=True):
     fingerprint: str  # of its key, as the node itself prints it
     incarnation: str = ""
     connected: bool = False
-    seen_at: float = 0.0
-    health: str = ""  # what its last heartbeat said: converged, drifted …
+    seen_at: float = 0.0  # when it was heard last; of who is connected up to a minute old
+    health: str = ""  # as it said last, by the drift that is open now: converged, drifted …
     version: int = 0  # of the document that it has
     wanted: int = 0  # of the document that it shall have
     drift: int = 0  # open

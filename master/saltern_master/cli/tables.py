@@ -22,6 +22,8 @@ from saltern_master.cli.part_tables import page_lines, part_lines, parts_text
 
 NODE = ("node", "class", "state", "health", "parts", "version", "drift", "seen")
 NODE_WIDE = ("address", "pods", "roles", "release", "load", "memory", "disk", "fingerprint")
+AWAY = "away"
+NOT_WORKING = "not working"  # known of one whose link is up, though it says nothing
 WELL = frozenset({"", "converged", "changed"})
 
 
@@ -34,17 +36,23 @@ def node_lines(nodes: Iterable[NodeView], now: float, output: Output) -> list[st
 
 def _node(one: NodeView, now: float) -> list[str]:
     behind = f" of {one.wanted}" if one.wanted > one.version else ""
-    seen = "now" if one.connected else ago(one.seen_at, now)
+    seen = "connected" if one.connected else ago(one.seen_at, now)
     return [
         one.name,
         one.node_class,
         one.state,
-        one.health,
+        AWAY if _is_away(one) else one.health,
         parts_text(one),
         f"{one.version}{behind}",
         str(one.drift),
         seen,
     ]
+
+
+def _is_away(one: NodeView) -> bool:
+    """Whether what it said of itself is no more known to be so."""
+    told = one.health not in ("", NOT_WORKING)
+    return told and not one.connected and one.state in ("joined", "removing")
 
 
 def _wide(one: NodeView) -> list[str]:
@@ -75,8 +83,8 @@ def node_page(one: NodeView, now: float, zone: tzinfo | None) -> list[str]:
         ("fingerprint", one.fingerprint),
         ("incarnation", one.incarnation),
         ("connected", "yes" if one.connected else "no"),
-        ("seen", moment(one.seen_at, now, zone)),
-        ("health", one.health),
+        ("seen", "connected" if one.connected else moment(one.seen_at, now, zone)),
+        ("health", f"{AWAY}; {one.health} when it was heard" if _is_away(one) else one.health),
         ("version", f"{one.version}{behind}"),
         ("open drift", str(one.drift)),
         *([("held", held_text(one.hold, now, zone))] if one.hold is not None else []),

@@ -254,6 +254,8 @@ class Desk:
                 self._comings.came(name)
         else:
             self._known.disconnected([name], now)
+            if frame.quiet_us is not None:
+                self._known.spoke(name, now - frame.quiet_us / 1e6)
             if frame.linked:
                 self._known.wedged(name, now)
             if was_here:

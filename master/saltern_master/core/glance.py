@@ -60,7 +60,7 @@ class Glance:
             raise AssertionError("a peer has joined")
         there = peer.session.greeted and node.name not in self._office.known.gone
         heard = peer.heard or (before.seen_at if before is not None else 0.0)
-        seen_at = max(heard, told.seen_at if told is not None else 0.0)
+        seen_at = max(heard, peer.spoke, told.seen_at if told is not None else 0.0)
         kept = peer.health if peer.health is not None else before
         return NodeView(
             name=node.name,

@@ -91,6 +91,10 @@ class Known:
                 self.gone.setdefault(name, now)
                 self.put(replace(self.peers[name], session=Session(), wedged=0.0))
 
+    def spoke(self, name: str, at: float) -> None:
+        """A node that is not connected any more was heard last then, by whatever it said."""
+        self.put(replace(self.peers[name], spoke=at))
+
     def wedged(self, name: str, now: float) -> None:
         """A node's connection is up, and its agent has said nothing for long."""
         peer = self.peers[name]

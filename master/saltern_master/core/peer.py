@@ -58,6 +58,7 @@ class Peer:
     condition: Condition | None = None  # the last that it told
     condition_kept: Condition | None = None  # the one in the store
     heard: float = 0.0
+    spoke: float = 0.0  # when the front heard anything last, known once its connection is gone
     wedged: float = 0.0  # since when its link is up and its agent says nothing; 0: it is not so
     health_kept: float = 0.0
     reported: int = 0  # up to which item its word is kept

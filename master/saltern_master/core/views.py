@@ -22,6 +22,8 @@ from saltern_master.records.tokens import Token
 SHOWN: Final = frozenset({"joined", "locked", "revoked", "removing", "removed"})
 """States of a node that people are shown: one that is signed for by hand is no node of ours."""
 
+DRIFTED: Final = "drifted"
+
 
 def node_view(
     node: Node, peer: Peer | None, connected: bool, health: Health | None, where: NodeView
@@ -33,7 +35,7 @@ def node_view(
     there = connected and peer is not None and peer.session.greeted
     told = peer.condition if peer is not None else None
     seen_at = max(
-        peer.heard if peer else 0.0,
+        max(peer.heard, peer.spoke) if peer else 0.0,
         health.seen_at if health else 0.0,
         told.seen_at if told else 0.0,
     )
@@ -157,7 +159,14 @@ def _health(peer: Peer | None, health: Health | None) -> str:
         return "not working"
     if peer is not None and peer.session.greeted and peer.is_ahead:
         return "ahead of the master's store: apply again"
-    return health.state if health is not None else ""
+    told = health.state if health is not None else ""
+    return told if peer is None else _as_open(told, bool(peer.drift))
+
+
+def _as_open(state: str, drifts: bool) -> str:
+    """Give what a node says of itself, as the drift that is open has it: reports come sooner."""
+    told = {("converged", True): DRIFTED, (DRIFTED, False): "converged"}
+    return told.get((state, drifts), state)
 
 
 def _version(health: Health | None) -> int:

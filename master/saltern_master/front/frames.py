@@ -118,6 +118,7 @@ class Silent(Frame, frozen=True, tag="silent"):
 
     key: Key
     linked: bool = False
+    quiet_us: Natural | None = None  # since its last message, of whatever kind; None: not known
 
 
 class Knock(Frame, frozen=True, tag="knock"):

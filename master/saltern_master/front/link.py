@@ -106,7 +106,7 @@ class Link:
             return
         owner = self._routes.get(letter.route, key)
         if owner != key:
-            self._fall(owner)
+            self._fall(owner, now)
         self._quiet.pop(key, None)
         data = letter.data or b""  # not one frame: as malformed as nothing
         self._counts.bytes_in += len(data)
@@ -123,7 +123,7 @@ class Link:
             self._upward(Silent(key=key))
             return
         if self._outgoing.tell(key, session.route, data, now) is Sent.GONE:
-            self._fall(key)
+            self._fall(key, now)
         elif len(data) <= _ACK_BYTES and isinstance(messages.from_master(data), Ack):
             self._sessions[key] = peer.told(session)
 
@@ -131,7 +131,7 @@ class Link:
         """Send what waits, as far as peers take it."""
         for delivered in self._outgoing.deliver(now):
             if delivered.gone:
-                self._fall(delivered.key)
+                self._fall(delivered.key, now)
             else:
                 key = delivered.key
                 self._sessions[key] = peer.paid(self._sessions[key], delivered.parts)
@@ -145,7 +145,7 @@ class Link:
         for key, route in list(self._route_of.items()):
             session = self._sessions[key]
             if peer.silent(session, now):
-                self._fall(key)
+                self._fall(key, now)
                 self._quiet[key] = (route, session.heard_at)
         for key, (route, heard_at) in list(self._quiet.items()):
             if now - heard_at >= WEDGED_SECONDS:
@@ -185,7 +185,7 @@ class Link:
         if self._sessions[key].route != route:
             self._send(route, data)  # may be lost: it would be said again
         elif self._outgoing.tell(key, route, data, now) is Sent.GONE:
-            self._fall(key)
+            self._fall(key, now)
 
     def _refuse(self, letter: Letter) -> None:
         told = self._told.setdefault(letter.key, set())
@@ -194,11 +194,13 @@ class Link:
             self._send(letter.route, messages.encode(self._why.get(letter.key, _REVOKED)))
             self._log.say(f"peer {fingerprint(letter.key)} spoke, and may not")
 
-    def _fall(self, key: bytes) -> None:
-        """End a session, and tell core."""
+    def _fall(self, key: bytes, now: float) -> None:
+        """End a session, and tell core, with how long ago anything was heard."""
         self._forget(key)
-        self._sessions[key] = peer.ended(self._sessions[key])
-        self._upward(Silent(key=key))
+        session = self._sessions[key]
+        self._sessions[key] = peer.ended(session)
+        quiet = max(0, round((now - session.heard_at) * 1e6))
+        self._upward(Silent(key=key, quiet_us=quiet))
 
     def _forget(self, key: bytes) -> None:
         """Forget the connection of a session and what was to go over it."""
