@@ -223,14 +223,12 @@ def test_what_there_is_not_is_said_with_what_there_is(two: Master) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
-        (("w9",), 1, "cannot find the node w9"),
         (("--most", "0"), 2, "most"),
         (("--since", "soon", "--until", "0h"), 2, "--until: cannot read '0h' as a span of time"),
         (("--nature", "mine"), 2, "external"),
         (("explain",), 2, "ID"),
         (("explain", "w1"), 2, "cannot look for the drift w1"),
         (("explain", "w1:9"), 1, "cannot find the drift w1:9"),
-        (("history", "w1"), 2, "w1"),
         (("watch", "--until", "2h"), 2, "--until"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

@@ -7,7 +7,7 @@ what there is, and not empty lists.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -21,6 +21,7 @@ from saltern_master.api.drift_requests import DriftFollow, DriftQuery
 from saltern_master.api.drifts import DriftAsk
 from saltern_master.api.service import NodeView, ServiceError
 from saltern_master.cluster.faults import did_you_mean
+from saltern_master.named import no_such_node
 from saltern_master.subjects import subject
 from saltern_master.targeting import TargetError, choose
 
@@ -28,9 +29,20 @@ KINDS: Final = tuple(sorted({name.partition("/")[0] for name in BY_NAME}))
 NATURES: Final = tuple(str(one) for one in Nature)
 
 
-def read(query: DriftFollow, nodes: Iterable[NodeView]) -> DriftAsk:
-    """Give what is asked, of these nodes; ServiceError (invalid), with all faults."""
-    faults: list[str] = []
+def names(query: DriftFollow) -> tuple[str, ...]:
+    """Give the nodes that are named."""
+    every = (one.strip() for one in query.node.split(","))
+    return tuple(dict.fromkeys(one for one in every if one))
+
+
+def read(query: DriftFollow, nodes: Iterable[NodeView], strange: Collection[str] = ()) -> DriftAsk:
+    """Give what is asked, of these nodes; ServiceError (invalid), with all faults.
+
+    `strange`: who is named and neither is nor was there.
+    """
+    nodes = tuple(nodes)
+    there = (one.name for one in nodes)
+    faults = [f"node: {no_such_node(strange, there)}"] if strange else []
     ask = DriftAsk(
         nodes=_nodes(query, nodes, faults),
         resource=query.resource,
@@ -49,23 +61,26 @@ def read(query: DriftFollow, nodes: Iterable[NodeView]) -> DriftAsk:
     return ask
 
 
-def read_list(query: DriftQuery, nodes: Iterable[NodeView]) -> DriftAsk:
-    """Give what is asked of a list; ServiceError (invalid), with all faults."""
-    ask = read(query, nodes)
+def read_list(
+    query: DriftQuery, nodes: Iterable[NodeView], strange: Collection[str] = ()
+) -> DriftAsk:
+    """Give what is asked of a list, as read() does."""
+    ask = read(query, nodes, strange)
     return replace(ask, open=query.open, most=query.most, before=query.before)
 
 
 def _nodes(
     query: DriftFollow, nodes: Iterable[NodeView], faults: list[str]
 ) -> frozenset[str] | None:
+    named = frozenset(names(query))
     if not query.target.strip():
-        return frozenset({query.node}) if query.node else None
+        return named or None
     try:
         meant = frozenset(choose(query.target, map(subject, nodes)))
     except TargetError as error:
         faults += [f"target: {one}" for one in error.faults]
         return frozenset()
-    return meant & {query.node} if query.node else meant
+    return meant & named if named else meant
 
 
 def _wrong_kind(kind: str) -> list[str]:

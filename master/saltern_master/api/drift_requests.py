@@ -7,8 +7,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from saltern_master.api.drifts import MOST_DRIFT
-from saltern_master.api.requests import Asking, MaybeName
+from saltern_master.api.requests import Asking
 
+Nodes = Annotated[str, Meta(max_length=4096)]
+"""A node's name, or several with commas."""
 Glob = Annotated[str, Meta(max_length=256)]
 Moment = Annotated[str, Meta(max_length=40)]
 """Seconds since 1970, or a time of ISO 8601; UTC where it says no zone."""
@@ -18,11 +20,11 @@ DriftId = Annotated[str, Meta(max_length=128)]
 class DriftFollow(Asking, frozen=True):
     """Whose drift, and of what; everything if not given.
 
-    target: see targeting.py; the nodes that it means now. resource: * is any run. kind: file, or
-    file/1. since, until: when the node recorded it.
+    node: a name, or several with commas. target: see targeting.py; the nodes that it means now.
+    resource: * is any run. kind: file, or file/1. since, until: when the node recorded it.
     """
 
-    node: MaybeName = ""
+    node: Nodes = ""
     target: Annotated[str, Meta(max_length=4096)] = ""
     resource: Glob = ""
     kind: Annotated[str, Meta(max_length=64)] = ""

@@ -1,16 +1,20 @@
 """saltern drift: what is not as declared; without a further word, what is open now.
 
 The table says where each of its commands is. A first word that is none of them is taken for what
-`now` takes: `saltern drift w1` is `saltern drift now w1`.
+`now` takes: `saltern drift w1` is `saltern drift now w1`. Where that is wrong and the word is
+nearly a command, it is asked whether that was meant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, Final
 
 import typer
 
-from saltern_master.cli.lazy import Commands, Row, group_of
+from saltern_master.cli.lazy import USAGE, Commands, Row, group_of
 
 HERE: Final = "saltern_master.cli"
 WITHOUT_A_WORD: Final = "now"
@@ -24,6 +28,31 @@ COMMANDS: Final = (
     Row("holds", f"{HERE}.holding", "holds"),
 )
 WORDS: Final = frozenset(row.name for row in COMMANDS)
+FIRST: Final = f"{__name__}.first"
+"""Where click's context has the first word, which names no command."""
+
+
+def meant(word: str) -> str:
+    """Ask whether a command was meant; nothing where none is near."""
+    near = get_close_matches(word, sorted(WORDS), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+@contextmanager
+def commands_meant(nodes: list[str]) -> Iterator[None]:
+    """Ask whether a command was meant where the first of these is no node."""
+    # Imported here: completion and --help need it not.
+    from saltern_master.api.service import ServiceError
+
+    try:
+        yield
+    except ServiceError as error:
+        word = nodes[0] if nodes else ""
+        faults = (
+            f"{one}{meant(word)}" if one.startswith("node: ") and word in one else one
+            for one in error.faults
+        )
+        raise ServiceError(error.code, str(error), tuple(faults)) from error
 
 
 class DriftGroup(group_of(COMMANDS)):  # type: ignore[misc] # a class that a function gives
@@ -32,8 +61,18 @@ class DriftGroup(group_of(COMMANDS)):  # type: ignore[misc] # a class that a fun
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's context
         """Read the arguments; those that name no command belong to `now`."""
         named = args[0] in {*WORDS, "--help"} if args else ctx.resilient_parsing
+        if args and not named:
+            ctx.meta[FIRST] = args[0]
         rest: list[str] = super().parse_args(ctx, args if named else [WITHOUT_A_WORD, *args])
         return rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - click's own
+        """Run the command; what it does not take may be another one's."""
+        try:
+            return super().invoke(ctx)
+        except USAGE as error:
+            error.message += meant(ctx.meta.get(FIRST, ""))  # type: ignore[attr-defined] # click's
+            raise
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401 - click's own
         """Offer the commands, and what `now` takes."""

@@ -51,11 +51,13 @@ def drift_ids(context: typer.Context, incomplete: str) -> list[str]:
     return [one.id for one in found if one.id.startswith(incomplete)]
 
 
-NodeWord = Annotated[
-    str, typer.Argument(metavar="NODE", help="Only of this one.", autocompletion=node_names)
+NodeWords = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NODE]...", help="Only of these.", autocompletion=node_names),
 ]
-NodeOption = Annotated[
-    str, typer.Option("--node", help="Only of this one.", autocompletion=node_names)
+NodeOptions = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="Only of this one; may be repeated.", autocompletion=node_names),
 ]
 Resource = Annotated[str, typer.Option(help="Only these resources: an id, * is any run.")]
 KindName = Annotated[
@@ -72,7 +74,8 @@ Most = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the
 class Wanted:
     """What was written. An empty word was not given."""
 
-    node: str
+    words: list[str] | None  # nodes
+    named: list[str] | None  # nodes too
     target: str
     resource: str
     kind: str
@@ -92,7 +95,7 @@ class Wanted:
         if faults:
             raise UsageError("\n  ".join(["cannot look for this drift:", *faults]))
         return DriftFollow(
-            node=self.node,
+            node=",".join((*(self.words or ()), *(self.named or ()))),
             target=self.target,
             resource=self.resource,
             kind=self.kind,

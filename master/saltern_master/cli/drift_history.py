@@ -12,7 +12,8 @@ from saltern_master.cli.drift_asked import (
     Incident,
     KindName,
     Most,
-    NodeOption,
+    NodeOptions,
+    NodeWords,
     OfNature,
     Resource,
     Since,
@@ -30,7 +31,8 @@ from saltern_master.cli.target_names import Target
 
 
 def history(
-    node: NodeOption = "",
+    node: NodeWords = None,
+    named: NodeOptions = None,
     target: Target = "",
     resource: Resource = "",
     kind: KindName = "",
@@ -47,7 +49,7 @@ def history(
     output: Output = Output.TABLE,
 ) -> None:
     """List what was not as declared, newest first, with the nodes' own times."""
-    wanted = Wanted(node, target, resource, kind, nature, since, until, incident)
+    wanted = Wanted(node, named, target, resource, kind, nature, since, until, incident)
     with refusals_told():
         query = asdict(wanted.query(clock(), zone()))
         asked = DriftQuery(**query, open=open_only, most=most, before=before)

@@ -8,11 +8,13 @@ import typer
 from msgspec.structs import asdict
 
 from saltern_master.api.drift_requests import DriftQuery
+from saltern_master.cli.drift import commands_meant
 from saltern_master.cli.drift_asked import (
     Incident,
     KindName,
     Most,
-    NodeWord,
+    NodeOptions,
+    NodeWords,
     OfNature,
     Resource,
     Since,
@@ -31,7 +33,8 @@ from saltern_master.cli.target_names import Target
 
 
 def now(
-    node: NodeWord = "",
+    node: NodeWords = None,
+    named: NodeOptions = None,
     target: Target = "",
     resource: Resource = "",
     kind: KindName = "",
@@ -39,8 +42,13 @@ def now(
     since: Since = "",
     until: Until = "",
     incident: Incident = False,
-    open_only: Annotated[bool, typer.Option("--open", hidden=True)] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", hidden=True)] = False,
+    open_only: Annotated[
+        bool,
+        typer.Option("--open", help="It is so anyway; with --follow: do not tell of what ends."),
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then tell what comes, as `watch` does.")
+    ] = False,
     most: Most = 1000,
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
@@ -49,8 +57,8 @@ def now(
 
     Exit status: 0 nothing is; 1 something is.
     """
-    wanted = Wanted(node, target, resource, kind, nature, since, until, incident)
-    with refusals_told():
+    wanted = Wanted(node, named, target, resource, kind, nature, since, until, incident)
+    with refusals_told(), commands_meant(node or []):
         query = wanted.query(clock(), zone())
         if follow:
             watch_drift(reach(home), query, most, open_only, output)

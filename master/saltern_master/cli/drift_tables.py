@@ -91,7 +91,8 @@ def drift_line(one: DriftView, zone: tzinfo | None) -> str:
     """Give one drift as it is told while somebody watches."""
     head = f"{iso(one.healed or one.since, zone)}  {one.id}  {one.resource}"
     if one.healed:
-        return printable(f"{head}  healed after {one.healed - one.since:.3f} s: {one.outcome}")
+        ended = f"{one.outcome or 'healed'} after {one.healed - one.since:.3f} s"
+        return printable(f"{head}  {ended}: {'; '.join(one.found)}")
     by = f" (by {one.by})" if one.by else ""
     nature = "" if nature_word(one) == "external" else f" [{nature_word(one)}]"
     stays = f"; not set right: {one.hindrance}" if one.hindrance else ""

@@ -16,7 +16,8 @@ from saltern_master.cli.drift_asked import (
     Incident,
     KindName,
     Most,
-    NodeOption,
+    NodeOptions,
+    NodeWords,
     OfNature,
     Resource,
     Since,
@@ -24,7 +25,7 @@ from saltern_master.cli.drift_asked import (
 )
 from saltern_master.cli.drift_tables import drift_line
 from saltern_master.cli.following import INTERRUPTED
-from saltern_master.cli.listing import Output, write_line
+from saltern_master.cli.listing import Output, write, write_line
 from saltern_master.cli.moments import clock, zone
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import refusals_told
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 
 def watch(
-    node: NodeOption = "",
+    node: NodeWords = None,
+    named: NodeOptions = None,
     target: Target = "",
     resource: Resource = "",
     kind: KindName = "",
@@ -51,10 +53,11 @@ def watch(
     """Tell what is open, oldest first, then all that comes, until stopped.
 
     With --since, all that was recorded from then on comes first. A line for each that begins,
-    is otherwise by now, or ends; with --output json a line of JSON. A target means the nodes that
-    it means at the beginning. Exit status: 1 the master stopped; 130 interrupted.
+    is otherwise by now, or ends; with --output json a line of JSON, with yaml a document. A target
+    means the nodes that it means at the beginning. Exit status: 1 the master stopped; 130
+    interrupted.
     """
-    wanted = Wanted(node, target, resource, kind, nature, since, "", incident)
+    wanted = Wanted(node, named, target, resource, kind, nature, since, "", incident)
     with refusals_told():
         watch_drift(reach(home), wanted.query(clock(), zone()), most, open_only, output)
 
@@ -87,7 +90,10 @@ def _told(client: Client, query: DriftFollow, most: int, open_only: bool, output
 
 
 def _tell(one: DriftView, output: Output) -> None:
-    if output in (Output.JSON, Output.YAML):
+    if output is Output.YAML:
+        typer.echo("---")
+        write(one, output, ())
+    elif output is Output.JSON:
         write_line(one)
     else:
         typer.echo(drift_line(one, zone()))
