@@ -11,7 +11,7 @@ import zmq
 from saltern_master.front.frames import Frame, Silent
 from saltern_master.front.link import WEDGED_SECONDS, Counts, Link
 from saltern_master.front.log import Log
-from saltern_master.front.peer import SILENT_SECONDS
+from saltern_master.front.peer import ASK_SECONDS, SILENT_SECONDS
 from saltern_master.front.sockets import Letter
 from saltern_protocol import messages
 
@@ -34,6 +34,19 @@ class Ground:
         assert self.router.poll(5000)
         route, data = self.router.recv_multipart()
         self.link.hear(Letter(route, KEY, "127.0.0.1", data), now)
+
+    def hears(self) -> messages.Message:
+        assert self.dealer.poll(5000)
+        return messages.from_master(self.dealer.recv())
+
+    def close(self) -> None:
+        """End the node's connection, and wait until ROUTER has taken notice."""
+        monitor = self.router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.dealer.close(linger=0)
+        assert monitor.poll(5000)
+        self.router.disable_monitor()
+        monitor.close(linger=0)
+        self.router.poll(50)  # lets ROUTER take notice
 
     def silences(self) -> list[bool]:
         return [one.linked for one in self.told if isinstance(one, Silent)]
@@ -78,14 +91,35 @@ def test_core_hears_how_long_ago_anything_was_said(ground: Ground) -> None:
 def test_whose_link_is_gone_does_not_hang(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
     ground.link.sweep(SILENT_SECONDS)
-    monitor = ground.router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    ground.dealer.close(linger=0)
-    assert monitor.poll(5000)
-    ground.router.disable_monitor()
-    monitor.close(linger=0)
-    ground.router.poll(50)  # lets ROUTER take notice
+    ground.close()
     ground.link.sweep(WEDGED_SECONDS)
     assert ground.silences() == [False]
+
+
+def test_a_connection_that_was_closed_is_noticed_when_a_heartbeat_is_missing(
+    ground: Ground,
+) -> None:
+    ground.say(HELLO, 0.0)
+    ground.close()
+    ground.link.sweep(ASK_SECONDS - 0.1)
+    assert ground.silences() == []
+    for now in (ASK_SECONDS, ASK_SECONDS + 1, SILENT_SECONDS, WEDGED_SECONDS):
+        ground.link.sweep(now)
+    (silent,) = (one for one in ground.told if isinstance(one, Silent))
+    assert (silent.linked, silent.quiet_us) == (False, ASK_SECONDS * 1e6)
+
+
+def test_a_connection_that_stands_is_tried_once_for_each_silence(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    for now in (ASK_SECONDS, ASK_SECONDS + 1, SILENT_SECONDS - 1):
+        ground.link.sweep(now)
+    ground.say(HEALTH, 60.0)
+    ground.link.sweep(60.0 + ASK_SECONDS)
+    ground.link.sweep(61.0 + ASK_SECONDS)
+
+    assert ground.silences() == []
+    assert [ground.hears() for _ in range(3)] == [messages.Beat()] * 3
+    assert not ground.dealer.poll(50)
 
 
 def test_who_says_something_again_does_not_hang(ground: Ground) -> None:

@@ -28,6 +28,7 @@ _ACK_BYTES: Final = 32  # an Ack is shorter: no need to read a longer message
 
 _REVOKED: Final = Refused(reason="revoked", why="this key is no node of this master")
 _AGAIN: Final = messages.encode(messages.Again())
+_BEAT: Final = messages.encode(messages.Beat())
 _MOST_REASONS: Final = 10_000
 WEDGED_SECONDS: Final = 70.0
 """Of silence, after which a link that is up means an agent that hangs: a link that leads nowhere is
@@ -147,6 +148,10 @@ class Link:
             if peer.silent(session, now):
                 self._fall(key, now)
                 self._quiet[key] = (route, session.heard_at)
+            elif peer.missed(session, now):
+                self._sessions[key] = peer.asked(session, now)
+                if self._send(route, _BEAT) is Sent.GONE:
+                    self._fall(key, now)
         for key, (route, heard_at) in list(self._quiet.items()):
             if now - heard_at >= WEDGED_SECONDS:
                 del self._quiet[key]

@@ -10,7 +10,8 @@
 * Over its budget of messages and bytes, and out of turn, a message is dropped and counted.
   Who does so again and again, or sends what cannot be read, is in quarantine for a minute:
   it is told so once, its session ends, and nothing that it says is read.
-* After SILENT_SECONDS without a message the session ends.
+* After SILENT_SECONDS without a message the session ends. After ASK_SECONDS, in which a heartbeat
+  was missed, its connection is tried once, by a Beat: that of an agent that was stopped is gone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from saltern_protocol.messages import Again, Beat, BlobAsk, Health, Hello, Messa
 from saltern_master.front.budget import Bucket, Rate, spend
 
 SILENT_SECONDS: Final = 45.0
+ASK_SECONDS: Final = 18.0  # nodes say Health every 15
 HEALTH_SECONDS: Final = 60.0
 REPORT_SECONDS: Final = 60.0
 QUARANTINE_SECONDS: Final = 60.0
@@ -85,6 +87,7 @@ class Session(Struct, frozen=True):
 
     route: bytes | None = None  # of the connection that Hello came on; None: there is no session
     heard_at: float = 0.0
+    asked_at: float | None = None  # when the connection was tried last
     messages: Bucket = Bucket()
     octets: Bucket = Bucket()
     patience: Bucket = Bucket()
@@ -123,6 +126,18 @@ def told(session: Session) -> Session:
 def paid(session: Session, parts: int) -> Session:
     """Note that so many parts of blobs were sent, or will never be."""
     return replace(session, owed=max(0, session.owed - parts))
+
+
+def missed(session: Session, now: float) -> bool:
+    """Say whether the connection is to be tried: a heartbeat is missing, and it was not since."""
+    if session.route is None or now - session.heard_at < ASK_SECONDS:
+        return False
+    return session.asked_at is None or session.asked_at < session.heard_at
+
+
+def asked(session: Session, now: float) -> Session:
+    """Note that the connection was tried."""
+    return replace(session, asked_at=now)
 
 
 def silent(session: Session, now: float) -> bool:
