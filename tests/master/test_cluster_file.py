@@ -49,14 +49,6 @@ def test_six_mistakes_get_six_errors_with_their_paths() -> None:
     ]
 
 
-def test_a_kind_beside_the_spec_is_told_where_it_stands() -> None:
-    text = SMALL + "resources:\n- {id: motd, kind: file/1, spec: {path: /etc/motd, text: hi}}\n"
-    first, *_ = faults(text)
-    assert first == (
-        "resources[0].kind: line 8: no such field; kind stands in spec: spec: {kind: …}"
-    )
-
-
 def test_a_small_file_has_the_usual_values() -> None:
     cluster = load(SMALL.encode()).cluster
     assert cluster.cluster.domain == "cluster.local"

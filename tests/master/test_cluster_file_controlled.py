@@ -156,3 +156,11 @@ def test_a_controlled_cluster_knows_where_its_api_server_answers() -> None:
     away = CONTROLLED.replace("{name: demo}", "{name: demo, endpoint: 192.0.2.7}")
     assert load(away.encode()).cluster.endpoint == "192.0.2.7"
     assert load(SMALL.encode()).cluster.endpoint == ""
+
+
+def test_a_kind_beside_the_spec_is_told_where_it_stands() -> None:
+    text = SMALL + "resources:\n- {id: motd, kind: file/1, spec: {path: /etc/motd, text: hi}}\n"
+    first, *_ = faults(text)
+    assert first == (
+        "resources[0].kind: line 8: no such field; kind stands in spec: spec: {kind: …}"
+    )
