@@ -30,8 +30,8 @@ from saltern_agent.converge import Done
 from saltern_agent.items import cut_diff
 from saltern_agent.plan import Planned, transitive
 
-FIGHT = "a fight: set right {} and off again, so it is only told now"
-IN_VAIN = "tried {} in vain, so it is only told now{}"
+FIGHT = "a fight: set right {} and off again, so it is tried no oftener"
+IN_VAIN = "tried {} in vain, so it is tried no oftener{}"
 TOLD = "its policy is to report"
 WAKE = "healed in the wake of {}"
 MAX_FOUND = 16 * 1024  # bytes of one record

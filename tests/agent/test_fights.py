@@ -42,7 +42,7 @@ def test_a_job_that_undoes_a_file_without_end_is_one_incident(node: Joined, ever
     assert [one.seq for one in node.keeper.journal.drift()] == [4, 3, 2, 1]
     assert incident == 4
     open_one = node.keeper.journal.open_drift()["file"]
-    words = "a fight: set right 3 times in 10 minutes and off again, so it is only told now"
+    words = "a fight: set right 3 times in 10 minutes and off again, so it is tried no oftener"
     assert (open_one.hindrance, open_one.attempts, open_one.incident) == (words, 3, True)
     seen = [one for one in told(node) if isinstance(one, DriftSeen) and one.number == incident]
     assert [(one.incident, one.hindrance) for one in seen] == [(True, words)]
@@ -93,7 +93,7 @@ def test_attempts_that_fail_are_told_as_such_with_the_last_reason(node: Joined) 
     drift = node.keeper.journal.open_drift()["unit"]
     assert drift.incident
     assert drift.hindrance.startswith(
-        "tried 2 times in 10 minutes in vain, so it is only told now:"
+        "tried 2 times in 10 minutes in vain, so it is tried no oftener:"
     )
     assert drift.attempts == 2
 

@@ -54,7 +54,7 @@ FIGHT = replace(
     detail="",
     by="iptables-restore (pid 99)",
     nature="external",
-    hindrance="a fight: set right 3 times in 10 minutes and off again, so it is only told now",
+    hindrance="a fight: set right 3 times in 10 minutes and off again, so it is tried no oftener",
     attempts=3,
     incident=True,
 )
