@@ -12,7 +12,7 @@ from tests.cluster.cluster import NAMES, Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 
 HEALTHY = re.compile(
-    r"no trap found on 3 nodes \(files, nodes, between nodes; told \d+ s ago\)\n\Z"
+    r"no trap found on 3 nodes \(files, nodes, between nodes; told \d+ (s|min) ago\)\n\Z"
 )
 
 

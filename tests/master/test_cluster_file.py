@@ -66,6 +66,7 @@ def test_a_full_file_is_read_to_its_last_field() -> None:
     assert [node.node_class for node in file.cluster.nodes] == ["worker", "worker", "worker"]
     own = file.cluster.groups[1].resources[0]
     assert own.spec == File(path="/etc/motd", text="Zone a.\n")
+    assert own.drift is not None
     assert (own.drift.mode, own.on_removal) == ("report", "keep")
     assert file.lines["nodes", 1, "address"] == 14
 
