@@ -86,19 +86,6 @@ def test_a_node_that_tells_news_without_end_is_written_at_most_so_often() -> Non
     assert written(peer, NOW + 1000)[1] == ()
 
 
-def test_what_was_overtaken_is_passed_over_and_a_clock_that_was_set_back_is_not() -> None:
-    def at(seconds: float, name: str, findings: tuple[Finding, ...] = ()) -> Condition:
-        said = told(part(name), findings=findings)
-        return with_fields(said, at_us=round((NODE_CLOCK + seconds) * 1_000_000))
-
-    long = (with_fields(TRAP, what="x" * 1024),) * 20
-    peer, _ = taken(PEER, at(0, "docker"), NOW)
-    peer, writes = taken(peer, at(-5, "kubelet", long), NOW + 3)
-    assert (writes, peer.condition and peer.condition.parts[0].name) == ((), "docker")
-    peer, writes = taken(peer, at(-3600, "kubelet", long), NOW + 6)
-    assert (len(writes), peer.condition and peer.condition.parts[0].name) == (1, "kubelet")
-
-
 def test_what_a_node_tells_after_its_clock_was_set_back_by_seconds_is_not_lost() -> None:
     peer, _ = taken(PEER, told(part("docker")), NOW)
     back = with_fields(told(BAD), at_us=(NODE_CLOCK - 30) * 1_000_000)

@@ -1,4 +1,4 @@
-"""Light frames never wait for heavy ones; heavy ones keep their order, and none is lost."""
+"""Light frames wait for no other node's heavy ones; a node's keep their order, and none is lost."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saltern_master.core.heavy import HEAVY, MOST, SLICE, Heavy
 from saltern_master.front.frames import Heard, ToCore
+from saltern_protocol import messages
 
-KEY = bytes(32)
-SIZES = st.lists(st.lists(st.sampled_from([1, HEAVY, HEAVY + 1, SLICE]), max_size=6), max_size=6)
+KEY, OTHER = bytes(32), bytes([1] * 32)
+SIZES = (1, HEAVY, HEAVY + 1, SLICE)
+HEALTH = messages.Health(
+    tick=1,
+    at_us=1,
+    state="converged",
+    version=1,
+    drift=0,
+    load_percent=0,
+    memory_kib=1,
+    disk_kib=1,
+)
 
 
 def frame(size: int) -> Heard:
@@ -33,16 +44,35 @@ def taken(came: Sequence[Sequence[Heard]]) -> list[list[ToCore]]:
     return asyncio.run(whole())
 
 
-@given(SIZES)
-def test_all_is_taken_in_its_order_and_the_light_first(sizes: list[list[int]]) -> None:
-    came = [[frame(size) for size in each] for each in sizes]
-    turns = taken(came)
-    order = [one for turn in turns for one in turn]
-    everything = [one for each in came for one in each]
+FRAMES = st.lists(
+    st.lists(st.tuples(st.sampled_from([KEY, OTHER]), st.sampled_from(SIZES)), max_size=6),
+    max_size=6,
+)
 
-    light = [one for one in everything if len(one.data) <= HEAVY]
-    assert order[: len(light)] == light
-    assert order[len(light) :] == [one for one in everything if len(one.data) > HEAVY]
+
+@given(FRAMES)
+def test_what_one_node_says_is_taken_in_its_order(said: list[list[tuple[bytes, int]]]) -> None:
+    number = iter(range(100))
+    came = [
+        [Heard(key=key, data=next(number).to_bytes() * size) for key, size in one] for one in said
+    ]
+    order = [one for turn in taken(came) for one in turn]
+    for node in (KEY, OTHER):
+        mine = [one for each in came for one in each if one.key == node]
+        assert [one for one in order if isinstance(one, Heard) and one.key == node] == mine
+
+
+@given(st.lists(st.sampled_from(SIZES), max_size=12))
+def test_what_is_light_waits_for_no_other_node(sizes: list[int]) -> None:
+    heavy, light = [frame(size) for size in sizes], Heard(key=OTHER, data=b"light")
+    order = [one for turn in taken([[*heavy, light]]) for one in turn]
+    before = order[: order.index(light)]
+    assert all(len(one.data) <= HEAVY for one in before if isinstance(one, Heard))
+
+
+def test_that_a_node_is_well_waits_for_nothing_it_says() -> None:
+    health = Heard(key=KEY, data=messages.encode(HEALTH))
+    assert taken([[frame(HEAVY + 1), frame(1), health]])[0] == [health]
 
 
 def test_a_slice_is_as_much_as_one_turn_bears() -> None:

@@ -4,8 +4,7 @@
   most once in WRITE_EVERY seconds for each node: what came too soon is written with its next word.
 * A node that is not connected is unknown in all its parts, from when it was last heard; what it
   told last stands in the reason.
-* Only a long word can have been overtaken (heavy.py): any other comes in its order, and counts also
-  where the node's clock was set back a moment before. It is not told again.
+* What a node tells comes in its order (heavy.py), whatever its clock says: the last word counts.
 * Times that people are shown are the master's, whatever a node's clock says.
 """
 
@@ -19,7 +18,6 @@ from saltern_protocol import messages
 from saltern_protocol.condition import Part, State
 
 from saltern_master.api.service import FindingView, PartView
-from saltern_master.core.heavy import HEAVY
 from saltern_master.core.peer import Peer
 from saltern_master.records.condition import Condition, condition_of, put_condition
 from saltern_master.store import Write
@@ -27,9 +25,6 @@ from saltern_master.store import Write
 WRITE_EVERY: Final = 2.0
 ALARM_AFTER: Final = 60.0
 """Seconds that a part is bad before it is an alarm: what restarts is not one."""
-
-OVERTAKEN: Final = 60_000_000
-"""Microseconds: what is long and older by less was overtaken; by more, the clock was set back."""
 MORE: Final[Mapping[str, str]] = {
     "machine": "uptime; free -m; ps aux --sort=-%mem",
     "disk": "df -h; df -i",
@@ -43,10 +38,6 @@ MORE: Final[Mapping[str, str]] = {
 
 def taken(peer: Peer, told: messages.Condition, now: float) -> tuple[Peer, tuple[Write, ...]]:
     """Take what a node tells; give the peer, and what is to be written."""
-    before = peer.condition
-    older = before is not None and 0 < before.at_us - told.at_us < OVERTAKEN
-    if older and len(messages.encode(told)) > HEAVY:
-        return peer, ()  # it is long, and waited while a shorter one went before (heavy.py)
     condition = condition_of(peer.node.name, told, now)
     return written(replace(peer, condition=condition), now)
 

@@ -3,17 +3,22 @@
 Hundreds of results in one report take core a hundred times as long as one. Frames that are heavier
 than HEAVY are put by and taken SLICE bytes at a time; what is light goes before them, whenever it
 comes. After each slice as long is left to others as it took: in that time core reads on, for what
-is light may stand in the line from the front behind much that is heavy. A node has one report under
-way at a time, so none overtakes itself; its Ack, which it waits for, comes when its turn does. More
-than MOST bytes are not put by: then core takes what comes as it comes, and the front waits.
+is light may stand in the line from the front behind much that is heavy.
+
+What one node says is taken in its order: behind something heavy of its own wait also its light
+frames, but its Health, which asks for a lease and is overtaken by nothing. More than MOST bytes are
+not put by: then core takes what comes as it comes, and the front waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final
+
+from saltern_protocol import messages
+from saltern_protocol.errors import MalformedError
 
 from saltern_master.front.frames import Heard, ToCore
 
@@ -28,14 +33,16 @@ class Heavy:
     def __init__(self, take: Callable[[Sequence[ToCore]], None]) -> None:
         self._take = take
         self._waiting: deque[Heard] = deque()
+        self._nodes: Counter[bytes] = Counter()  # how many frames of each wait
         self._bytes, self._going = 0, False
 
     def heard(self, frames: Sequence[ToCore]) -> None:
         """Take what is light at once, and the rest in its turn."""
         light: list[ToCore] = []
         for frame in frames:
-            if isinstance(frame, Heard) and HEAVY < len(frame.data) <= MOST - self._bytes:
+            if isinstance(frame, Heard) and self._has_to_wait(frame):
                 self._waiting.append(frame)
+                self._nodes[frame.key] += 1
                 self._bytes += len(frame.data)
             else:
                 light.append(frame)
@@ -46,7 +53,14 @@ class Heavy:
     def drop(self) -> None:
         """Forget what waits: its front is gone, and every connection with it."""
         self._waiting.clear()
+        self._nodes.clear()
         self._bytes = 0
+
+    def _has_to_wait(self, frame: Heard) -> bool:
+        if len(frame.data) > MOST - self._bytes:
+            return False
+        behind = frame.key in self._nodes and not _is_health(frame.data)
+        return behind or len(frame.data) > HEAVY
 
     def _go_on(self, pause: float = 0.0) -> None:
         if self._waiting and not self._going:
@@ -56,15 +70,23 @@ class Heavy:
     def _turn(self) -> None:
         self._going, clock = False, asyncio.get_running_loop().time
         began = clock()
-        together: list[ToCore] = []
+        together: list[Heard] = []
         size = 0
         while self._waiting and (not together or size + len(self._waiting[0].data) <= SLICE):
             frame = self._waiting.popleft()
             together.append(frame)
             size += len(frame.data)
         self._bytes -= size
+        self._nodes -= Counter(frame.key for frame in together)
         try:
             if together:
                 self._take(together)
         finally:
             self._go_on(clock() - began)
+
+
+def _is_health(data: bytes) -> bool:
+    try:
+        return isinstance(messages.from_node(data), messages.Health)
+    except MalformedError:
+        return False
