@@ -21,6 +21,7 @@ WHOLE = (
     "a\0b", "\0", "con", "x" * 255, "x" * 256, "x" * 5000, "a/" * 2500, "\udcff", "w1/../w2",
     "w1\n", "w1\r\n", "\x1b]0;owned\x07", "\x9b31m", "a.service/../b.service", "ab" * 32,
     "ab" * 31 + "/.", "AB" * 32, "sysctl..key", "net/ipv4", "net..ipv4", "kernel.core_pattern",
+    "out.canary", "out.pipe",
     "saltern/../echo:1", "docker.io/", "SALTERN-1.", "SALTERN-1.AAAA", "SALTERN-1.AAAA.AAAA",
     "/proc/self/root/etc/shadow", "/proc/self/fd/0", "/proc/self/cwd/canary", "/dev/stdin",
     ".saltern-0123456789abcdef", ".saltern-tree", "file:///etc/shadow", "\\\\host\\share",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,8 +147,9 @@ def _forwarded(table: iptables_text.Table, rules: tuple[str, ...]) -> tuple[list
 
 
 def _kernel(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:
-    sysctls, modules = ProcSysctls(), KernelModules()
-    values = {key: one.at(key, lambda k=key: sysctls.read(k), None) for key in SYSCTLS}  # type: ignore[misc]
+    modules = KernelModules()
+    with closing(ProcSysctls()) as sysctls:
+        values = {key: one.at(key, lambda k=key: sysctls.read(k), None) for key in SYSCTLS}  # type: ignore[misc]
     there = [name for name in MODULES if modules.state(name) != "absent"]
     release = re.match(r"([0-9]+)\.([0-9]+)", os.uname().release)
     enforcing, apparmor = root / "sys/fs/selinux/enforce", "sys/module/apparmor/parameters/enabled"

@@ -5,6 +5,7 @@
 * A module is there when /sys/module has it, when modules.builtin of the running kernel
   names it, or when /proc/config.gz says that its option is "y": kernels without any
   module have neither of the first two for what has no parameters.
+* A parameter is opened below /proc/sys, and no link is followed on the way.
 * modprobe is run by its absolute path; nothing is looked up in PATH.
 
 Cache: in memory, the built-in names of the running kernel, read once per file's change.
@@ -23,6 +24,7 @@ from typing import Final, Literal
 
 from saltern_states.ports import HostError, MovedError
 
+from saltern_agent.host.beneath import Root
 from saltern_agent.host.hashes import stamp
 from saltern_agent.host.kept_hashes import Stamp
 from saltern_agent.host.reasons import reason
@@ -54,15 +56,19 @@ OPTIONS: Final = {
 
 
 class ProcSysctls:
-    """Kernel parameters through /proc/sys."""
+    """Kernel parameters through /proc/sys. It keeps a descriptor until close()."""
 
     def __init__(self, root: Path = Path("/proc/sys")) -> None:
-        self._root = os.fspath(root)
+        self._root = Root(root)
+
+    def close(self) -> None:
+        """Let the directory go."""
+        self._root.close()
 
     def read(self, key: str) -> str | None:
         """Give the value as the kernel prints it."""
         try:
-            handle = os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = self._root.open(_path(key), os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -87,7 +93,7 @@ class ProcSysctls:
         if have != was:
             raise MovedError(f"cannot set {key}: expected {was!r}, found {have!r}; plan again")
         try:
-            handle = os.open(self._path(key), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = self._root.open(_path(key), os.O_WRONLY)
             try:
                 os.write(handle, f"{value}\n".encode())  # one write is one value
             finally:
@@ -95,10 +101,11 @@ class ProcSysctls:
         except OSError as error:
             raise HostError(f"cannot set {key} to {value!r}: {_why(error)}") from error
 
-    def _path(self, key: str) -> str:
-        if not KEY.match(key):
-            raise HostError(f"cannot name a parameter {key!r}: write it as in net.ipv4.ip_forward")
-        return f"{self._root}/{key.replace('.', '/')}"
+
+def _path(key: str) -> Path:
+    if not KEY.match(key):
+        raise HostError(f"cannot name a parameter {key!r}: write it as in net.ipv4.ip_forward")
+    return Path("/", key.replace(".", "/"))
 
 
 class KernelModules:
