@@ -333,7 +333,7 @@ async def test_who_is_not_held_cannot_be_released_by_name(home: Home) -> None:
         await stand.service.release(ReleaseAsk(nodes="w2"))
         with pytest.raises(ServiceError) as caught:
             await stand.service.release(ReleaseAsk(nodes="w1,w2"))
-        assert caught.value.faults == ("w2: no person holds it; see: saltern drift holds",)
+        assert str(caught.value).startswith("cannot release w2: no person holds it")
         assert [one.node for one in (await stand.service.holds()).holds] == ["w1"]
         found: tuple[HoldView, ...] = await stand.service.release(ReleaseAsk(target="name=w*"))
         assert [one.node for one in found] == ["w1"]
