@@ -60,10 +60,11 @@ def test_a_hundred_thousand_events_leave_nothing(source: PathSource, tmp_path: P
     watch.path.write_text("")
     source.set_watches(frozenset({watch}))
     storm(source, watch, EVENTS // 10)
-    before = (open_descriptors(), inotify_watches(source))
+    descriptors, watches = open_descriptors(), inotify_watches(source)
     memory = memory_kib()
     storm(source, watch, EVENTS)
-    assert (open_descriptors(), inotify_watches(source)) == before
+    assert open_descriptors() <= descriptors
+    assert inotify_watches(source) == watches
     assert memory_kib() - memory < GROWTH_KIB
 
 
@@ -75,10 +76,11 @@ def test_ten_thousand_files_beside_are_no_events_and_leave_nothing(
     watch.path.write_text("")
     source.set_watches(frozenset({watch}))
     write_beside(source, tmp_path, UNRELATED // 10)
-    before = (open_descriptors(), inotify_watches(source))
+    descriptors, watches = open_descriptors(), inotify_watches(source)
     memory = memory_kib()
     write_beside(source, tmp_path, UNRELATED)
-    assert (open_descriptors(), inotify_watches(source)) == before
+    assert open_descriptors() <= descriptors
+    assert inotify_watches(source) == watches
     assert memory_kib() - memory < GROWTH_KIB
     watch.path.write_text("it is heard as before")
     assert drain(source) == Events(frozenset({watch}))

@@ -164,7 +164,7 @@ def test_nothing_leaks_over_many_connections(docker: TellingDocker) -> None:
     for _ in range(50):
         docker.hang_up()
         comes_back(source, docker)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     source.close()
 
 

@@ -165,7 +165,7 @@ def test_nothing_leaks_over_a_thousand_changes_of_watches(root: Path) -> None:
     assert inotify_watches() == idle
     source.close()
     assert inotify_watches() == before
-    assert open_descriptors() == descriptors
+    assert open_descriptors() <= descriptors
 
 
 def test_overflow_is_told_and_all_is_heard_again_after(source: PathSource, root: Path) -> None:

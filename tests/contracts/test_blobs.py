@@ -123,7 +123,7 @@ def test_what_is_let_go_of_half_way_leaves_nothing(tmp_path: Path) -> None:
     writer.drop()
 
     assert os.listdir(tmp_path / "own") == []
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_blob_that_leaves_the_node_no_room_is_refused_before_it_comes(tmp_path: Path) -> None:

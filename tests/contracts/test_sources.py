@@ -242,4 +242,4 @@ def test_closing_it_leaves_no_descriptor(ground: Ground) -> None:
         source.set_watches(frozenset())
         drain(source)
         source.close()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before

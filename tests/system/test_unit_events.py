@@ -187,4 +187,4 @@ def test_nothing_leaks_over_a_thousand_changes_of_watches(
     source.set_watches(BOTH)
     settle(source)
     assert source.trouble() == ""  # the bus allows 512 rules for one connection
-    assert open_descriptors() == descriptors
+    assert open_descriptors() <= descriptors
