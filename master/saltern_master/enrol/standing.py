@@ -43,15 +43,19 @@ class Standing:
 
 
 def read_standing(store: Store, name: str, key: str, secret: bytes = b"") -> Standing:
-    """Read all of it. StoreError."""
+    """Read all of it. StoreError.
+
+    The token comes last: whoever uses it up has the name in the same transaction, so a name that
+    was taken meanwhile is told by its token.
+    """
     return Standing(
         name=name,
         key=key,
-        token=hold_token(store, secret, name),
         node=hold_node(store, name),
         owner=hold(store, owner_key(key), Owner),
         pending=hold_pending(store, name),
         drift=open_drift(store, name),
+        token=hold_token(store, secret, name),
     )
 
 
