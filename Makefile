@@ -37,7 +37,7 @@ lint: setup ## format, lint, types, import contracts
 test: lab-setup lint ## all but what takes minutes by its nature: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster"
 	$(BIN)/python -m tests.faults --seed 1
-	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadfile --durations=12 -m "(lab or cluster) and not long"
+	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadfile --durations=12 -m "(lab or cluster) and not long" tests/lab tests/cluster
 
 test-fast: setup ## what needs no root: seconds
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not system and not lab and not cluster"
@@ -46,10 +46,10 @@ test-system: system-setup ## the real kernel, in namespaces; needs root
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m system
 
 test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
-	$(BIN)/pytest -q -p no:randomly -m lab
+	$(BIN)/pytest -q -p no:randomly -m lab tests/lab
 
 test-cluster: lab-setup ## three real nodes, a master, and the Kubernetes that comes of them; needs root
-	$(BIN)/pytest -q -p no:randomly -m cluster
+	$(BIN)/pytest -q -p no:randomly -m cluster tests/cluster
 
 test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
 	SALTERN_AWAY=$${SALTERN_AWAY:-600} $(BIN)/pytest -q -p no:randomly -m cluster tests/cluster/test_master_away.py
