@@ -1,11 +1,15 @@
 """How many descriptors this process holds open, so that a test can see a leak.
 
-What earlier tests dropped is collected first. Threads of theirs may still close some meanwhile
-(libzmq's does): so fewer than before is no fault, and a leak is one for each of several turns.
+What earlier tests dropped is collected first. Threads of theirs may still open and close some
+meanwhile (libzmq's do): so a test takes many turns, and a leak is more than a few STRAY ones.
 """
 
 import gc
 import os
+from typing import Final
+
+STRAY: Final = 10
+TURNS: Final = 20
 
 
 def open_descriptors() -> int:
