@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from saltern_master.core.heavy import HEAVY, MOST, SLICE, Heavy
+from saltern_master.core.heavy import HEAVY, LEAST, MOST, SLICE, Heavy
 from saltern_master.front.frames import Heard, ToCore
 from saltern_protocol import messages
 
@@ -79,6 +79,12 @@ def test_a_slice_is_as_much_as_one_turn_bears() -> None:
     turns = taken([[frame(SLICE)] * 3 + [frame(HEAVY + 1)] * 4])
 
     assert [len(turn) for turn in turns] == [1, 1, 1, 4]
+
+
+def test_many_short_ones_behind_a_heavy_one_are_no_turn_without_end() -> None:
+    turns = taken([[frame(SLICE)] + [frame(1)] * 1000])
+
+    assert max(map(len, turns)) <= SLICE // LEAST
 
 
 def test_beyond_its_bound_nothing_is_put_by() -> None:

@@ -25,6 +25,8 @@ from saltern_master.front.frames import Heard, ToCore
 HEAVY: Final = 16 * 1024
 SLICE: Final = 256 * 1024
 MOST: Final = 64 * 1024 * 1024
+LEAST: Final = 512
+"""Bytes that a frame counts for at least: the short ones are held, and taken, as objects too."""
 
 
 class Heavy:
@@ -43,7 +45,7 @@ class Heavy:
             if isinstance(frame, Heard) and self._has_to_wait(frame):
                 self._waiting.append(frame)
                 self._nodes[frame.key] += 1
-                self._bytes += len(frame.data)
+                self._bytes += _weight(frame)
             else:
                 light.append(frame)
         if light:
@@ -57,10 +59,11 @@ class Heavy:
         self._bytes = 0
 
     def _has_to_wait(self, frame: Heard) -> bool:
-        if len(frame.data) > MOST - self._bytes:
+        if _weight(frame) > MOST - self._bytes:
             return False
-        behind = frame.key in self._nodes and not _is_health(frame.data)
-        return behind or len(frame.data) > HEAVY
+        if len(frame.data) > HEAVY:
+            return True
+        return frame.key in self._nodes and not _is_health(frame.data)
 
     def _go_on(self, pause: float = 0.0) -> None:
         if self._waiting and not self._going:
@@ -72,10 +75,10 @@ class Heavy:
         began = clock()
         together: list[Heard] = []
         size = 0
-        while self._waiting and (not together or size + len(self._waiting[0].data) <= SLICE):
+        while self._waiting and (not together or size + _weight(self._waiting[0]) <= SLICE):
             frame = self._waiting.popleft()
             together.append(frame)
-            size += len(frame.data)
+            size += _weight(frame)
         self._bytes -= size
         self._nodes -= Counter(frame.key for frame in together)
         try:
@@ -83,6 +86,10 @@ class Heavy:
                 self._take(together)
         finally:
             self._go_on(clock() - began)
+
+
+def _weight(frame: Heard) -> int:
+    return max(LEAST, len(frame.data))
 
 
 def _is_health(data: bytes) -> bool:
