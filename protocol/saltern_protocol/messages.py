@@ -1,8 +1,8 @@
 """The conversation: every message that a node and its master may send, in one closed table.
 
-    node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health, Condition
+    node -> master    Hello, Fetch, Looked, Plan, BlobAsk, Csr, Report, Health, Condition, Reading
     master -> node    Lease, Renew, Poke, Doc, Current, Proposal, BlobPart, Cert, Ack, Beat, Again,
-                      Refused
+                      Refused, Survey
     stranger -> door  Enrol;    door -> stranger    Enrolled, Waiting, Refused
 
 * A message is one frame of at most MAX_MESSAGE bytes; its type is a small integer that never
@@ -25,6 +25,7 @@ from msgspec import Meta, Struct
 from saltern_protocol import wire
 from saltern_protocol.condition import MAX_FINDINGS, MAX_PARTS, Finding, Part
 from saltern_protocol.documents import MAX_ROOTS
+from saltern_protocol.reading import MAX_FACTS, AnyFact
 from saltern_protocol.report import Hindrance, Item, Outcome
 from saltern_protocol.terms import Count, Digest, Incarnation, Micro, Name, Natural, ShortText, Text
 
@@ -40,6 +41,11 @@ MAX_ITEMS: Final = 200
 NONCE_BYTES: Final = 16
 INSTANCE_BYTES: Final = 16
 MOST_SPREAD: Final = 300
+SURVEYS: Final = "survey/1"
+"""Listed in Hello beside the kinds by an agent that answers Survey."""
+UPGRADING: Final = "applying an upgrade of the agent"
+"""Health.state of an agent that has handed over to another release, or back: it goes away, and one
+of the two comes. Its first word is that of any agent that is at work, for who knows no more."""
 
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 NoNonce = Annotated[bytes, Meta(max_length=NONCE_BYTES)]
@@ -257,6 +263,25 @@ class Condition(Message, frozen=True, tag=23):
     findings: Annotated[tuple[Finding, ...], Meta(max_length=MAX_FINDINGS)]
 
 
+class Survey(Message, frozen=True, tag=25):
+    """Read yourself, for who wants to adopt you: fixed places, which the message does not name.
+
+    Asked only of who lists SURVEYS among its kinds.
+    """
+
+    turn: Natural
+
+
+class Reading(Message, frozen=True, tag=26):
+    """The answer: what was read. Pages are sent in order; the last one says so."""
+
+    turn: Natural
+    page: Natural
+    last: bool
+    facts: Annotated[tuple[AnyFact, ...], Meta(max_length=MAX_FACTS)]
+    why: Text = ""  # nothing was read, and why
+
+
 class Enrol(Message, frozen=True, tag=20):
     """A machine asks to become a node. The key of the channel is to be its key."""
 
@@ -281,9 +306,21 @@ class Waiting(Message, frozen=True, tag=22):
     fingerprint: ShortText
 
 
-FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health | Condition
+FromNode = Hello | Fetch | Looked | Plan | BlobAsk | Csr | Report | Health | Condition | Reading
 FromMaster = (
-    Lease | Renew | Poke | Doc | Current | Proposal | BlobPart | Cert | Ack | Beat | Again | Refused
+    Lease
+    | Renew
+    | Poke
+    | Doc
+    | Current
+    | Proposal
+    | BlobPart
+    | Cert
+    | Ack
+    | Beat
+    | Again
+    | Refused
+    | Survey
 )
 FromDoor = Enrolled | Waiting | Refused
 

@@ -6,6 +6,7 @@ rule covers. Laws:
 * What is not allowed is refused: an unknown class, an odd path or a network that
   does not parse is outside. The one exception stands in the type: `artifacts` and
   `images` are None where any may be used, or list every hash that may (pinned).
+* `releases` has no such exception: what the agent itself becomes is always named by hash.
 * Paths are compared by components, so /etc/docker does not cover /etc/docker2, and
   a path with `..`, `.` or an empty component is never inside. Links on the disk
   are the business of whoever opens the file.
@@ -26,6 +27,7 @@ How a claim names its thing:
     artifact  SHA-256, 64 digits     (the content)
     image     SHA-256, 64 digits     (the image's config)
     swap      whatever is turned     off
+    release   SHA-256, 64 digits     (the package of an agent that a node may become)
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,11 +55,20 @@ What = Literal[
     "artifact",
     "image",
     "swap",
+    "release",
 ]
 
-PathRoot = Annotated[str, Meta(pattern=r"^(/|(/(?!\.{1,2}(/|\Z))[^/\0]+)+)\Z")]
+PathRoot = Annotated[
+    str,
+    Meta(
+        pattern=r"^(/|(/(?!\.{1,2}(/|\Z))[^/\0]+)+)\Z",
+        description='an absolute path without "." and ".."',
+    ),
+]
 Glob = Annotated[str, Meta(min_length=1, max_length=256)]
-Cidr = Annotated[str, Meta(pattern=r"^[0-9a-f.:]+/[0-9]{1,3}\Z")]
+Cidr = Annotated[
+    str, Meta(pattern=r"^[0-9a-f.:]+/[0-9]{1,3}\Z", description="a range like 10.0.0.0/8")
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,6 +96,7 @@ class Allow(Struct, frozen=True, kw_only=True):
     artifacts: tuple[HexDigest, ...] | None = None  # None: any
     images: tuple[HexDigest, ...] | None = None  # None: any
     swap: bool = False
+    releases: tuple[HexDigest, ...] = ()  # of the agent's own package; never any
 
 
 class Policy(Struct, frozen=True, kw_only=True, tag_field="type", tag="policy/1"):
@@ -122,14 +134,26 @@ def allowed(allow: Allow, claim: Claim) -> bool:
             return any(is_inside(claim.name, root) for root in allow.paths)
         case "route":
             return any(is_within(claim.name, network) for network in allow.routes)
-        case "artifact":
-            return allow.artifacts is None or claim.name in allow.artifacts
-        case "image":
-            return allow.images is None or claim.name in allow.images
+        case "artifact" | "image" | "release":
+            hashes = _hashes(allow, claim.what)
+            return hashes is None or claim.name in hashes
         case "swap":
             return allow.swap
         case _:
             return any(matches(claim.name, glob) for glob in _globs(allow, claim.what))
+
+
+def _hashes(
+    allow: Allow, what: Literal["artifact", "image", "release"]
+) -> tuple[HexDigest, ...] | None:
+    """Give what may be brought; None: anything, which no release may be."""
+    match what:
+        case "artifact":
+            return allow.artifacts
+        case "image":
+            return allow.images
+        case "release":
+            return allow.releases
 
 
 def is_inside(path: str, root: str) -> bool:

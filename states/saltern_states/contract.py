@@ -49,6 +49,13 @@ AccountName = Annotated[str, Meta(pattern=rf"^([a-z_][a-z0-9_-]{{0,31}}|{_ACCOUN
 """A user's or group's name, or its number as people write numbers."""
 
 LinkName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}\Z")]
+UnitName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9:_.@-]{0,100}\.(service|socket|timer|target)\Z",
+        description="a unit's whole name like docker.service",
+    ),
+]
 
 
 class Impact(StrEnum):

@@ -4,6 +4,8 @@
 * Nothing is ever downgraded: where the node has a newer version than the one declared, that
   is for a person to decide (Blocked).
 * A package that is unpacked but not configured counts as lacking.
+* The agent's own package is none of these: what the agent becomes is agent/1's, and policy names it
+  by hash, whatever its `packages` and `artifacts` allow.
 * Removal takes the named package; what came with it stays, since others may need it by now.
 """
 
@@ -21,6 +23,7 @@ from saltern_states.contract import Blocked, Change, Kind, Sha256, Spec, Watch, 
 from saltern_states.debversion import compare
 from saltern_states.ports import Host, HostError, MovedError
 
+AGENT = "saltern-agent"
 PackageName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9+.-]{1,62}\Z")]
 PackageVersion = Annotated[str, Meta(pattern=r"^([0-9][A-Za-z0-9.+:~-]{0,100})?\Z")]
 
@@ -47,6 +50,8 @@ class Package(Spec, frozen=True, kw_only=True, tag="package/1"):
     def __post_init__(self) -> None:
         """Refuse a closure that could never satisfy the rest of the Spec."""
         versions = {deb.package: deb.version for deb in self.debs}
+        if AGENT in (self.name, *versions):
+            raise ValueError(f"{AGENT}: it is upgraded by agent/1, never as a package")
         if len(versions) < len(self.debs):
             raise ValueError(f"{self.name}: a package is twice among debs")
         if self.debs and self.name not in versions:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from saltern_states.key_ports import Certificates, Secrets
+from saltern_states.upgrade_ports import Upgrades
 
 
 class HostError(Exception):
@@ -458,6 +459,11 @@ class Host(Protocol):
     @property
     def packages(self) -> Packages:
         """Its packages."""
+        ...
+
+    @property
+    def upgrades(self) -> Upgrades:
+        """What replaces the agent itself."""
         ...
 
     @property

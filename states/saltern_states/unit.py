@@ -37,6 +37,7 @@ from saltern_states.contract import (
     Change,
     Kind,
     Spec,
+    UnitName,
     Watch,
     WatchPath,
     WatchUnit,
@@ -103,9 +104,7 @@ class Unit(Spec, frozen=True, kw_only=True, tag="unit/1"):
     has no live-restore; so a restart asks for the node to be drained first.
     """
 
-    unit: Annotated[
-        str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9:_.@-]{0,100}\.(service|socket|timer|target)\Z")
-    ]
+    unit: UnitName
     enabled: bool = True
     running: bool = True
     files: tuple[LivesBy, ...] = ()

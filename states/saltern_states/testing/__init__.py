@@ -9,6 +9,7 @@ from saltern_states.testing.packages import FakePackages
 from saltern_states.testing.rules import FakeRules
 from saltern_states.testing.trees import FakeTrees
 from saltern_states.testing.units import FakeUnits
+from saltern_states.testing.upgrades import FakeUpgrades
 
 __all__ = [
     "FakeBlobs",
@@ -25,6 +26,7 @@ __all__ = [
     "FakeSysctls",
     "FakeTrees",
     "FakeUnits",
+    "FakeUpgrades",
 ]
 
 
@@ -42,6 +44,7 @@ class FakeHost:
         self.rules = FakeRules()
         self.units = FakeUnits(self.files)
         self.packages = FakePackages()
+        self.upgrades = FakeUpgrades(self.packages)
         self.images = FakeImages()
         self.certificates = FakeCertificates(self.files)
         self.secrets = FakeSecrets(self.blobs)
