@@ -1,7 +1,8 @@
 """saltern-agent: the only place that reads arguments and the environment, and wires the parts.
 
 Exit codes: 0 all well (plan: nothing to change); 1 an error, or not converged; 2 wrong usage
-(plan: there is something to change).
+(plan: there is something to change); 3 a preseeded join that another try does not mend; 4 run:
+this machine is no node.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from saltern_protocol.errors import for_terminal
 from saltern_states.ports import HostError
 
-from saltern_agent import commands
+from saltern_agent import __version__, commands
 from saltern_agent.places import Places, SettingsError
 
 USAGE = 2
@@ -23,7 +24,7 @@ USAGE = 2
 def main() -> None:
     """Run one command."""
     os.umask(0o077)  # whoever started us: what is made without a mode of its own is ours alone
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     try:
         code = arguments.command(_places(arguments), arguments)
     except (SettingsError, HostError, commands.CommandError) as error:
@@ -56,19 +57,27 @@ def _count(text: str) -> int:
     return number
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of the command line; manual and completions are made of it too."""
+    top = argparse.ArgumentParser(
         prog="saltern-agent",
         description="Brings this node to its declared state and keeps it there.",
-        epilog="Exit codes: 0 well; 1 error or not converged; 2 usage, or plan: there are changes.",
+        epilog="Exit codes: 0 well; 1 error or not converged; 2 usage, or plan: there are changes; "
+        "3 join-preseeded: no try would help; 4 run: this machine is no node.",
     )
-    parser.add_argument(
+    top.add_argument(
+        "--version",
+        action="version",
+        version=f"saltern-agent {__version__}",
+        help="show the version and exit",
+    )
+    top.add_argument(
         "--root", default="/", help="hold the files below this directory, and nothing else"
     )
-    parser.add_argument("--config", help="identity and keys (etc/saltern below the root)")
-    parser.add_argument("--state", help="journal and blobs (var/lib/saltern below the root)")
-    parser.add_argument("--run", help="control socket (run/saltern below the root)")
-    which = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    top.add_argument("--config", help="identity and keys (etc/saltern below the root)")
+    top.add_argument("--state", help="journal and blobs (var/lib/saltern below the root)")
+    top.add_argument("--run", help="control socket (run/saltern below the root)")
+    which = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: commands.Command, text: str) -> argparse.ArgumentParser:
         sub = which.add_parser(name, help=text, description=text)
@@ -100,6 +109,18 @@ def _parser() -> argparse.ArgumentParser:
         help="also on a machine that is a node already and holds something, or is another one; "
         "what stands there is left, what it knew is put aside",
     )
+    sub = command(
+        "join-preseeded",
+        commands.join_preseeded,
+        "join once by the token in etc/saltern/join.token, and remove it; a unit runs it at boot",
+    )
+    sub.add_argument(
+        "--wait",
+        type=_count,
+        default=600,
+        metavar="SECONDS",
+        help="for an answer or an operator's approval, at most (%(default)s)",
+    )
     sub = command("master", commands.master, "know the master by another link key from now on")
     sub.add_argument("key", metavar="curve25519:...", help="as saltern key rotate link prints it")
     sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
@@ -121,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     output(command("doctor", commands.doctor, "name the traps that stand open on this machine"))
     command("revert", commands.revert, "take back what was not confirmed in time; a timer runs it")
     command("look", commands.look, "have the running agent look at everything now")
-    return parser
+    return top
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from saltern_agent.control import (
 from saltern_agent.drift_record import Drift
 from saltern_agent.durable import NotDurableError
 from saltern_agent.events import End, Line
+from saltern_agent.history import History
 from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Look
@@ -52,12 +53,21 @@ class Answers:
     """Answers clients, and lets the one whose job is under way follow it."""
 
     agent: Agent
-    history: Callable[[int], tuple[Drift, ...]]  # the newest drift, of which at most so many
+    history: History
     follower: Client | None = None
     applying: Applying = field(init=False)
 
     def __post_init__(self) -> None:
         self.applying = Applying(self.agent)
+
+    def begin(self) -> None:
+        """Open what drift is read from, so that no question leaves more open than there was."""
+        try:
+            self.history.begin()
+        except JournalError:
+            return  # each question tries again, and tells
+        except NotDurableError as error:
+            self.agent.fail(error)
 
     def hear(self, line: Line) -> None:
         """Pass a line on to the client whose job is under way; in the loop's thread."""
@@ -103,7 +113,7 @@ class Answers:
     def _drift(self, question: AskDrift, client: Client) -> None:
         """From the journal's file and not by the worker: a repair may take its time, this not."""
         try:
-            drift = self.history(max(0, min(question.most, MOST_DRIFT)))
+            drift = self.history.newest(max(0, min(question.most, MOST_DRIFT)))
         except (JournalError, NotDurableError) as error:
             client.say(refusal(error))
             if isinstance(error, NotDurableError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from saltern_protocol.errors import ProtocolError, RefusedError
 from saltern_states.body import BodyError
 
+from saltern_agent.converge import Result
 from saltern_agent.events import End
 from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper
@@ -45,11 +46,17 @@ def apply_end(
     result = keeper.take(statement, newer, order.turn, order.expects)
     return End(
         result.converged,
-        "a newer document came before this one was through" if result.interrupted else "",
+        _not_through(result),
         changes=result.changes,
         bad=len(result.bad),
         milliseconds=(monotonic() - began) * 1000,
     )
+
+
+def _not_through(result: Result) -> str:
+    if result.handed_over is not None:
+        return "the agent is being replaced, and the next one goes on: saltern-agent status"
+    return "a newer document came before this one was through" if result.interrupted else ""
 
 
 def refusal(error: Exception) -> End:

@@ -29,10 +29,13 @@ from saltern_agent.control import (
 )
 from saltern_agent.events import DoneLine, End, MakingLine, PlannedLine
 from saltern_agent.giving_up import rest
+from saltern_agent.host.agent_unit import start_if_enabled
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.facts import read_facts
 from saltern_agent.host.memory import proportional_set_size
+from saltern_agent.host.revert_timer import has_systemd
 from saltern_agent.items import TAKEN_BACK
+from saltern_agent.leaving import NO_NODE
 from saltern_agent.places import Places
 from saltern_agent.running import CLOCKS, run_agent, work_here
 from saltern_agent.show import Making, show_done, show_drift, show_plan, show_status
@@ -41,6 +44,7 @@ from saltern_agent.taking_back import WAITS
 Command = Callable[[Places, Namespace], int]
 CHUNK = 1024 * 1024
 CHANGES = 2  # the exit code of a plan that would change something
+REFUSED = 3  # of a preseeded join: another try would come to the same
 
 
 class CommandError(Exception):
@@ -71,6 +75,24 @@ def join(places: Places, arguments: Namespace) -> int:
     _print(
         f"this {news} node {identity.node} of cluster {identity.cluster}, as {identity.node_class}"
     )
+    _start(places)
+    return 0
+
+
+def join_preseeded(places: Places, arguments: Namespace) -> int:
+    """Become a node by the token that waits in its file."""
+    # Imported here: a node that holds what it has needs no enrolment, nor its memory.
+    from saltern_agent.join import JoinError, NoAnswerError
+    from saltern_agent.preseed import join_preseeded as join_once
+
+    try:
+        join_once(places, arguments.wait, CLOCKS.monotonic, _print, _complain)
+    except NoAnswerError:
+        raise
+    except JoinError as error:
+        _complain(str(error))
+        return REFUSED
+    _start(places)
     return 0
 
 
@@ -201,6 +223,9 @@ def run(places: Places, _arguments: Namespace) -> int:
     """Hold the node, without end."""
     try:
         return run_agent(places)
+    except settings.NoNodeError as error:
+        _complain(str(error))
+        return NO_NODE
     except settings.SettingsError as error:
         _complain(str(error))
         rest(os.environ.get("INVOCATION_ID"))
@@ -219,6 +244,11 @@ def _ask_running(places: Places, question: Question) -> Iterator[Answer]:
     try:
         yield from ask(places.control, question)
     except (NotRunningError, PermissionError) as error:
+        if os.access(places.config, os.X_OK) and not os.path.lexists(places.identity):
+            raise CommandError(
+                "cannot ask: no agent runs, for this machine is no node yet; on the master: "
+                "saltern node token NAME; and here: saltern-agent join - < TOKEN.FILE"
+            ) from error
         raise CommandError(
             f"cannot ask: {error}; is it running, and are you root? (systemctl start saltern-agent)"
         ) from error
@@ -244,9 +274,20 @@ def _bring(places: Places, statement: bytes, source: Path | None) -> None:
         raise CommandError(f"cannot bring blobs from {source}: {error}") from error
 
 
+def _start(places: Places) -> None:
+    """Have the agent started that its package brought, on a machine that systemd runs."""
+    if places == settings.USUAL and has_systemd() and start_if_enabled():
+        _print("its agent is started: see saltern-agent status")
+
+
 def _token(given: str) -> str:
     if given == "-":
         return sys.stdin.readline()
+    if not given.startswith("@") and os.path.lexists(given):
+        raise CommandError(
+            f"cannot take {given} for a token: it is a file's name; to read the token from it: "
+            f"saltern-agent join - < {given}"
+        )
     return _read(Path(given[1:])).decode(errors="replace") if given.startswith("@") else given
 
 

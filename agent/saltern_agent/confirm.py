@@ -25,7 +25,6 @@ from saltern_states.absent_link import AbsentLink
 from saltern_states.body import Resource
 from saltern_states.bridge import Bridge
 from saltern_states.chain import Chain
-from saltern_states.package import Package
 from saltern_states.pod_routes import PodRoutes
 from saltern_states.route import Route
 from saltern_states.unit import Unit
@@ -48,8 +47,6 @@ OWN: Final = (
 )
 """What the agent itself lives by; prefixes of paths."""
 
-OWN_PACKAGE: Final = "saltern-agent"
-
 WHY: Final = (
     f"taken back: no lease came within {WINDOW:.0f} s over a connection that was opened after its "
     "last change to the network or to the agent itself; the node holds what it held before, and "
@@ -62,8 +59,6 @@ def could_cut_off(resource: Resource) -> bool:
     spec = resource.spec
     if isinstance(spec, Unit):
         return UNITS.match(spec.unit) is not None
-    if isinstance(spec, Package):
-        return spec.name == OWN_PACKAGE
     return isinstance(spec, NETWORK) or any(map(is_own, resource.paths))
 
 

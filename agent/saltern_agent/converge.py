@@ -9,6 +9,7 @@
 * A failed or blocked resource stops what comes after it, and nothing else.
 * A node that moved while a step was done is looked at again, at most RETRIES times.
 * What may never reach the disk ends it: nothing of that is called converged (durable.py).
+* What another process goes on with ends it too, for this agent: the one that it starts goes on.
 * The journal knows that a resource is ours before the node does: a crash in between leaves
   something to take back, never something forgotten.
 """
@@ -23,6 +24,7 @@ from saltern_states.body import Resource
 from saltern_states.contract import Change
 from saltern_states.kinds import kind_of
 from saltern_states.ports import Host, HostError, MovedError
+from saltern_states.upgrade_ports import HandedOverError
 
 from saltern_agent.durable import NotDurableError
 from saltern_agent.host.reasons import no_room
@@ -63,6 +65,7 @@ class Result:
 
     done: tuple[Done, ...]
     interrupted: bool = False  # a newer document came; the rest was not begun
+    handed_over: Resource | None = None  # that another process goes on with: interrupted, too
 
     @property
     def changes(self) -> int:
@@ -126,7 +129,7 @@ def converge(
 ) -> Result:
     """Bring the node to what the steps say. `newer` is asked between two resources."""
     found: dict[str, Done] = {}
-    finished, todo = True, tuple(steps)
+    finished, handed_over, todo = True, None, tuple(steps)
     for number in range(PASSES + 1):
         failed = {
             one.step.resource.id: one for one in found.values() if one.bad and not one.untried
@@ -141,6 +144,7 @@ def converge(
         going = Pass(host, owns, told, newer, failed, beyond=number > 0)
         finished = going.through(planned if number == 0 else _open(planned), found)
         found |= going.done
+        handed_over = going.handed_over
         todo = tuple(one.step for one in found.values() if _comes_again(one))
         if not finished or not going.made:
             break
@@ -148,7 +152,7 @@ def converge(
         found[key] = _given_up(found[key])
         told.done(found[key])
     done = tuple(found[step.key] for step in steps if step.key in found)
-    return Result(done, interrupted=not finished)
+    return Result(done, interrupted=not finished, handed_over=handed_over)
 
 
 def _open(planned: Sequence[Planned]) -> tuple[Planned, ...]:
@@ -191,6 +195,7 @@ class Pass:
     beyond: bool  # the plan is not the first of this converge
     done: dict[str, Done] = field(default_factory=dict)
     made: int = 0  # changes
+    handed_over: Resource | None = None
 
     def through(self, planned: Sequence[Planned], before: Mapping[str, Done]) -> bool:
         """Go through all of it; False: something newer came, and the rest was not begun.
@@ -202,7 +207,11 @@ class Pass:
             if self.newer():
                 return False
             waits = waits_for_hindered(one.step, bad)
-            done = _left(waits, ()) if waits else self._step(one)
+            try:
+                done = _left(waits, ()) if waits else self._step(one)
+            except HandedOverError:
+                self.handed_over = one.step.resource
+                return False
             done = _together(before.get(one.step.key), done) if self.beyond else done
             if done.bad:
                 bad[one.step.resource.id] = done
@@ -248,7 +257,7 @@ class Pass:
         except HostError as error:
             why, full = str(error), no_room(error)
             return Done(step, "failed", tuple(made), why, error.detail, full)
-        except NotDurableError:
+        except (NotDurableError, HandedOverError):
             raise
         except Exception as error:  # noqa: BLE001  # one kind's fault must not leave the rest unheld
             return Done(step, "failed", tuple(made), fault(error))

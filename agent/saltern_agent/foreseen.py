@@ -116,6 +116,7 @@ READS = {
     "blobs": frozenset({"has", "path"}),
     "images": frozenset({"digest"}),
     "secrets": frozenset({"digest", "plain"}),
+    "upgrades": frozenset({"state"}),
 }
 
 

@@ -35,6 +35,10 @@ class JoinError(SettingsError):
     """This machine did not join; the text says what to do."""
 
 
+class NoAnswerError(JoinError):
+    """It has not joined yet: nobody refused it, and asking again may well help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """No answer came, and what is known of why."""
@@ -135,7 +139,7 @@ def join(
         if around.monotonic() + wait >= deadline:
             break
         around.pause(wait)
-    raise JoinError(
+    raise NoAnswerError(
         f"cannot join within {patience:g} s: {told}; the same command goes on where this one ended"
     )
 

@@ -112,6 +112,11 @@ class Journal:
         """Close the file."""
         self._db.close()
 
+    def forget_pages(self) -> None:
+        """Give back the memory of what was read (SQLite keeps up to 2 MB of it otherwise)."""
+        with suppress(sqlite3.Error):  # nobody goes without an answer for that
+            self._db.execute("PRAGMA shrink_memory")
+
     def probe(self) -> None:
         """See whether the file could be written, at the price of its time of change.
 

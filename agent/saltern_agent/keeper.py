@@ -187,8 +187,8 @@ class Keeper:
 
     def _tell(self, said: Applied, result: Result) -> None:
         """Tell how a document was gone through; what is not proved yet, once it is."""
-        if result.interrupted:
-            if not self.trying.over():  # else it is about to be taken back, and that is told
+        if result.interrupted:  # a taking back is told itself, a handing over once it has ended
+            if not self.trying.over() and result.handed_over is None:
                 self.ledger.tell(said)
         elif self.trying.trial.open:
             self.trying.unsaid = said
@@ -355,6 +355,8 @@ class Keeper:
                 self._mend(resource.id)
 
         result = self._converge(chosen, Repairing(self.listener, "drift", ended))
+        if (handed := result.handed_over) is not None:
+            self.ledger.attempt(handed.id, handed.drift, self.clock())
         if result.interrupted:
             return len(drifted)
         return len(result.bad) + len(drifted - repaired)

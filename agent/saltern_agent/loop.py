@@ -26,6 +26,7 @@ from saltern_agent.noticing import Notices, Watched, watched
 from saltern_agent.recording import Noticed
 from saltern_agent.sources import Source
 from saltern_agent.status import LinkStatus, Status, status_of
+from saltern_agent.supervised import Supervised
 from saltern_agent.worker import Worker
 
 RESYNC = 1.0  # seconds: after lost events everything is looked at, but no more often than this
@@ -137,9 +138,10 @@ class Agent:
     sources: Sequence[Source]
     clocks: Clocks
     turns: Turns
-    ready: Callable[[], None]
+    supervised: Supervised
     complain: Callable[[str], None]
     link: Link = field(default_factory=NoLink)
+    resting: Callable[[], bool] = lambda: False  # another process is at work: nothing is looked at
     ticks: int = 0  # turns of the loop
     notices: Notices = field(default_factory=Notices)
     status: Status | None = None
@@ -157,6 +159,7 @@ class Agent:
         self.worker.submit(_begin, self._begun)
         while not self.turns.stopping:
             self._turn(control, woken)
+        self.supervised.ending()
         if not self.worker.stop(STOPPING):
             self.complain("stopping although the resource in hand has not ended")
         self.link.stop()
@@ -218,7 +221,7 @@ class Agent:
         self.ticks += 1
         sources = {source.fileno(): source for source in self.sources}
         monotonic = self.clocks.monotonic()
-        wait = min(self.notices.wait(monotonic), self.link.wait(monotonic))
+        wait = min(one.wait(monotonic) for one in (self.notices, self.link, self.supervised))
         if self.status is not None:
             wait = min(wait, max(0.0, self.probe_due - monotonic))
         if self._may_look():
@@ -238,6 +241,7 @@ class Agent:
             elif descriptor not in link:
                 control.serve(descriptor)
         monotonic = self.clocks.monotonic()
+        self.supervised.turned(monotonic)
         self.link.turn(monotonic, ready)
         self.notices.tick(monotonic, self.clocks.wall())
         self._probe()
@@ -293,7 +297,8 @@ class Agent:
         self._hear_troubles()
 
     def _may_look(self) -> bool:
-        return not self.looking and self.status is not None and self.status.version is not None
+        held = self.status is not None and self.status.version is not None
+        return held and not self.looking and not self.resting()
 
     def _job(self, keeper: Keeper, noticed: dict[str, Noticed], whole: bool) -> Look:
         wall, cpu, made = self.clocks.monotonic(), self.clocks.cpu(), keeper.made
@@ -328,7 +333,7 @@ class Agent:
             )
 
     def _begun(self, begun: Begun | Exception) -> None:
-        self.ready()  # from here on systemd may start what we are ordered before
+        self.supervised.ready()  # from here on systemd may start what we are ordered before
         if isinstance(begun, Exception):
             self.fail(begun)
             return
@@ -383,16 +388,12 @@ def _wake_on_signals() -> socket.socket:
 
 
 def _poll(
-    worker: Worker[Keeper],
-    control: Control,
-    woken: socket.socket,
-    others: Iterable[int],
-    wait: float,
+    worker: Worker[Keeper], control: Control, woken: socket.socket, more: Iterable[int], wait: float
 ) -> list[int]:
     poll = select.poll()
     for descriptor in (woken.fileno(), worker.fileno(), control.fileno()):
         poll.register(descriptor, select.POLLIN)
-    for descriptor in others:
+    for descriptor in more:
         poll.register(descriptor, select.POLLIN | select.POLLPRI)
     for descriptor, client in control.clients.items():
         poll.register(descriptor, select.POLLIN | (select.POLLOUT if client.unread else 0))

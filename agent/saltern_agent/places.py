@@ -35,6 +35,10 @@ class SettingsError(Exception):
     """The agent cannot begin; the text says what to do."""
 
 
+class NoNodeError(SettingsError):
+    """This machine is no node."""
+
+
 class Master(Struct, frozen=True, kw_only=True, tag_field="type", tag="master/1"):
     """Where the master is, and the key that it proves to be it."""
 
@@ -127,7 +131,7 @@ def read_identity(places: Places) -> Identity:
     try:
         return decode_identity(read_own(places.identity))
     except FileNotFoundError:
-        raise SettingsError(
+        raise NoNodeError(
             f"cannot start: there is no {places.identity}; `saltern sign` makes an identity for "
             "each node, `saltern-agent pin FILE` puts it here"
         ) from None
@@ -150,6 +154,19 @@ def pin_anew(places: Places, data: bytes) -> Identity:
     identity = _checked(data)
     _write(places.identity, data)
     return identity
+
+
+def unpin(places: Places) -> None:
+    """Let this machine be no node: the identity goes first, since it is what makes one."""
+    for path in (places.identity, places.master):
+        try:
+            path.unlink(missing_ok=True)
+            _sync(places.config)
+        except OSError as error:
+            raise SettingsError(
+                f"cannot remove {path}: {error.strerror}; be root, and see that "
+                f"{places.config} can be written"
+            ) from error
 
 
 def _checked(data: bytes) -> Identity:
@@ -227,15 +244,19 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(above)
-        finally:
-            os.close(above)
+        _sync(directory)
     except OSError as error:
         raise SettingsError(
             f"cannot write {path}: {error.strerror}; be root, and see that its disk has free space"
         ) from error
+
+
+def _sync(directory: Path) -> None:
+    above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(above)
+    finally:
+        os.close(above)
 
 
 class Lock:

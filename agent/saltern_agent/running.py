@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from saltern_protocol.documents import Identity
 from saltern_protocol.errors import ProtocolError
@@ -35,6 +36,7 @@ from saltern_agent.events import (
 from saltern_agent.giving_up import rest
 from saltern_agent.health.looking import Looking
 from saltern_agent.health.watch import Beside, HealthWatch
+from saltern_agent.history import History
 from saltern_agent.host.boot import RunMark
 from saltern_agent.host.certificates import never_joined, no_master
 from saltern_agent.host.node import Node, event_sources
@@ -42,9 +44,10 @@ from saltern_agent.host.notify import notify
 from saltern_agent.host.revert_timer import SystemdTimer, has_systemd
 from saltern_agent.journal import Journal, JournalError
 from saltern_agent.keeper import Keeper
+from saltern_agent.leaving import NO_NODE, RemovedError, let_go
 from saltern_agent.link.joined import master_link
 from saltern_agent.link.proving import ProvingLink
-from saltern_agent.log import ERROR, WARNING, standard_log
+from saltern_agent.log import ERROR, WARNING, Log, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.outbox import NoOutbox, Outbox, TableOutbox
 from saltern_agent.places import (
@@ -59,6 +62,7 @@ from saltern_agent.places import (
 )
 from saltern_agent.plan import Planned
 from saltern_agent.steps import Step
+from saltern_agent.supervised import Supervised, seconds_allowed
 from saltern_agent.taking_back import revert_end
 from saltern_agent.trying import Confirming, NoTimer, Timer, nobody
 from saltern_agent.worker import Worker
@@ -115,6 +119,7 @@ def _hold(places: Places, identity: Identity, lock: Lock) -> int:
     master = read_master(places)
     log = standard_log(os.environ.get("INVOCATION_ID"))
     turns = Turns()
+    supervised = _supervised()
 
     def hear(line: Line) -> None:
         def tell() -> None:
@@ -132,11 +137,12 @@ def _hold(places: Places, identity: Identity, lock: Lock) -> int:
         event_sources(places.root),
         CLOCKS,
         turns,
-        ready=lambda: notify(os.environ, "READY=1"),
+        supervised,
         complain=lambda trouble: log.say(trouble, WARNING),
     )
     ways = _ways(agent, places, identity, master)
-    answers = Answers(agent, partial(_history, places))
+    answers = Answers(agent, History(places.journal))
+    worker.submit(lambda _: None, lambda _: answers.begin())  # once the keeper has its journal
     log.say(f"holding node {identity.node} of cluster {identity.cluster}")
     try:
         control = Control(places.control, answer)
@@ -145,6 +151,8 @@ def _hold(places: Places, identity: Identity, lock: Lock) -> int:
             f"cannot listen at {places.control}: {error}; see that root can write in {places.run}"
         ) from error
     fault = agent.run(control)
+    if isinstance(fault, RemovedError):
+        return _left(places, identity, log)  # the lock is held until this process is no more
     lock.release()
     if fault is not None:
         known = isinstance(fault, JournalError | NotDurableError | SettingsError)
@@ -155,12 +163,24 @@ def _hold(places: Places, identity: Identity, lock: Lock) -> int:
     return 0
 
 
-def _history(places: Places, most: int) -> tuple[Drift, ...]:
-    journal = Journal(places.journal)
+def _left(places: Places, identity: Identity, log: Log) -> int:
+    """Be a node no more, after the agent's end; give the exit code."""
     try:
-        return journal.drift(most)
-    finally:
-        journal.close()
+        aside = let_go(places, identity)
+    except SettingsError as error:
+        log.say(str(error), ERROR)
+        return 1
+    log.say(f"the master has removed node {identity.node} of cluster {identity.cluster}")
+    log.say(f"what was known is put aside: {aside}; to be a node again: saltern-agent join TOKEN")
+    return NO_NODE
+
+
+def _supervised() -> Supervised:
+    """Tell systemd of the loop; where it ends a silent one, the journal hears of all threads."""
+    seconds = seconds_allowed(os.environ, os.getpid())
+    if seconds < math.inf:
+        faulthandler.enable()
+    return Supervised(lambda state: notify(os.environ, state), seconds)
 
 
 def work_here(places: Places, question: AskPlan | AskApply | AskRevert) -> Iterator[Line]:

@@ -33,6 +33,7 @@ from saltern_agent.doctor.surroundings import (
     Surroundings,
 )
 from saltern_agent.host import processes, traces
+from saltern_agent.host.dbus import SYSTEM_BUS
 from saltern_agent.host.docker import SOCKET, cgroup_driver
 from saltern_agent.host.facts import iptables_backend
 from saltern_agent.host.iptables import Iptables
@@ -70,7 +71,8 @@ E = TypeVar("E")
 class Look:
     """One look: what could not be seen is noted, and the rest goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, bus: str = SYSTEM_BUS) -> None:
+        self.bus = bus
         self.unseen: list[str] = []
 
     def at(self, what: str, see: Callable[[], T], otherwise: E) -> T | E:
@@ -82,9 +84,9 @@ class Look:
             return otherwise
 
 
-def look(declared: Declared, now: float, root: Path = ROOT) -> Surroundings:
-    """Look at this machine. `now`: seconds since 1970."""
-    one = Look()
+def look(declared: Declared, now: float, root: Path = ROOT, bus: str = SYSTEM_BUS) -> Surroundings:
+    """Look at this machine. `now`: seconds since 1970. `bus`: the socket of systemd's bus."""
+    one = Look(bus)
     seen = Surroundings(now=now, declared=declared)
     for name, part in PARTS.items():
         told: dict[str, Any] = one.at(name, partial(part, one, seen, root), {})
@@ -211,11 +213,11 @@ def _kubelet_driver(root: Path) -> str:
 
 
 def _units(one: Look, seen: Surroundings, root: Path) -> dict[str, Any]:
-    units = SystemdUnits()
     watched = (*FIREWALLS, *RUNS, "systemd-networkd.service")
 
     def states() -> dict[str, UnitState]:
-        return {name: units.state(name) for name in watched}
+        with closing(SystemdUnits(one.bus)) as units:  # else it stays until garbage is collected
+            return {name: units.state(name) for name in watched}
 
     told = one.at("systemd", states, dict[str, UnitState]())
     active = {name for name, state in told.items() if state.active in ("active", "reloading")}

@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from socket import MSG_DONTWAIT, MSG_PEEK
+from socket import MSG_DONTWAIT, MSG_PEEK, socket
 from threading import Lock
 from typing import Any, Final
 
@@ -125,9 +125,34 @@ class Bus:
             self._connection = None
 
 
-def connect(address: str) -> DBusConnection:
-    """Open a connection to the bus; OSError where nobody listens."""
-    return DBusConnection(prep_socket(address))
+class Connection(DBusConnection):  # type: ignore[misc]  # jeepney has no types
+    """A connection that waits for no answer without end, and leaves nothing open where it fails.
+
+    jeepney's own waits for the answer to Hello for ever, and where that fails its descriptors stay
+    until Python collects garbage.
+    """
+
+    def __init__(self, sock: socket, seconds: float) -> None:
+        self._seconds = seconds
+        try:
+            super().__init__(sock)
+        except BaseException:
+            self.close()
+            raise
+
+    def send_and_get_reply(self, message: Message, *, timeout: float | None = None) -> Message:
+        """Send a message and give its answer; TimeoutError. `timeout`: None: as long as for all."""
+        return super().send_and_get_reply(
+            message, timeout=self._seconds if timeout is None else timeout
+        )
+
+
+def connect(address: str, seconds: float = ANSWER_SECONDS) -> DBusConnection:
+    """Open a connection to the bus; OSError, and no TimeoutError, where nobody answers."""
+    try:
+        return Connection(prep_socket(address), seconds)
+    except TimeoutError as error:
+        raise ConnectionError(f"it let us wait for {seconds:.0f} s") from error
 
 
 def body(message: Message) -> tuple[Any, ...] | DBusError:

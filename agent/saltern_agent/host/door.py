@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -57,7 +58,7 @@ class CurveDoor:
         try:
             self._set(socket)
             socket.connect(f"tcp://{address}:{self.token.door_port}")
-            socket.send(frame)
+            say(socket, frame)
             return self._await(socket, monitor, f"{address}:{self.token.door_port}")
         except zmq.ZMQError as error:
             return Silence(f"cannot connect to {address}:{self.token.door_port}: {error}")
@@ -93,6 +94,12 @@ class CurveDoor:
                 if event & ENDS:
                     break
         return Silence(_silence(seen, place))
+
+
+def say(socket: zmq.Socket[bytes], frame: bytes) -> None:
+    """Send it; where the connection has failed already, nothing: the monitor tells how."""
+    with suppress(zmq.Again):  # libzmq would wait for a connection that never comes
+        socket.send(frame, zmq.NOBLOCK)
 
 
 def _one_frame(frames: list[bytes], place: str) -> bytes | Silence:

@@ -1,9 +1,9 @@
 """SHA-256 of file contents, computed once for as long as the kernel says nothing changed.
 
-A file is known again by (device, inode, size, mtime, ctime). That is believed only where
-its ctime had settled for SETTLED_NS when it was read: two writes in one tick of the
-kernel's clock (or in one second, on a filesystem that keeps no fractions) carry the same
-ctime, so a younger file is hashed each time.
+A file is known again by (device, inode, size, mtime, ctime). That is believed only where its
+ctime had settled when it was read: two writes in one tick of the kernel's clock, 10 ms at most,
+carry the same ctime; so do two in two seconds on a filesystem that keeps no fractions, of which
+each ctime is a round number. So a younger file is hashed each time.
 
 Who owns a declared file must not be able to hold us up with it: it is opened without waiting
 for a lease (fcntl(2), F_SETLEASE) to be given back, and what is larger than MAX_HASHED is not
@@ -26,7 +26,11 @@ from saltern_states.ports import HostError
 from saltern_agent.host.kept_hashes import WORTH_BYTES, KeptHashes, Stamp
 from saltern_agent.host.reasons import telling
 
-SETTLED_NS: Final = 2_000_000_000
+CLOCK_REALTIME_COARSE: Final = 5  # linux/time.h
+COARSE_NS: Final = 2_000_000_000
+FINE_NS: Final = 50_000_000
+ROUND_NS: Final = 10_000_000
+"""What a ctime is a multiple of, where the filesystem may keep no more of it than that."""
 MAX_KNOWN: Final = 8192
 CHUNK: Final = 1 << 20
 TRIES: Final = 3
@@ -35,7 +39,7 @@ MAX_HASHED: Final = 2 << 30  # bytes; no artifact comes near it
 
 def kernel_now() -> int:
     """Give the clock that ctimes are taken from, in nanoseconds since 1970."""
-    return time.clock_gettime_ns(time.CLOCK_REALTIME)
+    return time.clock_gettime_ns(CLOCK_REALTIME_COARSE)
 
 
 class Hashes:
@@ -77,7 +81,7 @@ class Hashes:
             if after.st_size > MAX_HASHED:
                 return ""
             if stamp(after) == stamp(before):
-                if after.st_ctime_ns + SETTLED_NS < began:
+                if after.st_ctime_ns + settles_in(after.st_ctime_ns) < began:
                     self._remember(after, digest)
                 return digest
             before = after
@@ -94,6 +98,11 @@ class Hashes:
 def reopen(handle: int) -> int:
     """Open for reading what an O_PATH descriptor is of. EAGAIN: somebody holds a lease on it."""
     return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def settles_in(ctime_ns: int) -> int:
+    """Give the nanoseconds after which no other write can carry this ctime any more."""
+    return COARSE_NS if ctime_ns % ROUND_NS == 0 else FINE_NS
 
 
 def stamp(found: os.stat_result) -> Stamp:

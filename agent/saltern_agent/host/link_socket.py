@@ -6,6 +6,10 @@
   whatever is there must be taken: call read() after each, and again while it says `more`. Where
   there was neither, libzmq is not asked at all: other turns of the loop cost nothing here.
 * Nothing is linked to a person or a name: the key of the channel is the node. No routing id.
+* No HEARTBEAT_IVL: libzmq 4.3.5 ends the process that PINGs, or that a PING comes to, by an
+  assertion, where that side's input waits for its reader and the connection fails meanwhile
+  (stream_engine_base.cpp, out_event). It ended the front so, when a node came back that had been
+  out of reach. Health and Beat tell more, and link/pace.py gives a mute connection up.
 * Nobody is waited for: what cannot be sent at once is refused, and closing drops what is left.
 
 zmq is imported when the first socket is opened: a node that has joined nobody does without it.
@@ -145,9 +149,6 @@ class LinkSocket:
             zmq.MAXMSGSIZE: MAX_ON_WIRE,
             zmq.HANDSHAKE_IVL: 10 * SECONDS,
             zmq.CONNECT_TIMEOUT: 10 * SECONDS,
-            zmq.HEARTBEAT_IVL: 15 * SECONDS,
-            zmq.HEARTBEAT_TIMEOUT: 45 * SECONDS,
-            zmq.HEARTBEAT_TTL: 60 * SECONDS,
             zmq.TCP_MAXRT: 60 * SECONDS,
         }
         for option, value in options.items():

@@ -65,6 +65,7 @@ class Node:
         self.rules = Iptables() if machine else absent
         self.units = SystemdUnits() if machine else absent
         self.packages = DebianPackages() if machine else absent
+        self.upgrades = absent
         self.images = DockerImages() if machine else absent
         self.certificates = NodeCertificates(self.files, issue, unreached)
         self.secrets = SealedSecrets(self.blobs, config)

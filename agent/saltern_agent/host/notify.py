@@ -1,9 +1,15 @@
-"""Tells systemd how it goes (sd_notify(3)): one datagram to $NOTIFY_SOCKET, nothing without it."""
+"""Tells systemd how it goes (sd_notify(3)): one datagram to $NOTIFY_SOCKET, nothing without it.
+
+A word that systemd does not take is lost and ends nothing: it may be starting itself anew.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
+
+SECONDS = 1.0  # that a full queue of systemd's may keep us
 
 
 def notify(environment: Mapping[str, str], state: str) -> None:
@@ -11,6 +17,7 @@ def notify(environment: Mapping[str, str], state: str) -> None:
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(SECONDS)
         sender.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
         sender.send(state.encode())

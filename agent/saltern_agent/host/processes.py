@@ -56,6 +56,11 @@ def environment(pid: int, proc: Path = PROC) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
+def program(pid: int, proc: Path = PROC) -> str:
+    """Give the file that a process runs, as the kernel calls it. OSError: it is gone."""
+    return os.readlink(proc / str(pid) / "exe")
+
+
 def command_line(pid: int, proc: Path = PROC) -> tuple[str, ...]:
     """Give a process's arguments; () where it is gone."""
     return tuple(_read(proc / str(pid) / "cmdline").split("\0")[:-1])

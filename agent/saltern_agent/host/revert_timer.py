@@ -46,7 +46,7 @@ ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 
 def run(command: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-    """Run one of the three commands above. HostError: it cannot be run."""
+    """Run a fixed command of systemd's, such as those above. HostError: it cannot be run."""
     try:
         return subprocess.run(
             list(command), capture_output=True, timeout=SECONDS, check=False, env=ENVIRONMENT

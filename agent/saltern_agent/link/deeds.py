@@ -7,20 +7,25 @@ from dataclasses import dataclass, field
 
 from saltern_protocol.errors import ProtocolError
 from saltern_protocol.lease import Hold
-from saltern_protocol.messages import Condition, Doc, Health, Looked, Message
+from saltern_protocol.messages import UPGRADING, Condition, Doc, Health, Looked, Message
+from saltern_protocol.reading import AnyFact
 from saltern_protocol.report import Hindrance, Outcome
 from saltern_states.body import BodyError
 
 from saltern_agent.applying import Applying, Order
+from saltern_agent.host.processes import program
 from saltern_agent.host.vitals import Vitals
 from saltern_agent.items import MAX_HINDRANCES, Asked, cut, hindrance, micro, reason_of, refused
 from saltern_agent.journal import JournalError
 from saltern_agent.keeper import Keeper
+from saltern_agent.leaving import RemovedError, left_here
 from saltern_agent.link.pages import no_plan, pages
 from saltern_agent.link.progress import Progress
 from saltern_agent.link.words import Refuse
 from saltern_agent.loop import Agent, Look
 from saltern_agent.plan import Plan
+from saltern_agent.reading.pages import no_reading, reading_pages
+from saltern_agent.reading.read import read_node
 from saltern_agent.status import Status, status_of
 
 MAX_WHY = 4096
@@ -44,7 +49,9 @@ class AgentDeeds:
         """Say how the agent is."""
         agent, status, vitals = self.agent, self.agent.status, self.vitals()
         state = status.state if status else "starting"
+        # An upgrade that is under way is a part of what is applied: its result is yet to come.
         state = "applying" if agent.turns.applying else state
+        state = UPGRADING if agent.resting() else state
         worker = agent.worker
         if self.progress.stuck(worker.waiting, worker.signs, agent.clocks.monotonic()):
             state = "stuck"
@@ -103,6 +110,18 @@ class AgentDeeds:
 
         self.agent.look_now(ended)
 
+    def read(self, turn: int, say: Say) -> None:
+        """Read the node for its adoption, after what is in hand, and say it page by page."""
+
+        def ended(facts: tuple[AnyFact, ...] | Exception) -> None:
+            if isinstance(facts, Exception):
+                say(no_reading(turn, str(facts)))
+                return
+            for page in reading_pages(turn, facts):
+                say(page)
+
+        self.agent.worker.submit(lambda keeper: read_node(keeper.host, program), ended)
+
     def leave(self, hold: Hold | None, since: float) -> None:
         """Leave drift alone, or no longer; then all is looked at, and told or set right."""
 
@@ -117,6 +136,19 @@ class AgentDeeds:
                 self.agent.notices.full = True
 
         self.agent.worker.submit(job, ended)
+
+    def let_go(self) -> None:
+        """End the agent of a node that was removed; where something stands here, hold on to it."""
+
+        def ended(left: str | Exception) -> None:
+            if isinstance(left, Exception):
+                self.agent.fail(left)
+            elif left:
+                self.agent.complain(f"the master has removed this node, and {left}")
+            else:
+                self.agent.fail(RemovedError("the master has removed this node"))
+
+        self.agent.worker.submit(left_here, ended)
 
     def refuse(self, refusal: Refuse) -> None:
         """Tell of a refused document although the disk does not take it now."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 from saltern_protocol.documents import Identity
-from saltern_protocol.messages import INSTANCE_BYTES, NONCE_BYTES, Condition
+from saltern_protocol.messages import INSTANCE_BYTES, NONCE_BYTES, SURVEYS, Condition
 from saltern_states.kinds import KINDS
 
 from saltern_agent import __version__
@@ -48,7 +48,7 @@ def master_link(
         identity=identity,
         instance=secrets.token_bytes(INSTANCE_BYTES),
         boot=BOOT.read_text().strip(),
-        kinds=tuple(sorted(kind.name for kind in KINDS)),
+        kinds=tuple(sorted((*(kind.name for kind in KINDS), SURVEYS))),
         release=__version__,
         facts=msgspec.json.encode(read_facts()),
     )

@@ -188,6 +188,10 @@ class MasterLink:
         """Say something to the master, if it is there."""
         self._hear(words.Say(message))
 
+    def beat(self) -> None:
+        """Say how the agent is now, before it is due."""
+        self.say(self._health(b""))
+
     def _want(self, number: int, resource: str, csr: bytes) -> None:
         if self._session is None:
             self._requests.give(number, b"", self.unreached())
@@ -204,11 +208,10 @@ class MasterLink:
                 self._tell(output)
             case words.Open() | words.Close():
                 self._connect(output)
-            case words.Look():
-                if not output.turn or output.turn != self._untold:  # else its result is the answer
-                    self._deeds.look(output.turn, self.say)
-            case words.Leave():
-                self._deeds.leave(output.hold, output.since)
+            case words.Look() | words.Read():
+                self._look(output)
+            case words.Leave() | words.LetGo():
+                self._leave(output)
             case words.Acked():
                 self._acked = output.seq
                 self._read()
@@ -216,6 +219,20 @@ class MasterLink:
                 self._requests.give(output.request, output.chain, output.why)
             case words.Check() | words.Write() | words.Take() | words.Refuse():
                 self._work(output)
+
+    def _look(self, output: words.Look | words.Read) -> None:
+        """Look at everything that is held, or read what an adoption wants to know."""
+        if isinstance(output, words.Read):
+            self._deeds.read(output.turn, self.say)
+        elif not output.turn or output.turn != self._untold:  # else its result is the answer
+            self._deeds.look(output.turn, self.say)
+
+    def _leave(self, output: words.Leave | words.LetGo) -> None:
+        """Leave drift alone for a while; or let go of the node for good."""
+        if isinstance(output, words.LetGo):
+            self._deeds.let_go()
+        else:
+            self._deeds.leave(output.hold, output.since)
 
     def _work(self, output: words.Check | words.Write | words.Take | words.Refuse) -> None:
         """Have something done by the thread that has the disk."""

@@ -36,8 +36,16 @@ class Deeds(Protocol):
         """Look at everything now, and say what came of it."""
         ...
 
+    def read(self, turn: int, say: Callable[[Message], None]) -> None:
+        """Read the node for its adoption, and say what was found, page by page."""
+        ...
+
     def leave(self, hold: Hold | None, since: float) -> None:
         """Leave drift alone, or no longer. `since`: when it was asked for, monotonic."""
+        ...
+
+    def let_go(self) -> None:
+        """Be a node no more, where nothing of the cluster stands here."""
         ...
 
     def refuse(self, refusal: words.Refuse) -> None:

@@ -16,17 +16,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from saltern_protocol.errors import Reason
-from saltern_protocol.messages import MOST_SPREAD, Current, Poke, Renew
+from saltern_protocol.messages import MOST_SPREAD, Current, Poke, Renew, Survey
 
 LEASE_WAIT: Final = 60.0  # seconds
 ANSWER_WAIT: Final = 45.0
 AGAIN_WAIT: Final = 1.0
 NEWER_ROOT: Final = (Reason.UNSIGNED, Reason.WRONG_EPOCH)
 """What a lease is refused for that was signed under a root which this node has not seen yet."""
-ASKS: Final = (Poke, Current, Renew)
+ASKS: Final = (Poke, Current, Renew, Survey)
 AT_ONCE: Final = 100.0
 EACH_SECOND: Final = 1.0
-SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, "locked": 60.0}
+REMOVED: Final = "removed"
+REFUSES: Final = "the master refuses"  # so begins why a connection ended that it would not have
+SHUT_OUT: Final[Mapping[str, float]] = {"revoked": 600.0, REMOVED: 600.0, "locked": 60.0}
 """Why a key is refused until an operator acted, and seconds until the node tries again."""
 MOST_STAGGER: Final = 20.0  # of the minute in which a change has to be proved
 LONGEST_PAUSE: Final = 45.0  # so that after a partition all are back, and done, within a minute

@@ -26,6 +26,7 @@ from saltern_protocol.lease import RENEW_SECONDS
 from saltern_agent.link import pace, words
 from saltern_agent.link.fetching import Fetching
 from saltern_agent.link.reporting import Reporting
+from saltern_agent.link.wanted import Certificates
 from saltern_agent.outbox import Batch
 
 HEALTH_EVERY = 15.0  # seconds
@@ -58,14 +59,14 @@ class Session:
         self._taken: words.Offer | None = None  # what is being applied or planned
         self._declined = self._stale = b""  # a document's hash: not believed; stale, on this link
         self._awaited: dict[str, float] = {}  # what the master has to answer, and since when
-        self._certificates: set[int] = set()
+        self._certificates = Certificates()
         self._out: list[words.Output] = []
 
     def hear(self, given: words.Input, now: float) -> tuple[words.Output, ...]:
         """Take an input; give what is to be done, in order."""
         INPUTS[type(given)](self, given, now)
-        out, self._out = self._out, []
-        return tuple(out)
+        out, self._out = tuple(self._out), []
+        return out
 
     def due(self) -> float:
         """Give when a Tick is due."""
@@ -85,8 +86,7 @@ class Session:
                 self._out.append(words.Open())
             return
         up, since = (True, self._heard_at) if self.state == "up" else (False, self.since)
-        why = pace.overdue(up, since, self.lease_until, self._awaited, now)
-        if why:
+        if why := pace.overdue(up, since, self.lease_until, self._awaited, now):
             self._give_up(why, now)
         elif up and now >= self._health_at:
             self._say_health(now)
@@ -168,7 +168,7 @@ class Session:
             why = f"the master is not reached: {self.why}"
             self._out.append(words.Give(given.request, b"", why))
             return
-        self._certificates.add(given.request)
+        self._certificates.asked.add(given.request)
         self._awaited["a certificate"] = now
         self._send(messages.Csr(request=given.request, resource=given.resource, csr=given.csr))
 
@@ -186,8 +186,10 @@ class Session:
         self._heard_at = now
         if isinstance(message, pace.ASKS) and not self._pace.bears(now):
             self._give_up("the master asks too often", now)
-            return
-        MESSAGES[type(message)](self, message, now)
+        elif self.state == "greeting" and isinstance(message, AFTER_LEASE):
+            self.ignored += 1
+        else:
+            MESSAGES[type(message)](self, message, now)
 
     def _lease(self, message: messages.Lease, now: float) -> None:
         if self._asked is None:
@@ -247,12 +249,12 @@ class Session:
         self._out.append(words.Check(message))
 
     def _current(self, message: messages.Current, _now: float) -> None:
-        """Nothing is newer: the answer to a Fetch, or said in place of a Poke."""
-        if self.state == "up":  # whoever has no believed lease cannot know
-            self._awaited.pop("a document", None)
-            self._out.append(words.Look(message.turn))
-        else:
-            self.ignored += 1
+        """Nothing is newer: an answer to Fetch, or in place of a Poke."""
+        self._awaited.pop("a document", None)
+        self._out.append(words.Look(message.turn))
+
+    def _survey(self, message: messages.Survey, _now: float) -> None:
+        self._out.append(words.Read(message.turn))
 
     def _part(self, message: messages.BlobPart, now: float) -> None:
         fetching = self.fetching
@@ -266,14 +268,13 @@ class Session:
         self._out.append(words.Write(message.blob, message.offset, message.size, message.data))
 
     def _cert(self, message: messages.Cert, _now: float) -> None:
-        if message.request not in self._certificates:
+        given = self._certificates.answered(message)
+        if given is None:
             self.ignored += 1
             return
-        self._certificates.discard(message.request)
-        if not self._certificates:
+        if not self._certificates.asked:
             self._awaited.pop("a certificate", None)
-        why = message.why or ("" if message.chain else "the master gave none")
-        self._out.append(words.Give(message.request, message.chain, why))
+        self._out.append(given)
 
     def _ack(self, message: messages.Ack, _now: float) -> None:
         if not self.reporting.ack(message.seq):
@@ -283,20 +284,17 @@ class Session:
         self._out.append(words.Acked(message.seq))
 
     def _hello_again(self, _message: messages.Again, now: float) -> None:
-        if self.state != "up":
-            self.ignored += 1  # our Hello is on its way
-        elif now < self.since + pace.AGAIN_WAIT:
+        if now < self.since + pace.AGAIN_WAIT:
             self._give_up("the master does not keep what it is told", now)
         else:
             self._greet(now)
 
     def _refused(self, message: messages.Refused, now: float) -> None:
-        why = f"the master refuses ({printable(message.reason)}): {printable(message.why)}"
+        why = f"{pace.REFUSES} ({printable(message.reason)}): {printable(message.why)}"
         if message.reason in pace.SHUT_OUT:
             self._give_up(why, now)
-            self._retry_at = (
-                now + pace.SHUT_OUT[message.reason] + self._jitter() * pace.LONGEST_PAUSE
-            )
+            self._retry_at = now + pace.shut_out(message.reason, self._jitter())
+            self._out += [words.LetGo()] if message.reason == pace.REMOVED else []
         elif self.state == "greeting":
             self._give_up(why, now)
         elif self.fetching is not None and self.fetching.wants:
@@ -328,9 +326,7 @@ class Session:
         self.fetching, self._asked, self._stale, self._may_fetch = None, None, b"", False
         self.reporting.forget()
         self._awaited.clear()
-        for request in sorted(self._certificates):
-            self._out.append(words.Give(request, b"", f"the master was lost: {why}"))
-        self._certificates.clear()
+        self._out += self._certificates.lost(f"the master was lost: {why}")
 
     def _say_health(self, now: float) -> None:
         self._health_at, nonce = now + HEALTH_EVERY, b""
@@ -367,6 +363,9 @@ class Session:
 
 Hear = Callable[[Session, Any, float], None]
 
+# Whoever has no believed lease cannot know, and is told nothing; of Again, our Hello is on its way.
+AFTER_LEASE: Final = (messages.Current, messages.Survey, messages.Again)
+
 INPUTS: Final[Mapping[type[Any], Hear]] = {
     words.Tick: Session._tick,
     words.Opened: Session._opened,
@@ -391,6 +390,7 @@ MESSAGES: Final[Mapping[type[Any], Hear]] = {
     messages.Doc: Session._offer,
     messages.Current: Session._current,
     messages.Proposal: Session._offer,
+    messages.Survey: Session._survey,
     messages.BlobPart: Session._part,
     messages.Cert: Session._cert,
     messages.Ack: Session._ack,

@@ -284,11 +284,26 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """Read this node for who wants to adopt it; the answer is Says of Reading."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Leave drift alone from now on, or, with none, no longer: a believed lease says so."""
 
     hold: Hold | None
     since: float  # when the lease's nonce was sent, monotonic: what is left counts from then
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The master has removed this node: where nothing stands on it any more, it is a node no more.
+
+    Nobody signed that: it undoes nothing, and frees only what a signed document has emptied.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +333,9 @@ Output = (
     | Take
     | Refuse
     | Look
+    | Read
     | Leave
+    | LetGo
     | Acked
     | Give
 )
