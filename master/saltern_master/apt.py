@@ -158,10 +158,16 @@ class Apt:
         return self.folder / "lists"
 
     def environment(self, *, status: Path, archives: Path) -> dict[str, str]:
-        """Write the configuration for one use, and give the environment that names it."""
+        """Write the configuration for one use, and give the environment that names it.
+
+        What `status` says is read from a copy: apt locks the directory of dpkg's record, which may
+        be anybody's, and leaves its lock there.
+        """
         (archives / "partial").mkdir(parents=True, exist_ok=True)
+        own = self.folder / "status"
+        own.write_bytes(status.read_bytes())
         conf = self.folder / "apt.conf"
-        conf.write_text(_configuration(self.folder, status, archives) + acquire_options())
+        conf.write_text(_configuration(self.folder, own, archives) + acquire_options())
         return {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",

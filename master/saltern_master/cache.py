@@ -3,7 +3,8 @@
     ~/.cache/saltern/debs/           .deb files, and closures/ (packages.py)
     ~/.cache/saltern/apt/KEY/        apt's own lists for one set of sources (apt.py)
     ~/.cache/saltern/lab/rootfs/     root file systems of nodes (lab/rootfs.py)
-    ~/.cache/saltern/lab/agent/      the agent as a directory (lab/agent_tree.py)
+    ~/.cache/saltern/packages/       wheels by their lock, packages by what they are made from
+                                     (packaging/saltern_build)
 
 All of it can be removed at any time when nothing runs; it is made again when missing. What is
 named by a hash is finished: it was made beside its place and renamed.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.fleet import Fleet, wait_for
 from saltern_master.lab.lab import Lab
 from saltern_master.stage import Stage

@@ -28,6 +28,7 @@ from saltern_master.api.service import (
     TurnNode,
     TurnView,
 )
+from saltern_master.api.surveys import Surveying, SurveyView
 from saltern_master.api.targeted import targeted
 
 
@@ -55,6 +56,11 @@ async def nodes(service: Service, asked: Asked) -> tuple[NodeView, ...]:
 async def node(service: Service, asked: Asked) -> NodeView:
     """Give one node."""
     return await service.node(asked.place.name)
+
+
+async def survey(service: Surveying, asked: Asked) -> SurveyView:
+    """Have a node read itself."""
+    return await service.survey(asked.place.name)
 
 
 async def approve(service: Service, asked: Asked) -> NodeView:

@@ -9,6 +9,7 @@ and those of an HTTP library of its own take longer than all else that `saltern 
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -48,6 +49,7 @@ from saltern_master.api.service import (
     TokenView,
     TurnView,
 )
+from saltern_master.api.surveys import SurveyView
 
 T = TypeVar("T")
 SECONDS: Final = 60.0  # that compiling and signing a cluster may take
@@ -74,6 +76,10 @@ class Client:
     def node(self, name: str) -> NodeView:
         """Give one node."""
         return self._ask("GET", f"/v1/nodes/{_part(name)}", NodeView)
+
+    def survey(self, name: str) -> SurveyView:
+        """Have a node read itself."""
+        return self._ask("POST", f"/v1/nodes/{_part(name)}/survey", SurveyView)
 
     def approve(self, name: str, fingerprint: str) -> NodeView:
         """Let a pending machine in."""
@@ -268,15 +274,23 @@ def _nobody(path: Path, error: OSError | HTTPException) -> str:
         return f"cannot reach the master on {path}: permission denied; be its user or in its group"
     why = (error.strerror if isinstance(error, OSError) else None) or str(error) or repr(error)
     home = path.parent.parent
+    owner = _owner(home)
     if not (home / "keys").is_dir():
         return (
             f"cannot reach the master on {path}: {why}; {home} is no master's directory yet: give "
-            f"the right one with --home or SALTERN_HOME, or make it: saltern init {home}"
+            f"the right one with --home or SALTERN_HOME, or make it: "
+            f"{owner and f'runuser -u {owner} -- '}saltern init {home}"
         )
-    return (
-        f"cannot reach the master on {path}: {why}; "
-        f"if it does not run: saltern master run --home {home}"
-    )
+    begin = "systemctl start saltern-master" if owner else f"saltern master run --home {home}"
+    return f"cannot reach the master on {path}: {why}; if it does not run: {begin}"
+
+
+def _owner(home: Path) -> str:
+    """Name the user whose directory it is, where root asks and it is not root's, as a package's."""
+    try:
+        return "" if os.geteuid() or not home.stat().st_uid else home.owner()
+    except (OSError, KeyError):  # not there, or of a user without a name
+        return ""
 
 
 def _url(path: str, query: Mapping[str, str]) -> str:

@@ -12,9 +12,19 @@ from saltern_master.api.notices import Noticing
 from saltern_master.api.plans import Planning
 from saltern_master.api.rollouts import RollingOut
 from saltern_master.api.service import Service
+from saltern_master.api.surveys import Surveying
 
 
 class Master(
-    Service, Diagnosing, Drifting, Holder, Planning, RollingOut, Measuring, Noticing, Protocol
+    Service,
+    Diagnosing,
+    Drifting,
+    Holder,
+    Planning,
+    RollingOut,
+    Measuring,
+    Noticing,
+    Surveying,
+    Protocol,
 ):
     """Core, or the fake that keeps the same contract."""

@@ -62,6 +62,7 @@ from saltern_master.api.service import (
     TokenView,
     TurnView,
 )
+from saltern_master.api.surveys import SurveyView
 
 ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
     Text(
@@ -91,6 +92,15 @@ ROUTES: Final[tuple[Route | Stream | Text, ...]] = (
         query=NodeQuery,
     ),
     Route("GET", "/v1/nodes/{name}", "node", "One node.", NodeView, calls.node, place=NodePath),
+    Route(
+        "POST",
+        "/v1/nodes/{name}/survey",
+        "surveyNode",
+        "Have a node read itself, for its adoption: facts of fixed places, and nothing secret.",
+        SurveyView,
+        calls.survey,
+        place=NodePath,
+    ),
     Route(
         "POST",
         "/v1/nodes/{name}/approve",

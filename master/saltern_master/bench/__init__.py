@@ -10,6 +10,7 @@ page       the figures as a table and as a page of docs/measured; pure
 
 Beside it, each a command of its own:
 
+packages   both packages as they are installed, on each release of Debian
 crowd      fifty agents at one master
 cluster    three machines that become a cluster
 site, tables, processes, turns    what these share

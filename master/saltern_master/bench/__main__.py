@@ -22,7 +22,7 @@ from saltern_master.bench.page import lines, page
 from saltern_master.bench.probe import WARM_UP
 from saltern_master.errors import MasterError
 from saltern_master.lab import network
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.errors import LabError
 from saltern_master.lab.lab import Lab
 from saltern_master.lab.trial import Show, Trial

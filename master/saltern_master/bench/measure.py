@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from saltern_master.bench import figures
 from saltern_master.bench.damages import damages
 from saltern_master.bench.figures import Figures, Ground
-from saltern_master.lab import agent_tree
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.trial import Trial
 
 CARRIED = ("__init__.py", "bench/__init__.py", "bench/damages.py", "bench/probe.py")
@@ -55,11 +55,11 @@ def measure(trial: Trial, amount: Amount, ground: Ground, show: Callable[[str], 
     )
 
 
-def carry(trial: Trial) -> None:
-    """Put the probe's files into the node."""
+def carry(trial: Trial, names: Sequence[str] = CARRIED) -> None:
+    """Put the probe's files into the node, or a probe's of these names."""
     package = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="saltern-bench-") as folder:
-        for name in CARRIED:
+        for name in names:
             target = Path(folder, package.name, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package / name, target)
@@ -68,29 +68,38 @@ def carry(trial: Trial) -> None:
 
 def probe(trial: Trial, *words: str) -> dict[str, Any]:
     """Run the probe in the node; LabError with its words where it cannot measure."""
+    return have(trial, "probe", *words)
+
+
+def have(trial: Trial, probe: str, *words: str) -> dict[str, Any]:
+    """Have a probe of the bench, by its module's name, do something in the node."""
     command = ("/usr/bin/env", f"PYTHONPATH={PLACE}", "/usr/bin/python3", "-m")
-    printed = trial.must(*command, "saltern_master.bench.probe", *words, timeout=SECONDS)
+    printed = trial.must(*command, f"saltern_master.bench.{probe}", *words, timeout=SECONDS)
     return dict(json.loads(printed))
 
 
 def ground_of(trial: Trial, date: str, command: str) -> Ground:
     """Say where this is measured, and of what."""
-    tree = agent_tree.build(agent_tree.checkout(), lambda _line: None)
     installed = trial.lab.root(trial.node) / "usr/lib/saltern-agent"
-    size = sum(one.lstat().st_size for one in installed.rglob("*") if one.is_file()) / 1e6
-    release = trial.must("/bin/cat", "/etc/debian_version").strip()
-    python = trial.must("/usr/bin/python3", "--version").strip()
+    sizes = {one: one.lstat().st_size / 1e6 for one in installed.rglob("*") if one.is_file()}
     return Ground(
         date=date,
         machine=machine(),
         load=" ".join(f"{one:.2f}" for one in os.getloadavg()),
         kernel=" ".join((os.uname().sysname, os.uname().release, os.uname().machine)),
-        node=f"Debian {release}, {python}, in systemd-nspawn",
-        commit=commit(agent_tree.checkout()),
+        node=f"{system_of(trial)}, in systemd-nspawn",
+        commit=commit(checkout()),
         command=command,
-        tree_megabytes=tree.megabytes,
-        installed_megabytes=size,
+        tree_megabytes=sum(size for one, size in sizes.items() if one.suffix != ".pyc"),
+        installed_megabytes=sum(sizes.values()),
     )
+
+
+def system_of(trial: Trial) -> str:
+    """Name a node's Debian and its Python."""
+    release = trial.must("/bin/cat", "/etc/debian_version").strip()
+    python = trial.must("/usr/bin/python3", "--version").strip()
+    return f"Debian {release}, {python}"
 
 
 def machine() -> str:

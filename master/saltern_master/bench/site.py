@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from saltern_master.bench.measure import commit, machine
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

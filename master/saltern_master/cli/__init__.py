@@ -9,6 +9,8 @@ plan alone: 0 nothing to change; 2 something is; 1 every error.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from saltern_master.cli.lazy import Row, group_of
@@ -18,6 +20,7 @@ COMMANDS = (
     Row("init", f"{HERE}.cluster", "init"),
     Row("master", f"{HERE}.master"),
     Row("node", f"{HERE}.node"),
+    Row("adopt", f"{HERE}.adopt", "adopt"),
     Row("plan", f"{HERE}.plan", "plan", wrong=1),  # 2: there is something to change
     Row("apply", f"{HERE}.apply", "apply"),
     Row("status", f"{HERE}.status", "status"),
@@ -34,7 +37,9 @@ COMMANDS = (
     Row("binaries", f"{HERE}.binaries"),
     Row("images", f"{HERE}.images"),
     Row("packages", f"{HERE}.packages"),
+    Row("releases", f"{HERE}.releases"),
     Row("blobs", f"{HERE}.blobs"),
+    Row("bundle", f"{HERE}.bundle"),
     Row("backup", f"{HERE}.backup", "backup"),
     Row("restore", f"{HERE}.backup", "restore"),
     Row("lab", f"{HERE}.lab"),
@@ -51,8 +56,23 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # no other command needs it at once
+
+        typer.echo(f"saltern {version('saltern-master')}")
+        raise typer.Exit
+
+
 @app.callback()
-def group() -> None:
+def group(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_tell_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Have commands and do nothing without one."""
 
 

@@ -11,6 +11,7 @@ from saltern_master.api.service import ServiceError
 from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output
 from saltern_master.cli.moments import span
+from saltern_master.cli.one_file import FileOption, needed_file
 from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import read_bytes, refusals_told
@@ -25,8 +26,9 @@ PLANNED_SECONDS = 900.0
 
 def apply(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The cluster file, or a saved plan.")
-    ],
+        Path | None, typer.Argument(metavar="FILE", help="The cluster file, or a saved plan.")
+    ] = None,
+    named: FileOption = None,
     no_wait: NoWait = False,
     timeout: Timeout = "10m",
     home: HomePath = DEFAULT_HOME,
@@ -43,8 +45,9 @@ def apply(
     node was not reached, or not all were done in time.
     """
     with refusals_told():
-        seconds, data = span(timeout), read_bytes(file)
-        turn = _planned(home, data, file) or reach(home).apply(data)
+        seconds, path = span(timeout), needed_file(file, named)
+        data = read_bytes(path)
+        turn = _planned(home, data, path) or reach(home).apply(data)
         follow_turn(reach(home), turn, 0 if no_wait else seconds, output)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from saltern_master.cli.amounts import mb, progress
 from saltern_master.cli.listing import Output, fields, write
 from saltern_master.cli.moments import clock, moment, zone
 from saltern_master.cli.output import say
+from saltern_master.cli.own_home import OwnHome
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import FileError, UsageError, refusals_told
 from saltern_master.cli.remote import HomePath
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from saltern_master.backup.manifest import LeftOut, Manifest
 
 FilePath = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
-STEP = 0.1
-LARGE = 64 * 1024 * 1024
 
 
 def backup(
@@ -53,18 +52,18 @@ def backup(
         from saltern_master.signing.home import Home
 
         without = _left_out(without_blobs, without_offline_keys)
-        made = take(Home(home), file, without, clock(), _progress())
+        made = take(Home(home), file, without, clock(), progress())
         write(_told(made, file), output, _lines(made, file, output))
         _warn(made, file)
 
 
-def restore(file: FilePath, home: HomePath = DEFAULT_HOME) -> None:
+def restore(file: FilePath, home: OwnHome = DEFAULT_HOME) -> None:
     """Bring a backup back, where no master runs and HOME is empty or not there."""
     with refusals_told():
         _there(file)
         from saltern_master.backup.restore import restore as put_back
 
-        made = put_back(home, file, clock(), _progress())
+        made = put_back(home, file, clock(), progress())
         for line in _afterwards(made, home):
             say(line)
 
@@ -115,7 +114,7 @@ def _lines(manifest: Manifest, file: Path, output: Output) -> Iterator[str]:
             ("release", manifest.release),
             ("revision", str(manifest.revision)),
             ("files", f"{len(manifest.parts) - len(blobs)}, and {len(blobs)} blobs"),
-            ("size", _mb(manifest.size)),
+            ("size", mb(manifest.size)),
             ("keys", " ".join(manifest.keys)),
             ("left out", ", ".join(manifest.left_out)),
             ("blobs missing", str(len(manifest.missing))),
@@ -146,20 +145,3 @@ def _afterwards(manifest: Manifest, home: Path) -> Iterator[str]:
         )
     if "offline-keys" in manifest.left_out:
         yield "  the root and policy keys are not here: bring them from where they are, when needed"
-
-
-def _progress() -> Callable[[int, int], None]:
-    """Say how far it is, ten times, where it takes long enough to be worth it."""
-    told = 0.0
-
-    def progress(done: int, whole: int) -> None:
-        nonlocal told
-        if whole > LARGE and done >= (told + STEP) * whole:
-            told = done / whole
-            sys.stderr.write(f"{told:4.0%} of {_mb(whole)}\n")
-
-    return progress
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -14,6 +14,7 @@ from saltern_master.binaries.check import host_architecture
 from saltern_master.binaries.components import BinaryError
 from saltern_master.binaries.release import SITE
 from saltern_master.cli.output import Output, errors_told, say, show
+from saltern_master.cli.own_home import OwnHome
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.library import Library
 from saltern_master.signing.home import write_whole
@@ -21,9 +22,6 @@ from saltern_master.signing.home import write_whole
 app = typer.Typer(no_args_is_help=True, help="Kubernetes' own programs, by version.")
 
 COLUMNS = ("version", "component", "architecture", "size", "origin", "sha256")
-Home = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
 
 
 @app.command()
@@ -46,7 +44,7 @@ def add(
     site: Annotated[
         str, typer.Option(help="Where releases are: the project's, or a mirror.")
     ] = SITE,
-    home: Home = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
     """Add a version: from the official release, a directory, or built."""
@@ -66,7 +64,7 @@ def add(
 
 
 @app.command("list")
-def list_binaries(home: Home = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+def list_binaries(home: OwnHome = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List what the library has."""
     with errors_told():
         show(Library(home).list().binaries, COLUMNS, output)
@@ -80,7 +78,7 @@ def save(
     architecture: Annotated[
         str | None, typer.Option("--arch", help="This machine's if not given.")
     ] = None,
-    home: Home = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
 ) -> None:
     """Save one program of the library as a file, to run it here: kubectl, say."""
     with errors_told():

@@ -10,15 +10,12 @@ import typer
 
 from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, show
+from saltern_master.cli.own_home import OwnHome
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import FileError
 from saltern_master.library import Library
 
 app = typer.Typer(no_args_is_help=True, help="Contents for artifacts of your own, by SHA-256.")
-
-HomePath = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,7 +28,7 @@ class Row(msgspec.Struct, frozen=True):
 @app.command()
 def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to keep.")],
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
     """Add files; an artifact in the cluster file names them by the SHA-256 that is printed."""

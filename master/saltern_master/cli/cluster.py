@@ -18,6 +18,7 @@ from saltern_states.body import write_body
 from saltern_master.cli.bodies import Format, body_lines, in_full, write
 from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, say, show
+from saltern_master.cli.own_home import OwnHome, refuse_root
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import read_bytes
 from saltern_master.cluster.load import ClusterFile, load
@@ -31,9 +32,6 @@ from saltern_master.signing.init import sign_policy
 from saltern_master.signing.recorded import known_facts, read_recorded, recorded_allocation
 from saltern_master.signing.sign import sign as sign_bodies
 
-HomePath = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
 ClusterPath = Annotated[Path, typer.Argument(metavar="CLUSTER.YAML", help="The cluster file.")]
 
 
@@ -57,7 +55,8 @@ class SignedRow(msgspec.Struct, frozen=True):
 
 def init(
     home: Annotated[
-        Path, typer.Argument(envvar="SALTERN_HOME", help="The directory to make.")
+        Path,
+        typer.Argument(envvar="SALTERN_HOME", help="The directory to make.", callback=refuse_root),
     ] = DEFAULT_HOME,
     cluster: Annotated[
         str, typer.Option(help="The cluster's name, as in its cluster file.")
@@ -74,7 +73,7 @@ def init(
 
 
 def policy(
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     out: Annotated[
         Path | None,
         typer.Option(help="Write it there to be signed elsewhere: see saltern key sign."),
@@ -93,7 +92,7 @@ def policy(
 
 def compile_file(
     file: ClusterPath,
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     out: Annotated[
         Path | None, typer.Option(help="Also write NODE.body and NODE.json into this directory.")
     ] = None,
@@ -120,7 +119,7 @@ def compile_file(
 
 def sign(
     file: ClusterPath,
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     out: Annotated[
         Path | None, typer.Option(help="Where the nodes' files go; HOME/out if not given.")
     ] = None,

@@ -62,14 +62,15 @@ class Silence:
 
 def follow_turn(client: Client, turn: TurnView, seconds: float, output: Output) -> None:
     """Follow a turn for so long (0: not at all), tell what came of it, and exit accordingly."""
-    for note in turn.notes:
-        say(f"note: {note}")
+    told = turn.notes
+    _say_notes(told)
     if seconds:
         try:
             turn = _followed(client, turn, seconds, output)
         except KeyboardInterrupt:
             say("interrupted; it goes on without us; see: saltern status")
             raise typer.Exit(INTERRUPTED) from None
+    _say_notes(note for note in turn.notes if note not in told)
     if output is Output.JSON:
         if not seconds:
             write_line(TurnEvent(turn=turn))
@@ -84,6 +85,11 @@ def follow_turn(client: Client, turn: TurnView, seconds: float, output: Output) 
         say(f"not all are done after {seconds:g} s; it goes on without us; see: saltern status")
     if status:
         raise typer.Exit(status)
+
+
+def _say_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        say(f"note: {note}")
 
 
 def status_of(turn: TurnView) -> int:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from saltern_master.cli.output import Output, errors_told, say, show
+from saltern_master.cli.own_home import OwnHome
+from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.images import read_image
 from saltern_master.images.recipes import choose
 from saltern_master.library import Image, Library
@@ -15,10 +17,6 @@ from saltern_master.library import Image, Library
 app = typer.Typer(no_args_is_help=True, help="Container images, as archives.")
 
 COLUMNS = ("name", "config_digest", "size", "archive_sha256")
-Home = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
-DEFAULT_HOME = Path("/var/lib/saltern")
 
 
 @app.command()
@@ -35,7 +33,7 @@ def add(
         list[Path] | None,
         typer.Option("--archive", help="An archive of `docker save NAME:TAG`; may be repeated."),
     ] = None,
-    home: Home = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
     """Add images: some are made here, others come as archives."""
@@ -54,7 +52,7 @@ def add(
 
 
 @app.command("list")
-def list_images(home: Home = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+def list_images(home: OwnHome = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List what the library has."""
     with errors_told():
         show(Library(home).list().images, COLUMNS, output)

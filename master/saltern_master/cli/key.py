@@ -21,6 +21,7 @@ from saltern_master.cli.faults import faults_told
 from saltern_master.cli.key_pages import KeyRow, Keys, key_rows, signed_of
 from saltern_master.cli.moments import clock
 from saltern_master.cli.output import Output, lines_of, say
+from saltern_master.cli.own_home import OwnHome
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import FileError, UsageError, read_bytes
 from saltern_master.errors import MasterError
@@ -54,9 +55,6 @@ UNDONE = 3
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign what: keys, roots, and their rotation.")
 
-HomePath = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
 KeyTexts = Annotated[
     list[str] | None,
     typer.Option("--key", metavar="ed25519:...", help="A key of the role; may be given again."),
@@ -87,7 +85,7 @@ def make(
 
 
 @app.command("list")
-def list_keys(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+def list_keys(home: OwnHome = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List the keys of every role, where they are, and when root and policy end."""
     with faults_told():
         page = _page(Home(home))
@@ -102,7 +100,7 @@ def list_keys(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> N
 @app.command()
 def show(
     what: Annotated[str, typer.Argument(help="A role, a fingerprint, a key file or a proposal.")],
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
     """Show a key's public half, or what a proposal would change and who has signed it."""
@@ -129,7 +127,7 @@ def rotate(
     ] = None,
     raise_epoch: RaiseEpoch = False,
     out: Out = None,
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
 ) -> None:
     """Give a role other keys, by the next root: those of --key alone, or one that is made here.
 
@@ -159,7 +157,7 @@ def revoke(
     instead: KeyTexts = None,
     raise_epoch: RaiseEpoch = False,
     out: Out = None,
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
 ) -> None:
     """Name a key no more, by the next root; the only state or lease key is replaced.
 
@@ -178,7 +176,7 @@ def revoke(
 
 
 @app.command()
-def renew(out: Out = None, home: HomePath = DEFAULT_HOME) -> None:
+def renew(out: Out = None, home: OwnHome = DEFAULT_HOME) -> None:
     """Let the root live for another year, with the same keys.
 
     Exit status: 0 in force, or written as --out asks; 3 not in force yet: others have to sign.
@@ -213,7 +211,7 @@ def sign(
 
 
 @app.command()
-def take(file: ProposalFile, home: HomePath = DEFAULT_HOME) -> None:
+def take(file: ProposalFile, home: OwnHome = DEFAULT_HOME) -> None:
     """Take in a root or a policy that enough have signed; the running master goes on under it."""
     with faults_told():
         where = Home(home)

@@ -20,7 +20,7 @@ from saltern_master.lab.layout import DEFAULT_NETWORK
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Real nodes on this machine: booted Debians for trying and testing. Needs root.",
+    help="Real nodes on this machine: Debian systems, booted for trying and testing. Needs root.",
 )
 
 Name = Annotated[

@@ -65,7 +65,7 @@ class PlainCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own context
         """Give the parts of the usage line: NAME for what is needed, [NAME] for what may be."""
-        return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
+        return [_plainly(piece) for piece in super().collect_usage_pieces(ctx)]
 
 
 USAGE: Final[type[Exception]] = typer.BadParameter.__mro__[1]
@@ -90,6 +90,14 @@ def ends_with(status: int) -> type[PlainCommand]:
 
 
 _NO_BRACES = str.maketrans("", "", "{}")
+
+
+def _plainly(piece: str) -> str:
+    """Write what may be repeated as such once: Typer adds its own dots to those of the name."""
+    piece = piece.translate(_NO_BRACES)
+    if piece.startswith("[[") and piece.endswith("...]..."):
+        return piece[1:].removesuffix("]...")
+    return piece.replace("......", "...")
 
 
 def _plain(found: typer.Typer) -> typer.Typer:

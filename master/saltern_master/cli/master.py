@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,10 @@ app = typer.Typer(no_args_is_help=True, help="The process that nodes speak with.
 
 ANY = "0.0.0.0"
 ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: what leads there is the default route
-Port = Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")]
+
+
+def _port(variable: str) -> Any:  # noqa: ANN401  # as typer has it
+    return typer.Option(min=0, max=65_535, envvar=variable, help="0: any that is free.")
 
 
 @app.callback()
@@ -27,19 +30,26 @@ def group() -> None:
 @app.command()
 def run(
     home: HomePath = DEFAULT_HOME,
-    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="Where nodes come to.")] = ANY,
-    link_port: Port = 6555,
-    door_port: Port = 6556,
+    listen: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", envvar="SALTERN_LISTEN", help="Where nodes come to."),
+    ] = ANY,
+    link_port: Annotated[int, _port("SALTERN_LINK_PORT")] = 6555,
+    door_port: Annotated[int, _port("SALTERN_DOOR_PORT")] = 6556,
     advertise: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
+            envvar="SALTERN_ADVERTISE",
             help="What tokens say; --listen, or the address that the default route leaves by.",
         ),
     ] = None,
     confinement: Annotated[
         Literal["whole", "partial"],
-        typer.Option(help="Where the kernel cannot keep the front in: end, or say so and go on."),
+        typer.Option(
+            envvar="SALTERN_CONFINEMENT",
+            help="Where the kernel cannot keep the front in: end, or say so and go on.",
+        ),
     ] = "whole",
     metrics: Annotated[
         str,

@@ -14,6 +14,7 @@ from saltern_master.cli.following import NoWait, Timeout, follow_turn
 from saltern_master.cli.listing import Output, write
 from saltern_master.cli.moments import clock, moment, span, zone
 from saltern_master.cli.new_file import refuse_taken, write_new
+from saltern_master.cli.node_add import add
 from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import UsageError, refusals_told
@@ -23,6 +24,8 @@ from saltern_master.cli.target_names import Target
 from saltern_master.cli.target_tables import NOBODY, explained_lines
 
 app = typer.Typer(no_args_is_help=True, help="The cluster's machines: tokens, approval, removal.")
+app.command()(add)
+FAILED = 1
 
 
 @app.command()
@@ -157,25 +160,44 @@ def unlock(name: NodeName, home: HomePath = DEFAULT_HOME) -> None:
 def remove(
     name: NodeName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Forget it at once: nothing on it is taken back.")
-    ] = False,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean/--forget",
+            help="Take back what stands on it first; or forget it at once, and leave that there.",
+        ),
+    ] = True,
     no_wait: NoWait = False,
     timeout: Timeout = "10m",
     home: HomePath = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
-    """Drain a node, take back what stands on it, and forget it. A revoked or locked one: at once.
+    """Drain a node, take back what stands on it, and forget it: its agent has no cluster then.
+
+    A revoked or locked one is forgotten at once, since nothing that it says is heard.
 
     Exit status: 0 done; 1 it failed; 2 the name was not confirmed; 3 not done in time.
     """
     with refusals_told():
         client = reach(home)
         seconds = span(timeout)
-        client.node(name)
+        _say_weight(client.node(name))
         if not yes and typer.prompt(f"Type {name} to remove it", err=True) != name:
             raise UsageError(f"cannot remove {name}: another name was typed; nothing was done")
-        follow_turn(client, client.remove(name, force), 0 if no_wait else seconds, output)
+        try:
+            follow_turn(client, client.remove(name, not clean), 0 if no_wait else seconds, output)
+        except typer.Exit as ended:
+            if ended.exit_code == FAILED:
+                say(f"{name} is still being removed: mend that, and say the same again; or leave")
+                say(f"what stands there: saltern node remove {name} --forget")
+            raise
+
+
+def _say_weight(node: NodeView) -> None:
+    """Say before a removal what goes with a node that others live by."""
+    own = [role for role in ("control-plane", "etcd") if role in node.roles]
+    if own:
+        say(f"{node.name} is {' and '.join(own)}: the Kubernetes cluster goes with it")
 
 
 def _refuse_strange(name: str) -> None:

@@ -11,6 +11,7 @@ import typer
 from saltern_master import cache
 from saltern_master.cli.faults import faults_told
 from saltern_master.cli.output import Output, say, show
+from saltern_master.cli.own_home import OwnHome
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.refusals import FileError
 from saltern_master.library import Deb, Library, PackageSet
@@ -18,9 +19,6 @@ from saltern_master.packages import fetch_closure
 
 app = typer.Typer(no_args_is_help=True, help="Debian packages, as .deb files with what they need.")
 
-HomePath = Annotated[
-    Path, typer.Option("--home", envvar="SALTERN_HOME", help="The master's directory.")
-]
 COLUMNS = ("name", "version", "debs", "bytes")
 
 
@@ -40,7 +38,7 @@ def add(
         Path,
         typer.Option(help="dpkg's status file of a bare node (its /var/lib/dpkg/status)."),
     ],
-    home: HomePath = DEFAULT_HOME,
+    home: OwnHome = DEFAULT_HOME,
     output: Output = Output.TABLE,
 ) -> None:
     """Add packages, each with all that a bare node lacks for it."""
@@ -53,7 +51,7 @@ def add(
 
 
 @app.command("list")
-def list_packages(home: HomePath = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
+def list_packages(home: OwnHome = DEFAULT_HOME, output: Output = Output.TABLE) -> None:
     """List what the library has."""
     with faults_told():
         show([_row(one) for one in Library(home).list().packages], COLUMNS, output)

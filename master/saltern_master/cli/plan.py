@@ -27,6 +27,7 @@ from saltern_master.cli.listing import Output as Listing
 from saltern_master.cli.listing import write
 from saltern_master.cli.moments import span
 from saltern_master.cli.new_file import refuse_taken, write_new
+from saltern_master.cli.one_file import FileOption, one_file
 from saltern_master.cli.output import say
 from saltern_master.cli.places import DEFAULT_HOME
 from saltern_master.cli.plan_tables import Line, is_quiet, node_line, plan_lines, sum_line
@@ -76,8 +77,9 @@ class Lines:
 def plan(
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", metavar="FILE", help="Else the file that was applied last."),
+        typer.Argument(metavar="FILE", help="The cluster file; else the one applied last."),
     ] = None,
+    named: FileOption = None,
     target: Target = "",
     save: Annotated[
         Path | None,
@@ -97,7 +99,7 @@ def plan(
     Exit status: 0 nothing to change; 2 changes; 1 an error, or some node could not be planned.
     """
     with _errors_are_one(), refusals_told():
-        seconds, text = span(timeout), _text(file)
+        seconds, text = span(timeout), _text(one_file(file, named))
         if save is not None:
             refuse_taken(save)
         client = reach(home)

@@ -90,6 +90,13 @@ SysctlValue = Annotated[
     ),
 ]
 LogSize = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[kmg]\Z", description="a size like 10m")]
+ReleaseVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.+~]{0,40}\Z",
+        description="a release's version like 0.2.0",
+    ),
+]
 RoleName = Literal["worker", "control-plane", "etcd", "bare"]
 """`bare`: held to the resources that the file gives it, and nothing of Kubernetes."""
 
@@ -245,10 +252,23 @@ class KubeProxyPart(Part, frozen=True):
     config: dict[str, object] = {}
 
 
+class AgentPart(Part, frozen=True):
+    """Which release of the agent holds the nodes; another one is left as it is where none is named.
+
+    `attempt`: raised by who wants a release tried again that was tried and went back. `drift`:
+    what is done where somebody installs another one by hand.
+    """
+
+    version: ReleaseVersion
+    attempt: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    drift: DriftPolicy = DriftPolicy(mode="enforce", times=2, minutes=60)
+
+
 class Group(Part, frozen=True):
     """What the nodes that match are given. Where two groups differ, the later one counts."""
 
     match: Match
+    agent: AgentPart | None = None
     images: tuple[ImageName, ...] = ()  # of the library, for pods that come later
     kubelet: KubeletPart = KubeletPart()
     kube_proxy: KubeProxyPart = KubeProxyPart()
@@ -282,6 +302,7 @@ class Cluster(Part, frozen=True):
     network: Network
     nodes: tuple[Node, ...]
     runtime: Runtime = Runtime()
+    agent: AgentPart | None = None
     groups: tuple[Group, ...] = ()
     resources: tuple[OwnResource, ...] = ()
     maintenance: tuple[Window, ...] = ()

@@ -24,6 +24,9 @@ from saltern_master.cluster.faults import ClusterFileError, Fault, Path
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
+SLIPS = (ValueError, OverflowError, LookupError, AssertionError)
+"""What the reader of YAML lets slip: of \\U00110000, and of versions other than 1.1 and 1.2."""
+
 Value = None | bool | int | float | str
 
 _TAG = "tag:yaml.org,2002:"
@@ -86,6 +89,8 @@ def parse(data: bytes) -> Tree:
         raise _whole(f"this is no YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
         raise _whole(f"deeper than {MAX_DEPTH} levels") from error
+    except SLIPS as error:
+        raise _whole(f"this is no YAML: {error}") from error
     if root is None:
         raise _whole("the file is empty")
     faults: list[Fault] = []
@@ -201,13 +206,13 @@ def _scalar(node: ScalarNode, path: Path, faults: list[Fault]) -> Scalar:
             return Scalar(line, written, written)
         case "null":
             return Scalar(line, None, written)
-        case "bool":
+        case "bool" if written.lower() in ("true", "false"):
             return Scalar(line, written.lower() == "true", written)
         case "int" if _INT.match(written):
             return Scalar(line, int(written), written)
         case "float" if _FLOAT.match(written):
             return Scalar(line, float(written), written)
-        case "int" | "float":
+        case "bool" | "int" | "float":  # yes and on, after %YAML 1.1
             text = f"{written} is read differently by different readers; put it in quotes"
         case _:
             text = f"the tag {node.tag}: write the value without it"

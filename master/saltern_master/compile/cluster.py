@@ -18,6 +18,7 @@ from saltern_master.cluster.faults import ClusterFileError, Path, show
 from saltern_master.cluster.load import ClusterFile, located
 from saltern_master.cluster.model import Cluster, Node
 from saltern_master.compile import settings
+from saltern_master.compile.agent import agent
 from saltern_master.compile.allocation import Allocation, allocate
 from saltern_master.compile.certificates import certificates
 from saltern_master.compile.docker import docker
@@ -71,7 +72,7 @@ def compile_cluster(
     names = tuple(node.name for node in cluster.nodes if not node.is_bare)
     allocation = allocate(cluster.network.pods, cluster.network.per_node, names, before)
     inputs = [
-        _input(cluster, node, facts.get(node.name, Facts()), allocation, stock, pki)
+        node_input(cluster, node, facts.get(node.name, Facts()), allocation, stock, pki)
         for node in cluster.nodes
         if node.name not in leave_out
     ]
@@ -92,7 +93,7 @@ def compile_cluster(
     return Compilation(tuple(nodes), allocation, tuple(notes))
 
 
-def _input(
+def node_input(
     cluster: Cluster,
     node: Node,
     facts: Facts,
@@ -100,6 +101,7 @@ def _input(
     stock: Index,
     pki: Pki | None,
 ) -> NodeInput:
+    """Give all that the expansions of a node look at."""
     minor = minor_of(cluster.kubernetes.version)
     if minor is None:
         raise AssertionError("load() refuses a version that is not known")
@@ -157,8 +159,11 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
     own = tuple(settings.own_resources(cluster, given.node))
     origin: dict[int, Path] = {len(expanded) + n: one.path for n, one in enumerate(own)}
     faults = [*([] if given.node.is_bare else _missing(given)), *_too_long(expanded)]
+    release, lacking = _release(cluster, given)
+    faults.extend(lacking)
     said = {one.resource.id: one.policy for one in own if one.policy is not None}
-    resources = (*expanded, *(one.resource for one in own))
+    said |= {one.id: one.drift for one in release}
+    resources = (*expanded, *(one.resource for one in own), *release)
     try:
         body = make_body(with_policies(cluster, given.node, resources, said))
     except BodyError as error:
@@ -169,6 +174,20 @@ def _compile_node(cluster: Cluster, given: NodeInput) -> Body | tuple[tuple[Path
         text = f"the body of {given.node.name} has {size} bytes; the limit is {MAX_BODY_BYTES}"
         faults.append(((), text))
     return tuple(faults) if faults else body
+
+
+def _release(
+    cluster: Cluster, given: NodeInput
+) -> tuple[tuple[Resource, ...], tuple[tuple[Path, str], ...]]:
+    """Give the agent's own release, or why there is none, for a node for which one is named."""
+    wanted = settings.agent(cluster, given.node)
+    if wanted is None:
+        return (), ()
+    part, path = wanted
+    made = agent(part, given.facts, given.stock)
+    if isinstance(made, Resource):
+        return (made,), ()
+    return (), (((*path, "version"), f"{made} (node {given.node.name})"),)
 
 
 def _expand(given: NodeInput) -> tuple[Resource, ...]:
@@ -184,8 +203,13 @@ def _expand(given: NodeInput) -> tuple[Resource, ...]:
     )
 
 
+def components(given: NodeInput) -> tuple[str, ...]:
+    """Name the programs of Kubernetes that a node is given as such; others come in images."""
+    return ("kubelet", "kube-proxy") if given.control else ("kubelet",)
+
+
 def _missing(given: NodeInput) -> Iterator[tuple[Path, str]]:
-    for component in ("kubelet", "kube-proxy") if given.control else ("kubelet",):
+    for component in components(given):
         if binary(component, given, PROGRAM) is None:
             wanted = f"{component} {given.version} for {given.facts.go_architecture}"
             text = f"there is no {wanted} in the library; run: saltern binaries add {given.version}"

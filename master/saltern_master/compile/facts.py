@@ -32,6 +32,8 @@ class Facts(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     iptables_backend: Literal["nft", "legacy"] = "nft"
     """Which tables the node's `iptables` writes."""
     architecture: Literal["x86_64", "aarch64"] = "x86_64"
+    python: Annotated[str, Meta(max_length=40)] = ""
+    """The version that the node's agent runs by; "": it told none."""
 
     def __post_init__(self) -> None:
         """Refuse an MTU that IPv4 cannot have."""
@@ -42,6 +44,11 @@ class Facts(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     def pods_mtu(self) -> int:
         """The MTU that pods get, in bytes: their node's."""
         return self.mtu or USUAL_MTU
+
+    @property
+    def python_minor(self) -> str:
+        """Which Python a package for this node is for: "3.11"; "" where it told none."""
+        return ".".join(self.python.split(".")[:2])
 
     @property
     def go_architecture(self) -> str:

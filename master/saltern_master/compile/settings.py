@@ -10,7 +10,7 @@ from saltern_states.sysctl import Sysctl
 
 from saltern_master.cluster.faults import Path
 from saltern_master.cluster.match import does_match
-from saltern_master.cluster.model import Cluster, Group, Node, OwnResource
+from saltern_master.cluster.model import AgentPart, Cluster, Group, Node, OwnResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ def groups_of(cluster: Cluster, node: Node) -> Iterator[tuple[int, Group]]:
     for number, group in enumerate(cluster.groups):
         if does_match(group.match, node.name, node.roles, node.labels):
             yield number, group
+
+
+def agent(cluster: Cluster, node: Node) -> tuple[AgentPart, Path] | None:
+    """Give which release of the agent a node shall have, and where that is said; None: any."""
+    found: tuple[AgentPart, Path] | None = None
+    if cluster.agent is not None:
+        found = cluster.agent, ("agent",)
+    for number, group in groups_of(cluster, node):
+        if group.agent is not None:
+            found = group.agent, ("groups", number, "agent")
+    return found
 
 
 def kubelet_config(cluster: Cluster, node: Node) -> dict[str, object]:

@@ -21,6 +21,7 @@ from typing import Final
 from msgspec.structs import replace as replace_struct
 from saltern_protocol.messages import (
     PROTOCOL,
+    UPGRADING,
     Ack,
     Again,
     BlobAsk,
@@ -37,6 +38,7 @@ from saltern_protocol.messages import (
     Plan,
     Poke,
     Proposal,
+    Reading,
     Refused,
     Report,
 )
@@ -95,8 +97,9 @@ class Said:
     answers: tuple[Message, ...] = ()
     ends: tuple[Ended, ...] = ()
     drift: tuple[Drift, ...] = ()
-    page: Plan | None = None  # of the plan that it was asked for
+    page: Plan | Reading | None = None  # of the plan, or the reading, that it was asked for
     progress: bool = False  # it is at work on what the turn asks
+    upgrades: bool = False  # it goes away for that, to become another release
     locked: bool = False  # two machines have its key: it is not heard from here on
 
 
@@ -116,8 +119,8 @@ def hear(peer: Peer, message: FromNode, signer: Signer, now: float) -> Said:
             said = _report(peer, message, signer, now)
         case Health():
             said = _health(peer, message, signer, now)
-        case Plan():
-            said = _plan(peer, message)
+        case Plan() | Reading():
+            said = _page(peer, message)
         case Condition():
             said = Said(*taken(peer, message, now))
         case Csr() | BlobAsk():
@@ -248,8 +251,10 @@ def _nothing_newer(peer: Peer, signer: Signer) -> Iterator[Message]:
         yield Current(turn=peer.turn)
 
 
-def _plan(peer: Peer, page: Plan) -> Said:
-    """Take a page of what it was asked for; any other is dropped."""
+def _page(peer: Peer, page: Plan | Reading) -> Said:
+    """Take a page of the plan that it was asked for; any other is dropped."""
+    if isinstance(page, Reading):
+        return Said(peer, page=page)  # whether anybody asked is known to surveys.py
     offered = peer.offered
     return Said(peer, page=page if offered is not None and offered.turn == page.turn else None)
 
@@ -372,4 +377,5 @@ def _health(peer: Peer, health: Health, signer: Signer, now: float) -> Said:
     if health.nonce:
         peer, lease = _lease(peer, signer, health.nonce, now)
         answers = (lease,)
-    return Said(peer, writes, answers, progress=works)
+    upgrades = health.state == UPGRADING
+    return Said(peer, writes, answers, progress=works, upgrades=upgrades)

@@ -25,6 +25,7 @@ from saltern_master.api.service import (
     TurnNode,
     TurnView,
 )
+from saltern_master.api.surveys import SurveyView
 from saltern_master.compile.kubeconfig import PORT
 from saltern_master.core import views
 from saltern_master.core.diagnosis import diagnosis
@@ -38,6 +39,7 @@ from saltern_master.core.turns import Turn, view_of
 from saltern_master.enrol.standing import EnrolError
 from saltern_master.enrol.tokens import Meeting
 from saltern_master.errors import MasterError
+from saltern_master.front.frames import Expel
 from saltern_master.notify.troubles import Known
 from saltern_master.pki.csr import public_key_of_pem
 from saltern_master.pki.kubeconfig import for_admin
@@ -116,6 +118,10 @@ class Core:
             raise ServiceError("not-found", f"cannot find the node {name}; see: saltern status")
         return found[0]
 
+    async def survey(self, name: str) -> SurveyView:
+        """Have a node read itself, for its adoption; not-found, conflict, unavailable."""
+        return await self._office.surveys.survey(name)
+
     async def make_token(
         self, node: str, node_class: str, seconds: int, approval: bool
     ) -> TokenView:
@@ -145,7 +151,7 @@ class Core:
         office = self._office
         with _told():
             known = office.members.revoke(node, office.clock())
-            office.left(bytes.fromhex(known.key), node, "it was revoked")
+            office.left(Expel(key=bytes.fromhex(known.key)), node, "it was revoked")
         return await self.node(node)
 
     async def unlock(self, node: str) -> NodeView:

@@ -33,7 +33,7 @@ from saltern_master.core.known import Known
 from saltern_master.core.peer import Peer
 from saltern_master.core.signer import Signer
 from saltern_master.core.spread import spread_of
-from saltern_master.core.turns import Standing, Turn, end, progressed
+from saltern_master.core.turns import Standing, Turn, end, progressed, upgrades
 from saltern_master.core.views import drift_view
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import (
@@ -86,8 +86,8 @@ class Clerk(Protocol):
         """Take a sign that a node is at work on what it is asked to plan."""
         ...
 
-    def planned(self, name: str, page: messages.Plan) -> None:
-        """Take a page of the plan that a node is asked for."""
+    def planned(self, name: str, page: messages.Plan | messages.Reading) -> None:
+        """Take a page of the plan, or of the reading, that a node is asked for."""
         ...
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
@@ -105,7 +105,7 @@ class Deed:
         self.drift: list[DriftView] = []
         self.locked: list[str] = []
         self.messages: list[tuple[str, str]] = []  # by type and direction
-        self.pages: list[tuple[str, messages.Plan]] = []
+        self.pages: list[tuple[str, messages.Plan | messages.Reading]] = []
 
     def add_turn(self, turn: Turn, nodes: Collection[str]) -> None:
         """Note a turn in which these nodes stand otherwise."""
@@ -336,7 +336,11 @@ class Desk:
                 deed.add_turn(after, [name])
         turn = self._known.turns.get(said.peer.turn)
         if said.progress and turn is not None:
-            self._known.put_turn(progressed(turn, name, now), [name])
+            after = progressed(turn, name, now)
+            told = upgrades(after, name, now) if said.upgrades else after
+            self._known.put_turn(told, [name])
+            if told is not after:
+                deed.add_turn(told, [name])
 
     def _knock(self, frame: Knock, deed: Deed, now: float) -> None:
         welcome = self._clerk.welcome(frame.key, messages.from_stranger(frame.data), now)

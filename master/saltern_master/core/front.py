@@ -5,12 +5,16 @@
 * All frames that are there are handed over together, so that what they write is one commit.
 * What waits to be sent to a front is bounded: one that reads nothing is ended.
 * A front that is started learns everything anew: `greeting` gives its first frames.
+* It imports from where core does, and from nowhere else: an interpreter that was told not to read
+  the environment (-I, as the package's launcher has it) hands its children nothing by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -115,7 +119,11 @@ async def _run_one(command: Sequence[str], line: Line, listener: Listener, log: 
         with theirs:
             end = theirs.fileno()
             child = await asyncio.create_subprocess_exec(
-                *command, str(end), pass_fds=(end,), stdin=asyncio.subprocess.DEVNULL
+                *command,
+                str(end),
+                pass_fds=(end,),
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
     except OSError as error:
         ours.close()

@@ -166,15 +166,20 @@ class Kubernetes:
             await uncordon(self._api, node)
             self._looked = None
 
-    async def drain(self, node: str) -> None:
-        """Empty a node of pods, as far as there is a Kubernetes; KubernetesError."""
-        if self._api is None or await self._api.ready():
-            self._log(f"{node} is not drained: there is no API server that answers")
-            return
+    async def drain(self, node: str) -> str:
+        """Empty a node of pods, as far as there is a Kubernetes; KubernetesError.
+
+        Gives why it was not drained, or "": also where there is nothing that could run pods.
+        """
+        if self._api is None:
+            return ""
+        if await self._api.ready():
+            return f"{node} is not drained: there is no API server that answers"
         try:
             await drain(self._api, node, Patience(), self._log)
         except NotFoundError:
-            self._log(f"{node} is not drained: Kubernetes does not know it")
+            return f"{node} is not drained: Kubernetes does not know it"
+        return ""
 
     async def forget(self, node: str) -> None:
         """Delete a Node object, as far as there is a Kubernetes."""

@@ -3,6 +3,8 @@
     joined -> removing -> (drained) -> a document without resources -> its word -> removed
 
 * Each step can be done again: a core that was started in the midst begins the removal anew.
+* A node that is removed is told so: its agent, which has taken everything back, is then no node
+  any more, and may join anew. Where that word is lost, the machine's operator says it by a join.
 * A node that could not take everything back stays as `removing`: it can be removed again, or
   revoked. Nothing is forgotten of a node on which something of ours may still stand, but for one
   that was revoked or locked (nothing that it says is heard) and by `force` (an operator has
@@ -77,8 +79,10 @@ class Leaving:
     async def empty(self, name: str, number: int, end: End) -> None:
         """Drain a node, then ask it to take everything back."""
         try:
-            await self._kubernetes.drain(name)
-            await self._rolling.empty(name, number)
+            undrained = await self._kubernetes.drain(name)
+            if undrained:
+                self._log(undrained)
+            await self._rolling.empty(name, number, undrained)
         except (KubernetesError, MasterError) as error:
             self._log(f"{name} is not removed: {error}")
             end(number, name, Standing(result="failed", why=str(error)))
@@ -90,7 +94,7 @@ class Leaving:
         except MasterError as error:
             self._log(f"{name} is empty and not forgotten: {error}")
             return
-        self._line.send([Expel(key=key)])
+        self._line.send([expel(key)])
         self._known.refresh(self._store, self._clock())
         self._log(f"{name} is removed")
         await self._kubernetes.forget(name)
@@ -109,6 +113,11 @@ class Leaving:
 
     def _open(self) -> tuple[Turn, ...]:
         return tuple(self._known.turns.values())
+
+
+def expel(key: bytes) -> Expel:
+    """Shut out a node that was removed. Told so, its agent is no node any more, if it is bare."""
+    return Expel(key=key, reason="removed", why="this node was removed")
 
 
 def is_empty(turn: Turn, name: str) -> bool:

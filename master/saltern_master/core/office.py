@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from saltern_protocol.messages import Cert, Csr, Enrol
+from saltern_protocol.messages import Cert, Csr, Enrol, Reading
 from saltern_protocol.messages import Plan as Page
 
 from saltern_master.core.alarms import Alarm, Situation, Watch
@@ -31,7 +31,7 @@ from saltern_master.core.holding import Holding
 from saltern_master.core.instances import Instances
 from saltern_master.core.known import Known
 from saltern_master.core.kube import Kubernetes, Reach
-from saltern_master.core.leaving import Leaving, is_empty
+from saltern_master.core.leaving import Leaving, expel, is_empty
 from saltern_master.core.members import Members
 from saltern_master.core.notifying import Notifying
 from saltern_master.core.patience import Patience
@@ -42,6 +42,7 @@ from saltern_master.core.probes import Probing, probe
 from saltern_master.core.renewing import Renewing
 from saltern_master.core.settings import Settings
 from saltern_master.core.signer import Signer
+from saltern_master.core.surveys import Surveys
 from saltern_master.core.turns import Standing, Turn, end
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import Admit, Expel, Frame, Peers, Setup, ToCore
@@ -95,6 +96,7 @@ class Office:
             random,
             self._awake,
         )
+        self.surveys = Surveys(self.known, self.line, self._signer, random)
         self.holding = Holding(
             store, self.known, self.line, lambda: self.rolling.applied.cluster, clock, log
         )
@@ -284,9 +286,9 @@ class Office:
         peer = self.known.peers[name]
         return (Admit(key=bytes.fromhex(peer.node.key)), grant(peer))
 
-    def left(self, key: bytes, name: str, why: str) -> None:
+    def left(self, expelled: Expel, name: str, why: str) -> None:
         """A node may speak no more: shut it out, and wait for it no longer."""
-        self.line.send([Expel(key=key)])
+        self.line.send([expelled])
         self.known.refresh(self.store, self.clock())  # first: what follows may not be writable
         self.holding.stir()
         for number, turn in tuple(self.known.turns.items()):
@@ -302,9 +304,12 @@ class Office:
         """Take a sign that a node is at work on what it is asked to plan."""
         self.plans.works(name)
 
-    def planned(self, name: str, page: Page) -> None:
-        """Take a page of the plan that a node is asked for."""
-        self.plans.heard(name, page)
+    def planned(self, name: str, page: Page | Reading) -> None:
+        """Take a page of the plan, or of the reading, that a node is asked for."""
+        if isinstance(page, Page):
+            self.plans.heard(name, page)
+        else:
+            self.surveys.heard(name, page)
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
         """Go on with who leaves, when nothing of ours is left there, and with rollouts."""
@@ -331,7 +336,7 @@ class Office:
     def forget(self, name: str, why: str) -> Turn:
         """Forget a node at once, and tell the others; gives a turn that has ended. MasterError."""
         key = self.members.forget(name, self.clock())
-        self.left(bytes.fromhex(key), name, "it was removed")
+        self.left(expel(bytes.fromhex(key)), name, "it was removed")
         self._changed.set()
         self.start(self.kubernetes.forget(name))
         return self.rolling.note_removal(name, Standing(result="changed", why=why))

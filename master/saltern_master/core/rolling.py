@@ -143,8 +143,8 @@ class Rolling:
         self._commit(turn, (), ())
         return turn
 
-    async def empty(self, name: str, number: int) -> None:
-        """Give a node a document without any resource; the turn waits for it."""
+    async def empty(self, name: str, number: int, note: str = "") -> None:
+        """Give a node a document without any resource; the turn waits for it, and has the note."""
         async with self._one:
             signed = self._still(await self._signed(lambda: self._emptied(name)))
             turn = self._known.turns.get(number)
@@ -153,7 +153,9 @@ class Rolling:
                 raise ServiceError("conflict", text)
             version = signed[0].issued.version
             asked = msgspec.structs.replace(turn.nodes[name], version=version, moved=self._clock())
-            self._commit(msgspec.structs.replace(turn, nodes={name: asked}), signed, ())
+            notes = (*turn.notes, note) if note else turn.notes
+            turn = msgspec.structs.replace(turn, nodes={name: asked}, notes=notes)
+            self._commit(turn, signed, ())
 
     async def renew(self) -> int:
         """Sign anew what is past half its life, or not under this root; give how many were."""

@@ -177,7 +177,8 @@ def hindrance(node: Node, wanted: Wanted) -> Standing | None:
     if unknown:
         why = (
             f"its agent {node.release or '(of an unknown release)'} is too old: it does not know "
-            f"{', '.join(unknown)}; install the agent of this master's release there"
+            f"{', '.join(unknown)}; install the agent of this master's release there by hand "
+            "(apt install ./saltern-agent_*.deb)"
         )
         return Standing(result="blocked", why=why)
     return None

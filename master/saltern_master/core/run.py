@@ -12,6 +12,7 @@ fails an fsync ends it too (core/vigilant.py).
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import fcntl
 import os
 import secrets
@@ -31,6 +32,7 @@ from saltern_master.core.front import supervise
 from saltern_master.core.office import Office
 from saltern_master.core.reach import reach_by
 from saltern_master.core.settings import Settings
+from saltern_master.core.supervised import Supervised
 from saltern_master.core.vigilant import VigilantStore
 from saltern_master.errors import MasterError
 from saltern_master.front.frames import Confinement
@@ -69,11 +71,14 @@ def run_core(
         confinement=confinement,
         metrics=address_of(metrics) if metrics else None,
     )
+    supervised = Supervised(os.environ, os.getpid())
+    if supervised.is_watched:
+        faulthandler.enable()  # what a wedged core was at, when systemd ends it
     with _only_one(home):
-        asyncio.run(_run(home, settings))
+        asyncio.run(_run(home, settings, supervised))
 
 
-async def _run(path: Path, settings: Settings) -> None:
+async def _run(path: Path, settings: Settings, supervised: Supervised) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -85,15 +90,20 @@ async def _run(path: Path, settings: Settings) -> None:
         reach = reach_by(path, authority, _now, secrets.token_bytes)
         office = Office(home, store, settings, _now, secrets.token_bytes, reach, _log)
         await office.begin()
-        await _work(office, settings, path / "run" / "api.sock", stop, store)
+        await _work(office, settings, path / "run" / "api.sock", stop, store, supervised)
 
 
 async def _work(
-    office: Office, settings: Settings, socket: Path, stop: asyncio.Event, store: VigilantStore
+    office: Office,
+    settings: Settings,
+    socket: Path,
+    stop: asyncio.Event,
+    store: VigilantStore,
+    supervised: Supervised,
 ) -> None:
     """Do everything until `stop`, or until a part of it fails: then all of it ends with that."""
     core = Core(office, secrets.token_bytes)
-    office.start(_tell_ready(office, settings, socket))
+    office.start(_tell_ready(office, settings, socket, supervised))
     answering = asyncio.ensure_future(serve(core, socket, stop))
     beside = [
         asyncio.ensure_future(store.ended()),
@@ -101,12 +111,15 @@ async def _work(
         asyncio.ensure_future(office.notifying.keep(core.known)),
         asyncio.ensure_future(supervise(settings.front, office.line, office, _log)),
     ]
+    if supervised.is_watched:
+        beside.append(asyncio.ensure_future(supervised.turn()))
     if settings.metrics is not None:
         place, telling = settings.metrics, _tell_metrics
         beside += [asyncio.ensure_future(serve_metrics(core.metrics, place, stop, telling))]
     try:
         await asyncio.wait({answering, *beside}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        supervised.ending()
         stop.set()
         results = [*await asyncio.gather(answering, return_exceptions=True)]
         for one in reversed(beside):
@@ -117,11 +130,14 @@ async def _work(
             raise result
 
 
-async def _tell_ready(office: Office, settings: Settings, socket: Path) -> None:
+async def _tell_ready(
+    office: Office, settings: Settings, socket: Path, supervised: Supervised
+) -> None:
     """Say so when the front listens; the API does before that, or there is no master."""
     ready = await office.desk.seen.listening()
     for line in ready_lines(ready, settings, office.link_key, socket):
         _log(line)
+    supervised.ready()
 
 
 def _tell_metrics(address: Address) -> None:

@@ -14,7 +14,7 @@ from saltern_master.front.frames import Confinement
 from saltern_master.metrics.address import Address
 
 EVERYWHERE: Final = "0.0.0.0"
-FRONT: Final = (sys.executable, "-m", "saltern_master.front")
+FRONT: Final = (sys.executable, "-P", "-s", "-B", "-m", "saltern_master.front")
 ELSEWHERE: Final = ("192.0.2.1", 9)
 """An address that is nobody's (RFC 5737): only the way to it is asked for, nothing is sent."""
 

@@ -1,7 +1,8 @@
 """Turns: an apply or a removal, which nodes it waits for, and how each of them ended.
 
     waiting -> converged | changed | failed | blocked | refused    the node said so
-    waiting -> unreachable     not connected, and not back within the grace
+    waiting -> unreachable     not connected, and not back within the grace; who said that it goes
+                               away to become another release has longer, once
     waiting -> expired         no sign of progress within the deadline, or over the longest life
     waiting -> superseded      a newer turn asks for the same node
     unreachable, expired -> any end that the node tells later
@@ -26,10 +27,12 @@ from saltern_master.api.service import HindranceView, Result, TurnNode, TurnView
 MOST_TOLD = 3
 """Resources that are named where one line says why."""
 SUPERSEDED = "a newer turn asks for this node"
+UPGRADES = "it upgrades its agent"
+NOT_BACK_YET = "it went away to upgrade its agent, and is not back after {seconds:.0f} s"
 NOT_BACK = "it is not connected; it gets its document when it comes back"
 LEAVES_LATER = (
     "it is not connected, so nothing can be taken back there until it comes back; if it never "
-    "does: saltern node remove {node} --force"
+    "does: saltern node remove {node} --forget"
 )
 
 
@@ -38,6 +41,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     grace: float = 5.0
     """For a node that is not connected, counted from the turn's beginning or from its leaving."""
+    upgrade: float = 300.0
+    """For one whose agent upgrades itself, counted from when it said so: dpkg there and back, and
+    the minute in between."""
     deadline: float = 600.0
     """Without a sign of progress."""
     longest: float = 6 * 3600.0
@@ -52,6 +58,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     changes: int = 0
     moved: float = 0.0  # its last sign of progress
     ended: float = 0.0
+    upgrades: float = 0.0  # when it said that it goes away to become another release
     why: str = ""
     hindrances: tuple[HindranceView, ...] = ()
 
@@ -117,6 +124,13 @@ def progressed(turn: Turn, node: str, now: float) -> Turn:
     return _with(turn, {node: replace(turn.nodes[node], moved=now)}, now)
 
 
+def upgrades(turn: Turn, node: str, now: float) -> Turn:
+    """Take a node's word that it goes away to become another release; the first one counts."""
+    if not turn.waits_for(node) or turn.nodes[node].upgrades:
+        return turn
+    return _with(turn, {node: replace(turn.nodes[node], upgrades=now, why=UPGRADES)}, now)
+
+
 def supersede(turn: Turn, nodes: Iterable[str], now: float) -> Turn:
     """A newer turn asks for these nodes: this one waits for them no more."""
     changed = {
@@ -144,10 +158,15 @@ def reset(turn: Turn, later: float, now: float) -> Turn:
     of one that was set back, and of what was noted since.
     """
     nodes = {
-        name: replace(one, moved=min(one.moved + later, now)) if one.result == "waiting" else one
+        name: _reset(one, later, now) if one.result == "waiting" else one
         for name, one in turn.nodes.items()
     }
     return replace(turn, began=min(turn.began + later, now), nodes=nodes)
+
+
+def _reset(one: Standing, later: float, now: float) -> Standing:
+    upgrades = min(one.upgrades + later, now) if one.upgrades else 0.0
+    return replace(one, moved=min(one.moved + later, now), upgrades=upgrades)
 
 
 def next_due(turn: Turn, gone: Mapping[str, float], limits: Limits) -> float | None:
@@ -198,16 +217,23 @@ def _due(turn: Turn, node: str, gone: Mapping[str, float], limits: Limits) -> fl
     moved = max(turn.began, turn.nodes[node].moved)
     due = min(moved + limits.deadline, turn.began + limits.longest)
     if node in gone:
-        return min(due, max(turn.began, gone[node]) + limits.grace)
+        return min(due, _back_by(turn, node, gone, limits))
     return due
+
+
+def _back_by(turn: Turn, node: str, gone: Mapping[str, float], limits: Limits) -> float:
+    """Give until when a node that is not connected is waited for."""
+    back, said = max(turn.began, gone[node]) + limits.grace, turn.nodes[node].upgrades
+    return max(back, said + limits.upgrade) if said else back
 
 
 def _impatient(
     turn: Turn, node: str, gone: Mapping[str, float], now: float, limits: Limits
 ) -> Standing:
     standing = turn.nodes[node]
-    if node in gone and max(turn.began, gone[node]) + limits.grace <= now:
-        why = not_reached(turn, node)
+    if node in gone and _back_by(turn, node, gone, limits) <= now:
+        said = standing.upgrades
+        why = NOT_BACK_YET.format(seconds=now - said) if said else not_reached(turn, node)
         return replace(standing, result="unreachable", ended=now, why=why)
     silent = max(0.0, now - max(turn.began, standing.moved))
     why = f"it told no end and no progress for {silent:.0f} s; see saltern-agent status there"

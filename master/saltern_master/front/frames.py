@@ -61,7 +61,7 @@ class Admit(Frame, frozen=True, tag="admit"):
 
 
 class Expel(Frame, frozen=True, tag="expel"):
-    """A peer may speak no more, from its next message on. The answer to that says why."""
+    """A peer may speak no more, from its next message on. It is told why."""
 
     key: Key
     reason: ShortText = "revoked"

@@ -1,13 +1,18 @@
-"""The guard: ends connections that fill our memory with what never becomes a message.
+"""The guard: ends connections that fill our memory.
 
-libzmq 4.3.5 counts whole messages against its high-water mark, and bounds one frame by MAXMSGSIZE;
-a message of endless frames is under neither, and the door is open to every key. So: when this
-process grew by GROWTH since the last look, the connections that brought most since then are shut,
-the greatest first, until what they brought is as much as the growth. Shutting is harmless to an
-honest node: it says Hello again, and sends again what was not acknowledged.
+libzmq 4.3.5 bounds one frame by MAXMSGSIZE, and nothing else of what a peer sends: neither how many
+frames one message has, nor, as we have to set it up (sockets.py), how many messages wait for us.
+The door is open to every key. So: when this process grew by GROWTH since the last look, the
+connections that brought most since then are shut, the greatest first, until what they brought is
+as much as the growth. Shutting is harmless to an honest node: it says Hello again, and sends again
+what was not acknowledged.
 
 * Connections that brought less than MODEST since the last look are left alone, so that many new
   peers, or blobs on their way out, cost nobody a connection.
+* What shutting does not give back (libzmq never reads, nor forgets, what came over a connection
+  that takes another's routing id) is given back by ending: GuardError, at MOST above the least
+  that this process had and EACH for what is open, which an honest node takes that asked for blobs
+  and reads slowly. Core starts another front, and the nodes say Hello to that.
 """
 
 from __future__ import annotations
@@ -15,30 +20,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from saltern_master.errors import MasterError
 from saltern_master.front.process import Peer, Process
 
 GROWTH: Final = 64 * 2**20
 MODEST: Final = 2**20
+MOST: Final = 512 * 2**20
+EACH: Final = 9 * 2**18
+"""Bytes of a descriptor: sockets.HIGH_WATER parts of a blob on their way, and the connection."""
+
+
+class GuardError(MasterError):
+    """Memory was filled with what cannot be given back."""
 
 
 class Guard:
-    """Looks at memory, and, when it grew, at connections."""
+    """Looks at memory, and, when it grew, at connections; whoever asks shuts those it names."""
 
     def __init__(self, process: Process, ports: frozenset[int]) -> None:
         self._process, self._ports = process, ports
-        self._mark = process.resident()
+        self._mark = self._least = process.resident()
         self._before: Mapping[Peer, int] = {}
 
     def look(self) -> tuple[Peer, ...]:
-        """Shut who filled us; give their addresses."""
-        growth = self._process.resident() - self._mark
+        """Name who filled us, to be shut. GuardError: that does not help any more."""
+        resident = self._process.resident()
+        self._least = min(self._least, resident)
+        grown = resident - self._least
+        if grown >= MOST and grown >= MOST + EACH * self._process.descriptors():
+            raise GuardError(f"grew by {grown // 2**20} MiB, which no connection explains")
+        growth = resident - self._mark
         if growth < GROWTH:
             self._mark += min(growth, 0)
             return ()
         now = {one.peer: one.received for one in self._process.connections(self._ports)}
         guilty = choose(self._before, now, growth)
-        self._process.shut(frozenset(guilty))
-        self._before, self._mark = now, self._process.resident()
+        self._before, self._mark = now, resident
         return guilty
 
 

@@ -1,7 +1,8 @@
 """The link: every peer's session, and what the sessions decided, done.
 
 * A letter is its key's, whatever its routing id. A key that may not speak is dropped from the
-  very next letter on, and told so and why, once on each of its connections.
+  very next letter on, and told so and why, once on each of its connections: at once on the one
+  that its session was on.
 * A routing id belongs to the session that said Hello on it. When another key speaks on it, that
   session's connection is gone: libzmq gives an id away only then.
 * Core hears of a session's end by Silent, except where core ended it. Of who fell silent it hears
@@ -32,7 +33,7 @@ _BEAT: Final = messages.encode(messages.Beat())
 _MOST_REASONS: Final = 10_000
 WEDGED_SECONDS: Final = 70.0
 """Of silence, after which a link that is up means an agent that hangs: a link that leads nowhere is
-dropped by libzmq's heartbeats before that (sockets.py: 15 s between two, 45 s without answer)."""
+dropped before that, by TCP (sockets.py), which then has no answer to what was asked over it."""
 
 
 @dataclass(slots=True)
@@ -79,10 +80,14 @@ class Link:
         self._allowed = keys
 
     def expel(self, key: bytes, why: Refused) -> None:
-        """Let a key speak no more; what it says next is answered by this."""
+        """Let a key speak no more, and tell why: at once, and elsewhere when it speaks there."""
         if len(self._why) < _MOST_REASONS:
             self._why[key] = why
+        session = self._sessions.get(key)
         self.allow(self._allowed - {key})
+        if session is not None and session.route is not None:
+            self._told.setdefault(key, set()).add(session.route)
+            self._send(session.route, messages.encode(why))
 
     def allowed(self) -> frozenset[bytes]:
         """Give the keys that may speak."""
@@ -97,14 +102,14 @@ class Link:
         """Give how many peers have a session."""
         return len(self._routes)
 
-    def hear(self, letter: Letter, now: float) -> None:
-        """Take a letter."""
+    def hear(self, letter: Letter, now: float) -> bool:
+        """Take a letter; False: it was dropped."""
         key = letter.key
         self._counts.messages += 1
         if key not in self._allowed:
             self._counts.dropped += 1
             self._refuse(letter)
-            return
+            return False
         owner = self._routes.get(letter.route, key)
         if owner != key:
             self._fall(owner, now)
@@ -116,6 +121,7 @@ class Link:
         self._sessions[key] = after
         for effect in effects:
             self._do(effect, key, letter.route, data, now)
+        return not any(isinstance(one, peer.Drop) for one in effects)
 
     def tell(self, key: bytes, data: bytes, now: float) -> None:
         """Send what core says to a peer; Silent if it has no session, or is gone."""
@@ -141,19 +147,22 @@ class Link:
         """Say when deliver() has something to do; None: nothing waits."""
         return self._outgoing.next_at()
 
-    def sweep(self, now: float) -> None:
-        """End the sessions of those who said nothing for too long; ask whether they hang."""
+    def sweep(self, now: float, listening: float) -> None:
+        """End the sessions of those who said nothing for too long; ask whether they hang.
+
+        listening: since when we listen without a pause.
+        """
         for key, route in list(self._route_of.items()):
             session = self._sessions[key]
-            if peer.silent(session, now):
+            if peer.silent(session, now, listening):
                 self._fall(key, now)
                 self._quiet[key] = (route, session.heard_at)
-            elif peer.missed(session, now):
+            elif peer.missed(session, now, listening):
                 self._sessions[key] = peer.asked(session, now)
                 if self._send(route, _BEAT) is Sent.GONE:
                     self._fall(key, now)
         for key, (route, heard_at) in list(self._quiet.items()):
-            if now - heard_at >= WEDGED_SECONDS:
+            if now - max(heard_at, listening) >= WEDGED_SECONDS:
                 del self._quiet[key]
                 if self._send(route, _AGAIN) is not Sent.GONE:
                     self._upward(Silent(key=key, linked=True))

@@ -1,9 +1,9 @@
 """The loop: one poll over the link, the door and core.
 
 * Nobody is served before the first allow map came and the probe was refused; then core gets Ready.
-* While core does not read, nothing is read from nodes: their messages wait in libzmq, then in the
-  kernel, then with them. Their silence meanwhile is not theirs: it is counted from the moment at
-  which we read again.
+* While core does not read, nothing is read from nodes: their messages wait in libzmq. Who fills our
+  memory then is shut, and nobody new is let in until core reads. Their silence meanwhile is not
+  theirs: it is counted from the moment at which we read again.
 * Each turn takes BATCH letters at most, so that core and those who wait for blobs have theirs.
 """
 
@@ -20,16 +20,16 @@ from saltern_protocol.messages import Refused
 
 from saltern_master.errors import MasterError
 from saltern_master.front import frames
+from saltern_master.front.cutoff import Cutoff
 from saltern_master.front.door import Door
 from saltern_master.front.frames import Admit, Answer, Expel, Grant, Peers, Tell, ToFront
 from saltern_master.front.gate import Gate
 from saltern_master.front.guard import Guard
 from saltern_master.front.link import Counts, Link
 from saltern_master.front.log import Log
-from saltern_master.front.peer import SILENT_SECONDS
 from saltern_master.front.probe import Probe
 from saltern_master.front.process import Process
-from saltern_master.front.sockets import Letter, Router, port_of, receive, send
+from saltern_master.front.sockets import Letter, Router, port_of, receive, send, stands
 from saltern_master.front.upstream import Upstream
 from saltern_master.front.usher import Usher
 
@@ -58,6 +58,7 @@ class Parts:
     process: Process
     guard: Guard
     usher: Usher
+    cutoff: Cutoff
     counts: Counts
     log: Log
     descriptors: int  # that may be open
@@ -83,6 +84,7 @@ class Front:
     times: Times = field(default_factory=Times)
     allowed: bool = False  # a map came
     serving: bool = False
+    besieged: bool = False  # we were filled while core did not read, and it has not read since
 
     def run(self, first: list[ToFront]) -> None:
         """Serve; `first`: the frames that came with Setup. GateError, OrderError."""
@@ -151,29 +153,38 @@ class Front:
             letter = receive(self.parts.link_socket) if self._reads() else None
             if letter is None:
                 return
-            self.parts.link.hear(letter, now)
+            if not self.parts.link.hear(letter, now):
+                self._dropped(self.parts.link_socket, letter, now)
 
     def _hear_door(self, now: float) -> None:
         for _ in range(BATCH):
             letter = receive(self.parts.door_socket) if self._reads() else None
             if letter is None:
                 return
-            self._knock(letter, now)
+            if not self._knock(letter, now):
+                self._dropped(self.parts.door_socket, letter, now)
 
-    def _knock(self, letter: Letter, now: float) -> None:
+    def _dropped(self, router: Router, letter: Letter, now: float) -> None:
+        """Count it, and shut the connection of who goes on: the same, and not who came after it."""
+        if self.parts.cutoff.dropped(letter.route, now) and stands(router, letter.route):
+            self.parts.process.shut_one(letter.descriptor, letter.address)
+
+    def _knock(self, letter: Letter, now: float) -> bool:
+        """Take what a stranger says; False: it was dropped."""
         counts = self.parts.counts
         counts.messages += 1
         if not letter.key or not self.door.opens(letter.key, letter.address, now):
             counts.dropped += 1
-            return
+            return False
         data = letter.data or b""
         counts.bytes_in += len(data)
         try:
             messages.from_stranger(data)
         except MalformedError:
             counts.malformed += 1
-            return
+            return False
         self._upward(frames.Knock(route=letter.route, key=letter.key, data=data))
+        return True
 
     def _tick(self, now: float) -> None:
         """Do what is due by the clock."""
@@ -182,9 +193,7 @@ class Front:
             return
         times.ticked = now
         parts.gate.watch(now)
-        for address, port in parts.guard.look():
-            parts.log.say(f"shut {address} port {port}: it filled our memory")
-        parts.usher.look(parts.link.sessions(), now)
+        self._defend(now)
         if self.allowed:
             parts.probe.look(now, parts.usher.turns_away)
         if not self.serving and parts.probe.passed:
@@ -194,12 +203,25 @@ class Front:
                     link_port=port_of(parts.link_socket), door_port=port_of(parts.door_socket)
                 )
             )
-        if now - times.swept >= SWEEP and now - times.read >= SILENT_SECONDS:
+        if now - times.swept >= SWEEP:
             times.swept = now
-            parts.link.sweep(now)
+            parts.link.sweep(now, times.read)
         if now - times.loaded >= LOAD:
             times.loaded = now
             self._load()
+
+    def _defend(self, now: float) -> None:
+        """Shut who fills us, and let in as many as there is room for."""
+        parts = self.parts
+        guilty = parts.guard.look()
+        self.besieged = parts.upstream.full and (self.besieged or bool(guilty))
+        if self.besieged:
+            parts.usher.nobody(now)  # before they are shut, for they come again at once
+        else:
+            parts.usher.look(parts.link.sessions(), now)
+        parts.process.shut(frozenset(guilty))
+        for address, port in guilty:
+            parts.log.say(f"shut {address} port {port}: it filled our memory")
 
     def _load(self) -> None:
         parts, counts = self.parts, self.parts.counts

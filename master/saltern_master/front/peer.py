@@ -12,6 +12,7 @@
   it is told so once, its session ends, and nothing that it says is read.
 * After SILENT_SECONDS without a message the session ends. After ASK_SECONDS, in which a heartbeat
   was missed, its connection is tried once, by a Beat: that of an agent that was stopped is gone.
+  Silence is what was not said while we listened: before that a peer may have spoken to nobody.
 """
 
 from __future__ import annotations
@@ -128,9 +129,14 @@ def paid(session: Session, parts: int) -> Session:
     return replace(session, owed=max(0, session.owed - parts))
 
 
-def missed(session: Session, now: float) -> bool:
+def quiet(session: Session, now: float, listening: float) -> float:
+    """Give for how long a peer said nothing while we listened, which we do since `listening`."""
+    return now - max(session.heard_at, listening)
+
+
+def missed(session: Session, now: float, listening: float) -> bool:
     """Say whether the connection is to be tried: a heartbeat is missing, and it was not since."""
-    if session.route is None or now - session.heard_at < ASK_SECONDS:
+    if session.route is None or quiet(session, now, listening) < ASK_SECONDS:
         return False
     return session.asked_at is None or session.asked_at < session.heard_at
 
@@ -140,9 +146,9 @@ def asked(session: Session, now: float) -> Session:
     return replace(session, asked_at=now)
 
 
-def silent(session: Session, now: float) -> bool:
+def silent(session: Session, now: float, listening: float) -> bool:
     """Say whether the session has to end, since nothing came for too long."""
-    return session.route is not None and now - session.heard_at >= SILENT_SECONDS
+    return session.route is not None and quiet(session, now, listening) >= SILENT_SECONDS
 
 
 def ended(session: Session) -> Session:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -60,7 +61,12 @@ class Process:
     def shut(self, guilty: frozenset[Peer]) -> None:
         """End these connections."""
         for number in self._numbers() if guilty else ():
-            _shut(number, guilty)
+            _shut(number, guilty.__contains__)
+
+    def shut_one(self, number: int, address: str) -> None:
+        """End the connection that has this descriptor, if this address is on its other side."""
+        if number >= 0:
+            _shut(number, lambda peer: peer[:1] == (address,))
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -94,11 +100,11 @@ def _connection(number: int) -> Connection | None:
         pair.detach()
 
 
-def _shut(number: int, guilty: frozenset[Peer]) -> None:
+def _shut(number: int, guilty: Callable[[Peer], bool]) -> None:
     with suppress(OSError):
         pair = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=number)
         try:
-            if pair.getpeername() in guilty:
+            if guilty(pair.getpeername()):
                 pair.shutdown(socket.SHUT_RDWR)
         finally:
             pair.detach()

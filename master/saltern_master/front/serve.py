@@ -8,6 +8,7 @@ import zmq
 from zmq.utils import z85
 
 from saltern_master.front import blobs, confine, gate, sockets, turnstile
+from saltern_master.front.cutoff import Cutoff
 from saltern_master.front.frames import Setup, ToFront
 from saltern_master.front.guard import Guard
 from saltern_master.front.link import Counts, Link
@@ -52,6 +53,7 @@ def serve(upstream: Upstream, first: list[ToFront], log: Log, decide: gate.Decid
         process=process,
         guard=Guard(process, frozenset({link.port, door.port})),
         usher=usher,
+        cutoff=Cutoff(),
         counts=counts,
         log=log,
         descriptors=descriptors,

@@ -3,20 +3,25 @@
 * zap_domain and ZAP_ENFORCE_DOMAIN are both set, before bind: of the eight ways to set them, with
   and without a handler, four let a stranger in (tests/master/test_front_gate.py has the table).
 * A peer is the ZAP User-Id of the frame, which is its CURVE key; never its routing id.
-* MAXMSGSIZE bounds a frame before it is read; HWM bounds whole messages only, so a message of
-  endless parts is guard.py's to end.
+* MAXMSGSIZE bounds a frame before it is read; a message of endless parts is guard.py's to end.
 * MANDATORY and NOBLOCK: what cannot be sent is told, and not lost or waited for.
 * The kernel's sockets are ours: made before the front is kept in (confine.py). libzmq is given a
   descriptor of its own of the one that it takes connections from.
-* No HEARTBEAT_IVL: its timer writes to a connection whose input waits for us and which failed
-  meanwhile, and libzmq ends the process by an assertion (stream_engine_base.cpp, out_event). So
-  whoever says too much and goes away would end the front. Nodes' own heartbeats, and TCP's, find
-  links that lead nowhere, within 65 s.
+* No RCVHWM, and no HEARTBEAT_IVL: where a connection's input waits for us, and the connection fails
+  meanwhile, libzmq 4.3.5 ends the process by an assertion as soon as it has to write there
+  (stream_engine_base.cpp, out_event): by its own heartbeat's timer, or to answer a PING that the
+  peer sent. A stranger needs 12 KB for that. So no input ever waits; whoever speaks faster than we
+  read is cutoff.py's to end, and who fills our memory guard.py's.
+* A link that leads nowhere is found by what is asked over it (peer.py) and by TCP, within 65 s.
+* A peer may claim any routing id. Where it claims the next that libzmq 4.3.5 gives, that is an
+  assertion as well (socket_base.cpp, add_out_pipe). They are given in a row, which begins at C's
+  rand(), and libzmq never seeds that. We do, or every row of every front began at one number.
 * HWM is set before bind and never again: 4.3.5 may crash otherwise (libzmq #4647).
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 from dataclasses import dataclass
@@ -32,9 +37,8 @@ from saltern_master.front import gate
 _THREADS: Final = {gate.LINK: 0b01, gate.DOOR: 0b10}
 HANDSHAKE_MS: Final = 5_000
 HIGH_WATER: Final = 16
-HIGH_WATER_IN: Final = 4
-"""Messages queued to one peer (2 MiB of blobs at the most) and from one (1 MiB). A peer that says
-more waits: a hundred hostile ones hold 100 MiB of ours."""
+"""Messages queued to one peer: 2 MiB of blobs at the most."""
+NO_BOUND: Final = 0
 
 
 class ListenError(MasterError):
@@ -58,6 +62,7 @@ class Letter:
     key: bytes
     address: str
     data: bytes | None  # None: not one frame
+    descriptor: int = -1  # of the connection that it came over, which may be gone; -1: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,9 @@ def bind(address: str, port: int, backlog: int) -> Listener:
 def new_context() -> Context:
     """Give a context with a thread for each socket, so that no stranger's handshake delays a node.
 
-    A handshake costs half a millisecond, and the door is open to all.
+    A handshake costs half a millisecond, and the door is open to all. Routing ids begin anywhere.
     """
+    ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "big"))
     context: Context = zmq.Context()
     context.set(zmq.IO_THREADS, len(_THREADS))
     return context
@@ -145,7 +151,8 @@ def receive(router: Router) -> Letter | None:
     while last.more:  # one by one: a list of them could be a list of millions
         last = router.recv(zmq.NOBLOCK, copy=False)
     data = frame.bytes if whole else None
-    return Letter(route, _property_key(frame), _property(frame, "Peer-Address"), data)
+    address, number = _property(frame, "Peer-Address"), _property(frame, "__fd")
+    return Letter(route, _property_key(frame), address, data, int(number or -1))
 
 
 def send(router: Router, route: bytes, data: bytes) -> Sent:
@@ -161,6 +168,15 @@ def send(router: Router, route: bytes, data: bytes) -> Sent:
     return Sent.SENT
 
 
+def stands(router: Router, route: bytes) -> bool:
+    """Say whether the connection of this routing id still stands; an empty message tells that.
+
+    What it brought may be read long after it ended, when its descriptor is another's.
+    """
+    router.getsockopt(zmq.EVENTS)  # libzmq takes what its threads told, of ended connections too
+    return send(router, route, b"") is not Sent.GONE
+
+
 def _close_to_strangers(router: Router, secret: bytes, domain: bytes) -> None:
     router.setsockopt(zmq.CURVE_SERVER, 1)
     router.setsockopt(zmq.CURVE_SECRETKEY, secret)
@@ -172,13 +188,13 @@ def _bound(router: Router) -> None:
     options = {
         zmq.MAXMSGSIZE: MAX_ON_WIRE,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
-        zmq.RCVHWM: HIGH_WATER_IN,
+        zmq.RCVHWM: NO_BOUND,
         zmq.SNDHWM: HIGH_WATER,
         zmq.TCP_KEEPALIVE: 1,
         zmq.TCP_KEEPALIVE_IDLE: 20,
         zmq.TCP_KEEPALIVE_INTVL: 10,
         zmq.TCP_KEEPALIVE_CNT: 3,
-        zmq.TCP_MAXRT: 45_000,
+        zmq.TCP_MAXRT: 40_000,
         zmq.ROUTER_MANDATORY: 1,
         zmq.ROUTER_HANDOVER: 0,
         zmq.LINGER: 0,

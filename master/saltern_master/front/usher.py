@@ -53,6 +53,10 @@ class Usher:
         """Say whether there is anybody now who is not heard at the link."""
         return bool(self._closed.addresses or self._closed.ports - {self._door})
 
+    def nobody(self, now: float) -> None:
+        """Let nobody in for now: who fills us while we cannot read has to stay outside."""
+        self._close(Closed(ports=frozenset(self._listeners)), "core does not read", now)
+
     def look(self, sessions: int, now: float) -> None:
         """Let in and turn away as it stands; sessions: of peers; now: seconds, monotonic."""
         if now < self._again_at:
@@ -61,7 +65,7 @@ class Usher:
         bounds = self._bounds
         if descriptors < min(sessions + min(bounds.each, bounds.door), bounds.high):
             self._since.clear()
-            self._close(Closed(), now)
+            self._close(Closed(), "", now)
             return
         began = time.perf_counter()
         self._do(self._decide(descriptors, now), now)
@@ -74,9 +78,9 @@ class Usher:
 
     def _do(self, decided: Turn, now: float) -> None:
         self._process.shut(decided.shut)
-        self._close(decided.closed, now)
+        self._close(decided.closed, "too many connections do not say who they are", now)
 
-    def _close(self, closed: Closed, now: float) -> None:
+    def _close(self, closed: Closed, why: str, now: float) -> None:
         if self._closed != Closed():
             for listener in self._listeners.values():
                 _empty(listener.room)
@@ -88,13 +92,13 @@ class Usher:
         self._closed = closed
         if closed != Closed() and now >= self._tell_at:
             self._tell_at = now + TELL_EVERY
-            self._tell(closed)
+            self._tell(closed, why)
 
-    def _tell(self, closed: Closed) -> None:
+    def _tell(self, closed: Closed, why: str) -> None:
         ports = [f"port {port}" for port in sorted(closed.ports)]
         addresses = [f"from {address}" for address in sorted(closed.addresses)]
         whose = ", ".join((*ports, *addresses))
-        self._log.say(f"too many connections do not say who they are: no new ones, {whose}")
+        self._log.say(f"{why}: no new connections, {whose}")
 
 
 def program(addresses: frozenset[str] | None) -> bytes:

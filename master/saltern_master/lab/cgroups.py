@@ -6,6 +6,7 @@ of them to the node as a root. On v2 it has one group, in which nspawn makes `pa
 Parsing and planning are pure; the rest touches /sys/fs/cgroup below `saltern-lab` only.
 """
 
+import errno
 import os
 import signal
 import time
@@ -80,12 +81,30 @@ def of_process(trees: Sequence[Hierarchy], text: str) -> tuple[Path, ...]:
     return tuple(groups)
 
 
-def make(group: Path) -> None:
-    """Make a node's group and what leads to it; a cpuset is useless until its values are copied."""
+def make(group: Path, tries: int = 100) -> None:
+    """Make a node's group and what leads to it; a cpuset is useless until its values are copied.
+
+    Whoever takes another lab down removes what leads to its groups, which may be what was made
+    here just now: then it is made anew. LabError where that does not end.
+    """
+    for _ in range(tries):
+        try:
+            return _make_once(group)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+    raise LabError(f"cannot make {group}: what leads to it was removed {tries} times meanwhile")
+
+
+_GONE = (errno.ENOENT, errno.ENODEV)  # a folder; a file in one
+
+
+def _make_once(group: Path) -> None:
     above = [folder for folder in reversed(group.parents) if TOP in folder.parts]
     for folder in (*above, group):
         _enable_below(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # mkdir(exist_ok) looks again, and it may be gone by then
+            folder.mkdir()
         for name in ("cpuset.cpus", "cpuset.mems"):
             if (
                 _is_v1(folder)
@@ -114,6 +133,42 @@ def processes(group: Path) -> Iterator[int]:
         below.sort()
         with suppress(OSError):  # it may go while we look
             yield from map(int, Path(folder, "cgroup.procs").read_text().split())
+
+
+def kill_at_once(groups: Sequence[Path], seconds: float = 20) -> None:
+    """Kill all that is in a node's groups as a power cut does: none sees another one die.
+
+    They stand still while they are killed, and are dead before they could go on. What cannot be
+    stopped in time is killed all the same.
+    """
+    freezer = _freezer(groups)
+    if freezer is not None:
+        freezer.write_text(_STOP[freezer.name])
+    try:
+        deadline = time.monotonic() + seconds
+        while freezer and not _stands_still(freezer) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        for group in groups:
+            _kill_once(group)
+    finally:
+        if freezer is not None:
+            freezer.write_text(_GO_ON[freezer.name])
+
+
+_STOP = {"freezer.state": "FROZEN", "cgroup.freeze": "1"}  # of v1, of v2
+_GO_ON = {"freezer.state": "THAWED", "cgroup.freeze": "0"}
+
+
+def _freezer(groups: Sequence[Path]) -> Path | None:
+    """One is enough; where both are mounted, what stands still for v1 never does so for v2."""
+    there = (group / name for name in _STOP for group in groups if (group / name).exists())
+    return next(there, None)
+
+
+def _stands_still(freezer: Path) -> bool:
+    if freezer.name == "freezer.state":
+        return freezer.read_text().strip() == "FROZEN"
+    return "frozen 1" in (freezer.parent / "cgroup.events").read_text().splitlines()
 
 
 def kill(group: Path, seconds: float = 20) -> None:

@@ -25,6 +25,7 @@ from saltern_master.lab import layout, network, rootfs, state, sysctls
 from saltern_master.lab.errors import LabError
 from saltern_master.lab.layout import DEFAULT_NETWORK, STATE, Network, Place
 from saltern_master.lab.machine import Machine
+from saltern_master.packages import SUITE
 
 Progress = Callable[[str], None]
 
@@ -56,11 +57,12 @@ def _silent(_line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A lab by its name; `network` counts when it is first brought up."""
+    """A lab by its name; `network` and `suite` (Debian's release) count when it is first up."""
 
     name: str
     network: Network = DEFAULT_NETWORK
     base: Path = STATE
+    suite: str = SUITE
 
     def __post_init__(self) -> None:
         layout.check_name(self.name)
@@ -80,7 +82,7 @@ class Lab:
         layout.nodes(wanted, self.network)  # what is written wrongly shall not cost half a minute
         host = hosts.find()
         progress(f"this machine: {host.describe()}")
-        tree = rootfs.ready(progress)
+        tree = rootfs.ready(progress, self.suite)
         with state.lock(self.name) as lock:
             record = self._record_intent(wanted, tree.path)
             network.make(record.network(), record.mark, lock)

@@ -74,6 +74,7 @@ class Machine:
 
     def kill(self) -> None:
         """Take the power away: every process of the node is killed; its disk stays."""
+        cgroups.kill_at_once(self.groups())
         if self.host.way == "systemd":
             self._kill_unit()
         elif held := state.read_supervisor(self.place.supervisor):

@@ -2,7 +2,8 @@
 
 Each option is there because a kubelet, docker or the host needs it (systemd-nspawn(1)):
 
-* all capabilities, and the keyring and bpf system calls: docker and runc use them;
+* all capabilities, and the keyring and bpf system calls: docker and runc use them; Landlock's: a
+  master's front keeps itself in by it, and nspawn lets nobody;
 * API VFS writable: a kubelet sets kernel parameters, and dies where it cannot;
 * /dev/kmsg: a kubelet watches the kernel's log for the out-of-memory killer;
 * register=no, keep-unit: the host need not run systemd, and systemd need not know;
@@ -16,6 +17,7 @@ from saltern_master.lab.host import Host
 from saltern_master.lab.layout import REAL, Network, Place
 
 NSPAWN = "/usr/bin/systemd-nspawn"
+LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 FORCE_RESTART = 133  # nspawn's exit status when a node with keep-unit wants to be booted again
 
 
@@ -36,7 +38,7 @@ def arguments(place: Place, network: Network, host: Host) -> tuple[str, ...]:
         "--timezone=off",
         "--console=pipe",
         "--capability=all",
-        "--system-call-filter=@keyring bpf",
+        f"--system-call-filter=@keyring bpf {LANDLOCK}",
         f"--network-bridge={network.bridge}",
         "--bind=/dev/kmsg",
         *(f"--bind={place.real(name)}:/var/lib/{name}" for name in REAL),

@@ -9,7 +9,7 @@ library.py  Library(home): the two together; what others call
 from saltern_master.library.blobs import BlobError
 from saltern_master.library.index import LibraryError
 from saltern_master.library.library import Library, MissingError
-from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet
+from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet, Release
 
 __all__ = [
     "Binary",
@@ -21,4 +21,5 @@ __all__ = [
     "LibraryError",
     "MissingError",
     "PackageSet",
+    "Release",
 ]

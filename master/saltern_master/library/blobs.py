@@ -21,7 +21,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -76,6 +76,15 @@ def add_bytes(directory: Path, data: bytes) -> str:
         with temporary.open("xb") as writer:
             writer.write(data)
         return _finish(directory, sha256, temporary, sha256)
+
+
+def add_pieces(directory: Path, pieces: Iterable[bytes], expect: str) -> str:
+    """Add a content that comes in pieces; give the hash. What breaks off leaves nothing."""
+    with _adding(directory, expect) as temporary:
+        with temporary.open("xb") as writer:
+            for piece in pieces:
+                writer.write(piece)
+        return _finish(directory, expect, temporary, expect)
 
 
 def add_all(directory: Path, contents: Mapping[str, bytes]) -> None:

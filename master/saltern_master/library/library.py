@@ -19,7 +19,7 @@ from pathlib import Path
 from saltern_master.errors import MasterError
 from saltern_master.library import blobs, values
 from saltern_master.library.index import change_index, load_index
-from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet
+from saltern_master.library.values import Binary, Deb, Image, Index, PackageSet, Release
 
 
 class MissingError(MasterError):
@@ -58,7 +58,7 @@ class Library:
         if not self.has(sha256):
             raise MissingError(
                 f"cannot find blob {sha256} in {self._blobs}: "
-                "add again what it belongs to (saltern binaries, images or packages add)"
+                "add again what it belongs to (saltern binaries, images, packages or releases add)"
             )
         return path
 
@@ -82,6 +82,12 @@ class Library:
         change_index(self.home, partial(values.with_image, image=image))
         return image
 
+    def add_release(self, release: Release, file: Path) -> Release:
+        """Store a package of the agent; BlobError when it is not what its Release says."""
+        self.add_blob(file, expect=release.sha256)
+        change_index(self.home, partial(values.with_release, release=release))
+        return release
+
     def add_package_set(self, name: str, debs: Iterable[tuple[Deb, Path]]) -> PackageSet:
         """Store the closure of a package; BlobError when a file is not what its Deb says."""
         files = sorted(debs, key=lambda pair: (pair[0].package, pair[0].version))
@@ -90,6 +96,29 @@ class Library:
         packages = PackageSet(name=name, debs=tuple(deb for deb, _ in files))
         change_index(self.home, partial(values.with_package_set, packages=packages))
         return packages
+
+    def add_pieces(self, pieces: Iterable[bytes], expect: str) -> str:
+        """Store a content that comes in pieces, never all of it in memory. BlobError."""
+        return blobs.add_pieces(self._blobs, pieces, expect)
+
+    def merge(self, stock: Index) -> Index:
+        """Name all of these at once, each in place of what had its name; give what was before.
+
+        MissingError when a blob is not here. Where nothing would change, nothing is written.
+        """
+        for sha256 in sorted(values.contents(stock)):
+            self.path(sha256)
+        before = self.list()
+        if values.with_all(before, stock) == before:
+            return before
+        seen: list[Index] = []
+
+        def change(index: Index) -> Index:
+            seen.append(index)
+            return values.with_all(index, stock)
+
+        change_index(self.home, change)
+        return seen[-1]
 
     def binary(self, version: str, component: str, architecture: str = "amd64") -> Binary:
         """A program of a Kubernetes version; MissingError when it was never added."""

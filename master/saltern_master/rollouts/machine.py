@@ -200,6 +200,8 @@ def _back(node: Node, now: float) -> Node:
 
 
 def _said(node: Node, said: Said, now: float) -> Node:
+    if said.result == "waiting" and node.stage == "applying":
+        return replace(node, why=said.why)
     if not node.issued or said.result in OURS or node.stage in {"settling", "done", "skipped"}:
         return node
     if said.result in GOOD:

@@ -75,7 +75,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
 
 
 class Said(Struct, frozen=True):
-    """A node's word on its document: converged or changed is good, all else is not."""
+    """A node's word on its document: converged or changed is good, all else is not; `waiting` tells
+    only what it does meanwhile."""
 
     node: str
     result: str

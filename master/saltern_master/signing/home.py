@@ -5,12 +5,14 @@
         {root,policy,state,lease}.key   0600, a seed in hexadecimal (signing/key_file.py)
         ROLE-FINGERPRINT.key   one that came later; which of them count, the root says
         link.key             0600, the master's CURVE key: what nodes know it by
+        bundle.key           0600, what bundles made here are signed with (saltern_master/bundle)
       pki/                   0700, what certificates are issued with (saltern_master/pki)
       roots/N.envelope       the chain of roots; the first is signed by itself
       policy.yaml            what a person says of each class of nodes
       policy.envelope        the last policy that was signed
       facts/NODE.json        what saltern-agent facts printed there, brought by a person
       store.db               0600, all else that is remembered (saltern_master/records)
+      bundle-signers.json    whose bundles are taken (saltern_master/bundle)
       library.json, blobs/   the library (saltern_master/library); blobs/ is 0711
 
 Laws:

@@ -42,6 +42,9 @@ HEAD = """\
 #            clouds answer for a machine's credentials: leave what holds network.pods and the last
 # In all else * stands for any run of characters.
 #
+# releases   the SHA-256 of each package that the agent itself may become (saltern releases list);
+#            none is ever allowed unnamed
+#
 # packages is * since what a package needs comes along under its own name. A .deb or an
 # image's archive that is brought to a node is an artifact too: list the hashes under
 # artifacts to pin what comes.

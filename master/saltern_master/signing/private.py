@@ -26,6 +26,13 @@ from saltern_master.signing.key_file import HomeError
 
 KEYS = ("keys", "pki")
 STORE = ("store.db", "store.db-wal", "store.db-shm")
+OURS = (
+    "bundle-signers.json",
+    "library.json",
+    "policy.envelope",
+    "policy.yaml",
+    "root.envelope",
+)
 READ = "it may be known to others: think of making it anew"
 
 
@@ -68,7 +75,7 @@ def _files(home: Path) -> Iterable[Wanted]:
             yield Wanted(str(path), UNTOUCHED if public else SECRET, path.is_dir(), READ)
     for name in STORE:
         yield Wanted(str(home / name), SECRET, if_read=READ)
-    for name in ("root.envelope", "policy.envelope", "policy.yaml", "library.json"):
+    for name in OURS:
         yield Wanted(str(home / name), UNTOUCHED)
 
 

@@ -40,9 +40,10 @@ from saltern_master.testing.kubeconfig import FakeAuthority
 from saltern_master.testing.notices import FakeNotices
 from saltern_master.testing.plans import FakePlans
 from saltern_master.testing.rollouts import FakeRollouts
+from saltern_master.testing.surveys import FakeSurveys
 
 
-class FakeService(FakeHolds, FakeNotices, FakePlans, FakeRollouts):
+class FakeService(FakeHolds, FakeNotices, FakePlans, FakeRollouts, FakeSurveys):
     """A master in memory. `now` in seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -346,8 +347,7 @@ class FakeService(FakeHolds, FakeNotices, FakePlans, FakeRollouts):
 
     def _known(self, name: str) -> NodeView:
         if name not in self._nodes:
-            text = f"cannot find the node {name}; run: saltern node list"
-            raise ServiceError("not-found", text)
+            raise ServiceError("not-found", f"cannot find the node {name}; run: saltern node list")
         return self._nodes[name]
 
     def _revision(self) -> int:

@@ -19,7 +19,7 @@ from saltern_master.bench.cluster.measure import Amount, measure
 from saltern_master.bench.cluster.page import lines, page
 from saltern_master.bench.site import site_of
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 
 def main() -> None:

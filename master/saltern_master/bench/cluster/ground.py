@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saltern_master.lab import Lab, network
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.fleet import Fleet
 from saltern_master.lab.layout import DEFAULT_NETWORK
 from saltern_master.lab.trial import Show

@@ -23,7 +23,7 @@ from saltern_master.bench.crowd.figures import Figures, memory_of, rows, series_
 from saltern_master.bench.crowd.page import lines, page
 from saltern_master.bench.site import Site, site_of
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 Show = Callable[[str], None]
 

@@ -20,7 +20,7 @@ from saltern_master.bench.drift.measure import measure
 from saltern_master.bench.drift.page import lines, page
 from saltern_master.bench.site import site_of
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 RUNS = 20
 

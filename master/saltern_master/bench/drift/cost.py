@@ -17,7 +17,7 @@ from saltern_master.bench.drift.ground import NODE, held_cluster
 from saltern_master.bench.drift.measure import carry, have
 from saltern_master.bench.site import Site, site_of
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.fleet import Fleet
 
 SECONDS = 3600.0  # that one of its parts may take

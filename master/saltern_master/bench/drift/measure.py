@@ -31,6 +31,7 @@ CARRIED = (
     "bench/drift/__init__.py",
     "bench/drift/cost_probe.py",
     "bench/drift/damages.py",
+    "bench/drift/open_files.py",
     "bench/drift/probe.py",
 )
 PLACE = "/root/saltern-bench"

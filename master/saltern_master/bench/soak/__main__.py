@@ -17,7 +17,7 @@ from saltern_master.bench.site import site_of
 from saltern_master.bench.soak.figures import lines, page, rows
 from saltern_master.bench.soak.soak import soak
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 SECONDS = 1800.0
 WORTH_A_PAGE = 600.0  # seconds

@@ -143,7 +143,8 @@ class Driver:
     def _said(self, turn: Turn, name: str) -> None:
         standing, driven = turn.nodes[name], self.book.open[turn.rollout]
         another = standing.result == "superseded" and driven.rollout.phase in OVER
-        if not is_open(standing.result) and not another:
+        upgrades = standing.result == "waiting" and standing.upgrades
+        if another or upgrades or not is_open(standing.result):
             self._heard.append((turn.rollout, Said(name, standing.result, why_of(standing))))
             self._awake.set()
 
