@@ -9,7 +9,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-NEEDS_ROOT = ("system", "lab", "cluster")
+from tests.sides import Sides
+
+NEEDS_ROOT = ("system", "lab", "cluster", "packages")
+CHANCE = "SALTERN_CHANCE"
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -20,9 +23,13 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # How fast examples are made says how busy the machine is: tests run side by side.
+    # How fast examples are made says how busy the machine is: tests run side by side. A commit is
+    # judged by the same examples each time; `make test-laws` looks for others.
     hypothesis.settings.register_profile(
-        "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        "any machine",
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        derandomize=CHANCE not in os.environ,
     )
     hypothesis.settings.load_profile("any machine")
 
@@ -43,6 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.workeroutput["left out"] = left_out
     if gone:
         config.hook.pytest_deselected(items=gone)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sides | None:  # noqa: ANN401  # pytest-xdist's own, untyped
+    """Have --dist loadfile keep the cluster's tests together."""
+    return Sides(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -79,6 +79,7 @@ TOUCHES: Mapping[str, Callable[[One], tuple[str, ...]]] = {
         *(f"{what} {each.name}" for each in one.packages for what in ("package", "half")),
         *PACKAGE,
     ),
+    **dict.fromkeys(("upgrade-agent", "await-upgrade"), lambda _one: ()),  # another process does it
     "remove-package": lambda one: (f"package {one.name}",),
     **dict.fromkeys(("start-unit", "restart-unit", "reload-unit"), _started),
     "stop-unit": lambda one: (f"unit {one.unit}",),

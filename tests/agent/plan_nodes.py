@@ -100,6 +100,7 @@ class Node(FakeHost):
         self.modules = Modules(self)
         self.links = Links(self)
         self.packages = Packages(self)
+        self.upgrades.packages = self.packages
         self.units = Units(self.files)
         self.units.host = self
         for path in (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from saltern_agent.host.beneath import Root
 from saltern_agent.host.blobs import DiskBlobs
 from saltern_agent.host.disk import DiskFiles
-from saltern_agent.host.hashes import SETTLED_NS, Hashes
+from saltern_agent.host.hashes import COARSE_NS, FINE_NS, Hashes, settles_in
 from saltern_states.ports import Entry, HostError
 
 from tests.agent.leases import lease_held
@@ -271,13 +271,29 @@ def test_a_hash_is_believed_only_when_the_change_time_has_settled(tmp_path: Path
     file = tmp_path / "a"
     file.write_bytes(b"one")
     found = file.stat()
-    for age, known in ((SETTLED_NS, False), (SETTLED_NS + 1, True)):
+    settles = settles_in(found.st_ctime_ns)
+    for age, known in ((settles, False), (settles + 1, True)):
         now = found.st_ctime_ns + age
         hashes = Hashes(now=partial(int, now))
         handle = os.open(file, os.O_PATH)
         digest = hashes.of(handle, os.fstat(handle), file)
         os.close(handle)
         assert hashes.known(found) == (digest if known else None)
+
+
+@pytest.mark.parametrize(
+    ("ctime", "settles"),
+    [
+        (1_795_482_988_887_912_800, FINE_NS),
+        (1_795_482_988_000_000_000, COARSE_NS),  # it keeps no fractions, or they happen to be none
+        (1_795_482_988_880_000_000, COARSE_NS),
+        (1_795_482_988_881_000_000, FINE_NS),
+    ],
+)
+def test_a_change_time_settles_sooner_where_its_filesystem_keeps_fractions(
+    ctime: int, settles: int
+) -> None:
+    assert settles_in(ctime) == settles
 
 
 @pytest.mark.parametrize("question", ["look", "read"])

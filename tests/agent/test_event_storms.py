@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,21 @@ def memory_kib() -> int:
     return int(found[1])
 
 
+def least_growth(turn: Callable[[], None]) -> int:
+    """Give by how much memory grew in a turn, in KiB: of three turns the least, or what suffices.
+
+    A leak is in each of them. What other tests left in this process may take some in one.
+    """
+    grown = []
+    for _ in range(3):
+        before = memory_kib()
+        turn()
+        grown.append(memory_kib() - before)
+        if grown[-1] < GROWTH_KIB:
+            break
+    return min(grown)
+
+
 def inotify_watches(source: PathSource) -> int:
     infos = (path.read_text() for path in Path("/proc/self/fdinfo").iterdir() if path.exists())
     assert source.fileno()
@@ -61,11 +76,9 @@ def test_a_hundred_thousand_events_leave_nothing(source: PathSource, tmp_path: P
     source.set_watches(frozenset({watch}))
     storm(source, watch, EVENTS // 10)
     descriptors, watches = open_descriptors(), inotify_watches(source)
-    memory = memory_kib()
-    storm(source, watch, EVENTS)
+    assert least_growth(lambda: storm(source, watch, EVENTS)) < GROWTH_KIB
     assert open_descriptors() < descriptors + STRAY
     assert inotify_watches(source) == watches
-    assert memory_kib() - memory < GROWTH_KIB
 
 
 def test_ten_thousand_files_beside_are_no_events_and_leave_nothing(
@@ -77,11 +90,9 @@ def test_ten_thousand_files_beside_are_no_events_and_leave_nothing(
     source.set_watches(frozenset({watch}))
     write_beside(source, tmp_path, UNRELATED // 10)
     descriptors, watches = open_descriptors(), inotify_watches(source)
-    memory = memory_kib()
-    write_beside(source, tmp_path, UNRELATED)
+    assert least_growth(lambda: write_beside(source, tmp_path, UNRELATED)) < GROWTH_KIB
     assert open_descriptors() < descriptors + STRAY
     assert inotify_watches(source) == watches
-    assert memory_kib() - memory < GROWTH_KIB
     watch.path.write_text("it is heard as before")
     assert drain(source) == Events(frozenset({watch}))
 

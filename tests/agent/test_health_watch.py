@@ -16,6 +16,7 @@ from saltern_agent.health.watch import AGAIN, EVERY, FINDINGS_EVERY, PAUSE, STUC
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.status import Status
+from saltern_agent.supervised import untold
 from saltern_agent.worker import Worker
 from saltern_protocol.condition import Finding, State
 from saltern_protocol.messages import Condition, Message
@@ -57,7 +58,7 @@ class Stand:
         keeper = cast(Keeper, SimpleNamespace(body=Body()))
         self.keepers = Worker(lambda: keeper)
         clocks = Clocks(lambda: self.now, lambda: self.now, lambda: 0.0)
-        self.agent = Agent(self.keepers, (), clocks, Turns(), lambda: None, self.complaints.append)
+        self.agent = Agent(self.keepers, (), clocks, Turns(), untold(), self.complaints.append)
         self.agent.status = Status(cluster="demo", node="w1", state="converged", version=1)
         self.worker: Worker[Looks] = Worker(lambda: self.looks)
         self.watch = HealthWatch(self.agent, self.worker, "w1", "/", self.say, self.examine)
@@ -170,7 +171,7 @@ def test_a_look_that_fails_is_complained_of_and_the_next_is_made(stand: Stand) -
 def test_a_watch_that_never_began_can_end() -> None:
     keepers: Worker[Keeper] = Worker(lambda: cast(Keeper, None))
     clocks = Clocks(lambda: 0.0, lambda: 0.0, lambda: 0.0)
-    agent = Agent(keepers, (), clocks, Turns(), lambda: None, lambda _: None)
+    agent = Agent(keepers, (), clocks, Turns(), untold(), lambda _: None)
     looks: Worker[Looks] = Worker(Told)
     HealthWatch(agent, looks, "w1", "/", lambda _: None, lambda _: ()).stop()
 

@@ -15,7 +15,9 @@ HEAVY = (
     "psutil",
     "pyroute2.iproute",
     "pyroute2.ndb",
+    "saltern_agent.upgrade.begin",
     "urllib.request",
+    "zipfile",
 )
 
 

@@ -16,7 +16,7 @@ import pytest
 import zmq
 from msgspec.structs import replace
 from saltern_agent import __version__
-from saltern_agent.host.door import CurveDoor
+from saltern_agent.host.door import CurveDoor, say
 from saltern_agent.host.link_keys import NodeKeys
 from saltern_agent.join import Granted, JoinError, Silence, Surroundings, join
 from saltern_agent.places import Master, Places, SettingsError, pin, read_identity, read_master
@@ -258,6 +258,27 @@ def test_the_token_need_not_stand_in_the_command_line(machine: Machine, how: str
     assert done.returncode == 0, done.stderr
 
 
+def test_a_file_that_is_named_like_a_token_is_told_how_to_be_read(machine: Machine) -> None:
+    file = machine.root / "w1.token"
+    file.write_text(f"{TOKEN.text()}\n")
+    done = machine.join(str(file))
+    assert done.returncode == 1
+    assert f"saltern-agent join - < {file}" in done.stderr
+    assert not machine.places.config.exists()
+
+
+def test_who_asks_a_machine_that_is_no_node_is_told_so(machine: Machine) -> None:
+    machine.places.config.mkdir(parents=True)
+    command = [sys.executable, "-m", "saltern_agent", "--root", str(machine.root), "status"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert "this machine is no node yet" in done.stderr
+    pin(machine.places, DATA)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert "systemctl start saltern-agent" in done.stderr
+
+
 def test_a_mistyped_token_is_told_and_nothing_is_made(machine: Machine) -> None:
     done = machine.join(TOKEN.text()[:-3])
     assert done.returncode == 1
@@ -276,6 +297,14 @@ def test_a_master_that_waits_for_approval_is_asked_again_over_a_new_connection()
     assert granted.data == DATA
     assert len(listening.knocks) == 3
     assert len(waits) == 2
+
+
+def test_what_is_said_on_a_connection_that_failed_already_is_not_waited_for() -> None:
+    with zmq.Context[zmq.Socket[bytes]]() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.SNDTIMEO, 10_000)
+        began = time.monotonic()
+        say(socket, b"x")
+        assert time.monotonic() - began < 5
 
 
 def test_a_door_without_the_master_s_key_hears_nothing(machine: Machine) -> None:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from saltern_agent.host.hashes import SETTLED_NS, Hashes, kernel_now, stamp
+from saltern_agent.host.hashes import COARSE_NS, Hashes, kernel_now, stamp
 from saltern_agent.host.kept_hashes import WORTH_BYTES, KeptHashes
 
 LARGE = b"x" * WORTH_BYTES
@@ -15,7 +15,7 @@ LARGE = b"x" * WORTH_BYTES
 
 def later() -> int:
     """As some seconds from now: what was just written is at rest."""
-    return kernel_now() + 2 * SETTLED_NS
+    return kernel_now() + 2 * COARSE_NS
 
 
 def agent(folder: Path) -> Hashes:

@@ -15,6 +15,7 @@ from saltern_agent.control import Control
 from saltern_agent.keeper import Keeper
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.sources import Events
+from saltern_agent.supervised import untold
 from saltern_agent.worker import Worker
 from saltern_protocol.testing import NOW
 from saltern_states.contract import Watch
@@ -95,7 +96,7 @@ class Run:
         self.host.units.start = counted  # type: ignore[method-assign]
         self.worker = Worker(self.keeper)
         agent = Agent(
-            self.worker, [self.source], CLOCKS, self.turns, lambda: None, self.complaints.append
+            self.worker, [self.source], CLOCKS, self.turns, untold(), self.complaints.append
         )
         deadline = Timer(DEADLINE_SECONDS, lambda: self.worker.post(self.stop))
         deadline.start()

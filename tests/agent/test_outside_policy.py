@@ -27,6 +27,7 @@ from saltern_protocol.root import Root
 from saltern_protocol.terms import LAST_SECOND
 from saltern_protocol.testing import key, role, signed_root
 from saltern_states.absent_link import AbsentLink
+from saltern_states.agent import Agent
 from saltern_states.artifact import Artifact
 from saltern_states.body import Resource, make_body, write_body
 from saltern_states.bridge import Bridge
@@ -126,6 +127,7 @@ WILD: dict[type[Spec], Wild] = {
     Chain: lambda rng, spec: spec,
     Image: lambda rng, spec: replace(spec, config=rng.choice(OTHER_HASHES)),
     Swap: lambda rng, spec: spec,
+    Agent: lambda rng, spec: replace(spec, deb=rng.choice(OTHER_HASHES)),
 }
 
 

@@ -14,6 +14,7 @@ from saltern_agent.link.pace import MOST_STAGGER, stagger
 from saltern_agent.link.proving import QUIET, ProvingLink
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.status import LinkStatus
+from saltern_agent.supervised import untold
 from saltern_agent.worker import Worker
 from saltern_protocol import messages
 
@@ -73,7 +74,7 @@ class Stand:
     def __post_init__(self) -> None:
         clocks = Clocks(lambda: self.now, lambda: self.now, lambda: 0.0)
         self.worker: Worker[Keeper] = Worker(_never)
-        agent = Agent(self.worker, (), clocks, Turns(), lambda: None, print)
+        agent = Agent(self.worker, (), clocks, Turns(), untold(), print)
         self.link = ProvingLink(self.line, agent, self.proof)
 
     def turn(self, after: float = 0.0) -> None:

@@ -160,6 +160,16 @@ def a_node_that_was_revoked() -> Talk:
     return talk
 
 
+def a_node_that_was_removed() -> Talk:
+    """It is to let go, where nothing stands on it; else it asks seldom, and holds what it has."""
+    talk = Talk(standing(1))
+    talk.connect(version=1)
+    talk.say(messages.Refused(reason="removed", why="this node was removed"), 5)
+    talk.give(words.Tick(), SHUT_OUT["removed"] - 1)
+    talk.give(words.Tick(), 31)
+    return talk
+
+
 def a_node_whose_key_was_copied() -> Talk:
     """It goes on holding what it has, and comes back soon after it was unlocked."""
     talk = Talk(standing(1))
@@ -240,6 +250,7 @@ STORIES: tuple[Callable[[], Talk], ...] = (
     a_blob_cut_by_a_loss,
     a_master_that_forgot,
     a_node_that_was_revoked,
+    a_node_that_was_removed,
     a_node_whose_key_was_copied,
     a_master_of_ten_thousand,
     bytes_that_are_no_message,

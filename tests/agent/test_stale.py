@@ -18,6 +18,7 @@ from saltern_agent.link.deeds import AgentDeeds
 from saltern_agent.loop import Agent, Turns
 from saltern_agent.plan import Plan
 from saltern_agent.plan_digest import counts, digest
+from saltern_agent.supervised import untold
 from saltern_agent.worker import Worker
 from saltern_protocol import testing
 from saltern_protocol.documents import PayloadType, decode_statement, encode_statement
@@ -203,7 +204,7 @@ def test_the_apply_that_made_way_for_a_stale_document_is_gone_on_with(tmp_path: 
         return node.keeper
 
     worker = Worker(keeper)
-    agent = Agent(worker, [], CLOCKS, Turns(), lambda: None, lambda _: None)
+    agent = Agent(worker, [], CLOCKS, Turns(), untold(), lambda _: None)
     deeds = AgentDeeds(agent, lambda: read_vitals(tmp_path))
     deeds.take(Order(1), first, refused.append)
     deeds.take(Order(2, bytes(32)), second, refused.append)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from saltern_master.lab import Lab, network, state
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.fleet import Fleet
 from saltern_master.lab.layout import DEFAULT_NETWORK, Network
 

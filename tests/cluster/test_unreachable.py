@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 
 import pytest
 
@@ -11,13 +12,14 @@ from tests.cluster.cluster import Cluster, Json
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
 
+GONE = 30.0  # seconds: 18 until a word is said that nothing carries, and what a busy machine needs
 PARAMETER = "net.core.somaxconn"
 NOTICED = 75.0  # seconds: 45 of silence, the grace of a turn, and what a busy machine needs
 
 
 def test_the_others_go_on_and_it_follows(cluster: Cluster) -> None:
     assert parameter(cluster, "w2") == "4096"
-    freeze(cluster, "STOP")
+    out_of_reach(cluster, "--append")
     try:
         turn = cluster.apply(file=cluster.edited('"4096"', '"4098"'))
         assert turn.status == 3, turn.told
@@ -33,7 +35,7 @@ def test_the_others_go_on_and_it_follows(cluster: Cluster) -> None:
         assert not cluster.status()["w2"]["connected"]
         known = cluster.drift()
     finally:
-        freeze(cluster, "CONT")
+        out_of_reach(cluster, "--delete")
 
     number = turn.events[-1]["turn"]["turn"]
     cluster.wait("w2 to follow", lambda: parameter(cluster, "w2") == "4098")
@@ -44,9 +46,25 @@ def test_the_others_go_on_and_it_follows(cluster: Cluster) -> None:
     assert cluster.apply().changes == {"cp1": 0, "w1": 2, "w2": 2}
 
 
-def freeze(cluster: Cluster, word: str) -> None:
-    """Stop all threads of w2's agent, or let them go on."""
-    cluster.say("w2", "systemctl", "kill", f"--signal={word}", "saltern-agent")
+def test_a_node_whose_agent_ends_is_known_to_be_away_soon(cluster: Cluster) -> None:
+    cluster.say("w2", "systemctl", "stop", "saltern-agent")
+    ended = time.monotonic()
+    try:
+        cluster.wait("w2 to be away", lambda: not cluster.status()["w2"]["connected"])
+        assert time.monotonic() - ended < GONE
+    finally:
+        cluster.say("w2", "systemctl", "start", "saltern-agent")
+    cluster.wait("w2 to be back", lambda: cluster.status()["w2"]["connected"])
+    cluster.settle()
+
+
+def out_of_reach(cluster: Cluster, change: str) -> None:
+    """Have nothing of w2's come to its master, without a word; or have it come again.
+
+    An agent that stands still is no such thing: its watchdog ends it, and the next one follows.
+    """
+    master = str(cluster.fleet.lab.network.host)
+    cluster.say("w2", "iptables", change, "OUTPUT", "--destination", master, "--jump", "DROP")
 
 
 def parameter(cluster: Cluster, node: str) -> str:

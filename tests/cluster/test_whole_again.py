@@ -43,7 +43,7 @@ STAYS = (
     "path /etc/systemd/system/*.wants/containerd.service",
     "path /etc/systemd/system/*.wants/docker.socket",
     "unit* containerd.service",
-    # The agent goes on: it was installed before it joined. Its keys are the machine's.
+    # The agent was installed before it joined, and has no cluster now. Its keys are the machine's.
     "path /etc/saltern*",
     "path /etc/systemd/system/*.wants/saltern-agent.service",
     "unit* saltern-agent.service",
@@ -86,7 +86,7 @@ def test_a_node_leaves_and_joins_anew(cluster: Cluster, pods: Pods) -> None:
         assert cluster.invocations(name) == runs[name]
     assert cluster.drift("w1") == drift
 
-    cluster.say("w2", "systemctl", "stop", "saltern-agent")
+    cluster.wait("its agent to end", partial(is_at_rest, cluster, "w2"))
     cluster.fleet.join("w2", "worker")
     cluster.settle()
     new = cluster.status()["w2"]
@@ -120,6 +120,12 @@ def lacks_route(cluster: Cluster, node: str, destination: str) -> bool:
     """Ask a node's kernel."""
     routes = json.loads(cluster.say(node, "ip", "-j", "-4", "route"))
     return destination not in [one["dst"] for one in routes]
+
+
+def is_at_rest(cluster: Cluster, node: str) -> bool:
+    """Tell whether the agent has ended by itself, and nothing starts it again."""
+    said = cluster.say(node, "sh", "-c", "systemctl is-active saltern-agent; :")
+    return said.strip() == "inactive"
 
 
 def is_foreseen(name: str, patterns: tuple[str, ...]) -> bool:

@@ -17,6 +17,8 @@ from saltern_master.api.master import Master
 from saltern_master.api.plans import PlanLineView
 from saltern_master.api.service import Result, ServiceError
 from saltern_master.testing.service import FakeService
+from saltern_protocol.policy import Allow
+from saltern_protocol.reading import AnyFact
 
 from tests.master.clusters import SMALL
 from tests.master.core_stand import core_stand
@@ -53,6 +55,10 @@ class Stand(Protocol):
 
     async def foresee(self, node: str, *lines: PlanLineView) -> None:
         """Let a node plan this from now on, whatever it is asked."""
+        ...
+
+    async def read_itself(self, node: str, *facts: AnyFact) -> None:
+        """Let a node say this of itself from now on, when it is asked to read itself."""
         ...
 
     async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
@@ -92,6 +98,9 @@ class FakeStand:
 
     async def foresee(self, node: str, *lines: PlanLineView) -> None:
         await self.fake.foresee(node, *lines)
+
+    async def read_itself(self, node: str, *facts: AnyFact) -> None:
+        self.fake.survey_is(node, facts, Allow())
 
     async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
         await self.fake.carry(rollout, says)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from saltern_master.bench.site import site_of
@@ -19,7 +20,7 @@ from tests.faults.run import Form, every_fault, run_all
 def main() -> int:
     """Try what was asked for."""
     given = _arguments()
-    site = site_of("make faults-all")
+    site = site_of(command(given.form, given.numbers))
     wanted = [one for one in every_fault() if not given.numbers or one.number in given.numbers]
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
     results = run_all(wanted, given.form, seed)
@@ -28,6 +29,14 @@ def main() -> int:
     if given.page is not None:
         write_page(given.page, site, results, seed)
     return 1 if missed else 0
+
+
+def command(form: Form, numbers: Sequence[int]) -> str:
+    """Give the command that does the same again, but for the seed. Pure."""
+    if form is Form.FULL and not numbers:
+        return "make faults-all"
+    full = ["--full"] if form is Form.FULL else []
+    return " ".join(("python -m tests.faults", *full, *map(str, numbers)))
 
 
 def _arguments() -> argparse.Namespace:

@@ -95,7 +95,7 @@ class Clerk:
     def works(self, name: str) -> None:
         raise AssertionError(f"{name} is asked for no plan")
 
-    def planned(self, name: str, page: messages.Plan) -> None:
+    def planned(self, name: str, page: messages.Plan | messages.Reading) -> None:
         raise AssertionError(f"{name} is asked for no plan")
 
     def moved(self, turn: Turn, nodes: Iterable[str]) -> None:
@@ -157,7 +157,7 @@ class Master:
         now = self.ether.now
         if now - self._swept >= SWEEP:
             self._swept = now
-            self.link.sweep(now)
+            self.link.sweep(now, -math.inf)  # it never stood still
         while self._up or self._down or self.due() <= now:
             up, self._up = self._up, []
             if up:

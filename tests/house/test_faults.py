@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.faults.__main__ import command
 from tests.faults.contract import Fault, Figure, Result, Seen, Trial
 from tests.faults.run import Form, every_fault, run_one
 
@@ -55,3 +56,18 @@ def test_faults_are_numbered_and_each_file_says_its_number() -> None:
     for fault in every_fault():
         assert fault.run.__module__.startswith(f"tests.faults.fault_{fault.number:02}")
         assert 0 < fault.short <= fault.full
+
+
+@pytest.mark.parametrize(
+    ("form", "numbers", "said"),
+    [
+        (Form.FULL, (), "make faults-all"),
+        (Form.FULL, (26,), "python -m tests.faults --full 26"),
+        (Form.SHORT, (), "python -m tests.faults"),
+        (Form.SHORT, (2, 9), "python -m tests.faults 2 9"),
+    ],
+)
+def test_a_page_names_the_command_that_does_the_same_again(
+    form: Form, numbers: tuple[int, ...], said: str
+) -> None:
+    assert command(form, numbers) == said

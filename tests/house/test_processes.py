@@ -18,6 +18,8 @@ from tests.house.tree import PACKAGES, ROOT, files, shown
 AGENT, MASTER = "agent/saltern_agent", "master/saltern_master"
 START_PROGRAMS = {
     f"{AGENT}/host/debs.py": "dpkg-deb reads a package's name",
+    f"{AGENT}/upgrade/ground.py": "systemctl starts the upgrader",
+    f"{AGENT}/upgrade/machine.py": "dpkg, and systemctl for its own unit",
     f"{AGENT}/host/iptables.py": "iptables-save and -restore",
     f"{AGENT}/host/kernel.py": "modprobe",
     f"{AGENT}/host/revert_timer.py": "systemd-run and systemctl, for one timer of its own",
@@ -26,6 +28,7 @@ START_PROGRAMS = {
     f"{MASTER}/commands.py": "the tools that packages and archives are made with",
     f"{MASTER}/binaries/build_tools.py": "Debian's builders",
     f"{MASTER}/core/front.py": "the front, which is the master's own other process",
+    f"{MASTER}/joining/ssh.py": "the operator's own ssh, for machines that are to be nodes",
 }
 WORKBENCH = (
     f"{MASTER}/lab/",
@@ -53,6 +56,12 @@ OPEN_PATHS = {  # the agent opens paths in agent/host; beside that only what is 
     f"{AGENT}/link/joined.py": "the kernel's boot id",
     f"{AGENT}/link/stock.py": "a blob, by the path that host/blobs.py found for it",
     f"{AGENT}/places.py": "its own identity and lock",
+    f"{AGENT}/upgrade/begin.py": "files of its own upgrade, and its unit",
+    f"{AGENT}/upgrade/machine.py": "dpkg's locks",
+    f"{AGENT}/upgrade/program.py": "its own modules",
+    f"{AGENT}/upgrade/records.py": "files of its own upgrade",
+    f"{AGENT}/upgrade/repack.py": "its own package, as dpkg knows it",
+    f"{AGENT}/upgrade/run.py": "the kernel's boot id, and the two packages",
 }
 OPENERS = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes", "touch"})
 # What has a method of such a name, and opens no path by it.

@@ -12,7 +12,7 @@ PAGE = ROOT / "docs/explanation/threat-model.md"
 ROW = re.compile(r"^\| (A\d+) .*\|$", re.MULTILINE)
 TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
 FAULT = re.compile(r"\bfaults? (\d+(?:(?:, | and )\d+)*)")
-LATER = frozenset({"A8", "A12", "A13"})
+LATER = frozenset({"A8", "A12"})
 
 
 def rows() -> dict[str, str]:

@@ -16,6 +16,8 @@ MUTABLE = {
     "saltern_agent.link.pace.Pace": "what the master asked lately",
     "saltern_agent.link.progress.Progress": "when the worker last gave a sign of life",
     "saltern_agent.link.reporting.Reporting": "the Report that is on its way to the master",
+    "saltern_agent.link.upgrading.UpgradingLink": "what this run's connections came to",
+    "saltern_agent.link.wanted.Certificates": "requests on their way to the master",
     "saltern_agent.answers.Answers": "who asked what and waits for the answer",
     "saltern_agent.control.Client": "what one connection has read and not yet written",
     "saltern_agent.confirm.Proof": "one number that the loop's thread writes for the worker's",
@@ -41,10 +43,12 @@ MUTABLE = {
     "saltern_master.front.loop.Times": "when the front last did what",
     "saltern_master.front.outgoing._Post": "what waits for one peer",
     "saltern_master.testing.kubernetes.FakeKubernetes": "an API server in memory",
+    "saltern_master.testing.ssh.FakeMachine": "a machine in memory",
     "saltern_states.iptables_rule._Group": "gathers words while one rule is read",
     "saltern_states.testing.images.FakeImages": "a docker in memory",
     "saltern_states.testing.packages.FakePackages": "a dpkg in memory",
     "saltern_states.testing.units.FakeUnits": "a systemd in memory",
+    "saltern_states.testing.upgrades.FakeUpgrades": "an upgrader in memory",
     "saltern_states.testing.units.Loaded": "a unit of the systemd in memory",
 }
 

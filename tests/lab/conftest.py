@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from saltern_master.lab import Lab, Machine, network, state
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.trial import Trial
 
 from tests.lab.held import Held, prepare

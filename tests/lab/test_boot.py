@@ -32,7 +32,8 @@ def test_the_whole_command_line() -> None:
         "--timezone=off",
         "--console=pipe",
         "--capability=all",
-        "--system-call-filter=@keyring bpf",
+        "--system-call-filter=@keyring bpf landlock_create_ruleset landlock_add_rule "
+        "landlock_restrict_self",
         "--network-bridge=saltern7",
         "--bind=/dev/kmsg",
         "--bind=/s/demo/nodes/w1/data/docker:/var/lib/docker",

@@ -99,7 +99,9 @@ def test_the_whole_way(lab: Lab, node: Machine) -> None:
     told = call("exec", here, "w1", "saltern-agent", "--help").stdout
     assert told.startswith("usage: saltern-agent")
     unit = call("exec", here, "w1", "systemctl", "is-enabled", "saltern-agent")
-    assert unit.stdout == "disabled\n"  # it is there, and waits for a join
+    assert unit.stdout == "enabled\n"
+    waits = call("exec", here, "w1", "systemctl", "is-active", "saltern-agent")
+    assert waits.stdout == "inactive\n"  # for a join
     strange = call("install", here, "w9")
     assert strange.returncode == 1
     assert strange.stderr == f"saltern: cannot find the node w9: the lab {lab.name} has w1\n"

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.lab.held import BASE, Held, changes
+from tests.lab.held import Held, changes
 from tests.lab.snapshot import difference
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -72,7 +72,8 @@ def test_packets_are_let_through_and_leave_under_the_nodes_address(held: Held) -
 
 def test_applied_twice_nothing_changes_and_nothing_restarts(held: Held) -> None:
     before = held.snapshot()
-    for path in (held.bring((held.out / "w1.statement").read_bytes()), held.offer(BASE)):
+    path = held.offer()
+    for _ in range(2):
         told = held.apply(path)
         assert changes(told) == []
         assert {line["outcome"] for line in told[:-1]} == {"as declared"}

@@ -68,7 +68,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 import saltern_master
 from saltern_master import cache, packages
-from saltern_master.lab import Lab, Network, agent_tree, rootfs
+from saltern_master.lab import Lab, Network, agent_package, rootfs
 name, bridge, subnet, story = sys.argv[1:]
 def silent(line): pass
 lab = Lab(name, Network(bridge, IPv4Network(subnet)))
@@ -77,8 +77,9 @@ try:
     tree = rootfs.ready(silent)
     wanted = ("systemd-container", "mmdebstrap")
     debs = packages.fetch_closure(wanted, tree.status, cache.root() / "debs", silent)
-    for deb in debs:
-        node.copy_in(Path(deb.path), "/root/debs/" + Path(deb.path).name)
+    agent = agent_package.build(agent_package.checkout(), "deb12", silent).path
+    for deb in (*(Path(deb.path) for deb in debs), agent):
+        node.copy_in(deb, "/root/debs/" + deb.name)
     node.exec(["sh", "-c", "dpkg --install /root/debs/*.deb"], timeout=300).check_returncode()
     real = node.place.real("docker")  # no overlay can lie on the node's own overlay
     subprocess.run(["/usr/bin/cp", "-a", str(tree.path), str(real / tree.path.name)], check=True)
@@ -86,10 +87,9 @@ try:
     folder = "/root/.cache/saltern/lab/rootfs"
     node.exec(["mkdir", "-p", folder]).check_returncode()
     node.exec(["ln", "-s", "/var/lib/docker/" + tree.path.name, folder]).check_returncode()
-    node.copy_in(agent_tree.build(agent_tree.checkout(), silent).path, "/opt/code")
     node.copy_in(Path(saltern_master.__file__).parent, "/opt/code/saltern_master")
     inner = ["inner", "saltern254", "10.254.0.0/24", "/var/lib/docker/lab"]
-    python = ["env", "PYTHONPATH=/opt/code", "python3", "-c", story]
+    python = ["env", "PYTHONPATH=/usr/lib/saltern-agent:/opt/code", "python3", "-c", story]
     done = node.exec([*python, *inner], timeout=300)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)

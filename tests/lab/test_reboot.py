@@ -17,7 +17,7 @@ NEW = ("unit *", "container *", "link veth*")
 
 @pytest.mark.parametrize("way", ["reboot", "kill_power"])
 def test_the_same_state_comes_back(held: Held, way: str) -> None:
-    before, drift = held.snapshot(), held.drift()
+    base, before, drift = held.offer(), held.snapshot(), held.drift()
     again = held.trial.lab.reboot if way == "reboot" else held.trial.lab.kill_power
     assert again("w1") == "running"
 
@@ -34,7 +34,7 @@ def test_the_same_state_comes_back(held: Held, way: str) -> None:
     for unit in ("docker", "kubelet", "saltern-agent"):
         assert after[f"unit {unit}.service"].startswith("active ")
 
-    told = held.apply(held.bring((held.out / "w1.statement").read_bytes()))
+    told = held.apply(base)
     assert changes(told) == []
     assert held.state() == "converged"
     recorded = [one for one in held.drift() if one not in drift]

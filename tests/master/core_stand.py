@@ -39,6 +39,7 @@ from saltern_protocol.documents import decode_document, decode_identity, documen
 from saltern_protocol.envelope import decode
 from saltern_protocol.keys import fingerprint
 from saltern_protocol.messages import (
+    SURVEYS,
     Ack,
     Doc,
     Enrol,
@@ -51,10 +52,13 @@ from saltern_protocol.messages import (
     Message,
     Poke,
     Proposal,
+    Reading,
     Refused,
     Renew,
     Report,
+    Survey,
 )
+from saltern_protocol.reading import AnyFact
 from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Item, Outcome
 from saltern_protocol.token import JoinToken
 from saltern_states.kinds import KINDS
@@ -142,6 +146,19 @@ class Node:
         """Plan this, whatever is proposed, from now on; and ask now what there is."""
         self.front.answering[self.key] = lambda data: self._answer(data, lines)
         self.say(Fetch())
+
+    async def read_itself(self, *pages: tuple[AnyFact, ...]) -> None:
+        """Answer each survey with these pages, from now on; a new Hello says so."""
+        await self.connect(kinds=(*KIND_NAMES, SURVEYS))
+        self.front.answering[self.key] = lambda data: self._read(data, pages)
+
+    def _read(self, data: bytes, pages: tuple[tuple[AnyFact, ...], ...]) -> None:
+        self.renew(data)
+        message = messages.from_master(data)
+        if isinstance(message, Survey):
+            for number, facts in enumerate(pages):
+                last = number == len(pages) - 1
+                self.say(Reading(turn=message.turn, page=number, last=last, facts=facts))
 
     def renew(self, data: bytes) -> None:
         """Have the lease renewed where that is what it is asked."""
@@ -279,6 +296,9 @@ class Stand:
 
     async def foresee(self, node: str, *lines: PlanLineView) -> None:
         self.nodes[node].foresee(*lines)
+
+    async def read_itself(self, node: str, *facts: AnyFact) -> None:
+        await self.nodes[node].read_itself(facts)
 
     async def carry(self, rollout: int, says: Mapping[str, str]) -> None:
         """Let all nodes say how documents go until a rollout asks for nothing more."""

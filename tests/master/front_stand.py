@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import subprocess
@@ -21,7 +22,9 @@ from saltern_master.front.frames import (
     Peers,
     Ready,
     Setup,
+    Tell,
     ToCore,
+    Up,
     to_bytes,
     to_core,
 )
@@ -130,6 +133,10 @@ class Node:
         assert self.monitor.poll(int(seconds * 1000)), "no event"
         return int(recv_monitor_message(self.monitor)["event"])
 
+    def event_now(self) -> int:
+        """Give what happened, if anything did; else 0."""
+        return self.event() if self.monitor.poll(0) else 0
+
     def close(self) -> None:
         if not self.socket.closed:
             self.socket.disable_monitor()
@@ -173,6 +180,29 @@ def dial(
     node = Node(keys, one, monitor)
     lines.nodes.append(node)
     return node
+
+
+def greeted(core: Core, node: Node) -> Node:
+    node.say(HELLO)
+    core.wait(Up, node.keys.public)
+    core.heard(node, messages.Hello)
+    return node
+
+
+def round_trip(core: Core, node: Node) -> float:
+    """Fetch and Poke through the front and back; seconds."""
+    began = time.monotonic()
+    node.say(messages.Fetch())
+    core.heard(node, messages.Fetch)
+    core.say(Tell(key=node.keys.public, data=messages.encode(messages.Poke())))
+    assert node.hear() == messages.Poke()
+    return time.monotonic() - began
+
+
+def memory(core: Core) -> int:
+    """Bytes that the front has resident."""
+    statm = Path(f"/proc/{core.process.pid}/statm").read_text()
+    return int(statm.split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 @contextmanager

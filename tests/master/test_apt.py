@@ -1,5 +1,7 @@
 """The machine's apt sources, in both styles, and what of them is Debian's."""
 
+from pathlib import Path
+
 import pytest
 from saltern_master import apt
 from saltern_master.apt import Source
@@ -91,3 +93,18 @@ def test_the_release_of_this_machine() -> None:
     assert apt.codename('ID=debian\nVERSION_CODENAME=trixie\nX="y"\n') == "trixie"
     with pytest.raises(apt.AptError, match="cannot tell which Debian"):
         apt.codename("ID=other\n")
+
+
+def test_dpkgs_record_is_copied_since_apt_locks_the_directory_that_it_lies_in(
+    tmp_path: Path,
+) -> None:
+    theirs, ours = tmp_path / "theirs/status", apt.Apt(tmp_path / "ours")
+    theirs.parent.mkdir()
+    ours.folder.mkdir()
+    theirs.write_text("Package: dpkg\n")
+    environment = ours.environment(status=theirs, archives=tmp_path / "debs")
+    said = Path(environment["APT_CONFIG"]).read_text()
+
+    assert f'Dir::State::Status "{ours.folder}/status";' in said.splitlines()
+    assert (ours.folder / "status").read_text() == "Package: dpkg\n"
+    assert str(theirs.parent) not in said

@@ -19,7 +19,7 @@ from saltern_master.bench.cluster.figures import (
 from saltern_master.bench.cluster.ground import CLASSES, OFFSETS, moved
 from saltern_master.bench.cluster.page import lines, page
 from saltern_master.cluster.load import load
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 from saltern_master.lab.layout import DEFAULT_NETWORK
 
 from tests.master.test_bench_crowd import SITE

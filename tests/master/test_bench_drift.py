@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
 import msgspec
 import pytest
 from saltern_master.api.service import DriftView
@@ -11,12 +18,13 @@ from saltern_master.bench.drift.damages import damages
 from saltern_master.bench.drift.figures import Figures, Kind, Run, missed, rows, table
 from saltern_master.bench.drift.ground import GROUND
 from saltern_master.bench.drift.measure import CARRIED, kind_of
+from saltern_master.bench.drift.open_files import open_files
 from saltern_master.bench.drift.page import lines, page
 from saltern_master.bench.soak import figures as soak_figures
 from saltern_master.bench.soak.figures import NEAR, Planted, false_of
 from saltern_master.cluster.load import load
 from saltern_master.errors import MasterError
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 from tests.master.test_bench_crowd import SITE
 
@@ -122,17 +130,25 @@ def test_its_cluster_file_has_the_machines_of_its_ground() -> None:
     assert {one.name: one.node_class for one in found.nodes} == dict(GROUND.classes)
 
 
-def part(growth: float = 0.0, descriptors: int = 30, **more: object) -> dict[str, object]:
-    def sizes(pss: float, number: int) -> dict[str, int]:
-        return {"own": int(pss * MIB), "descriptors": number, "watches": 60}
+HELD = {"socket unix": 25, "/var/lib/saltern/journal.db": 5}
+
+
+def part(growth: float = 0.0, held: dict[str, int] = HELD, **more: object) -> dict[str, object]:
+    def sizes(pss: float, kinds: dict[str, int]) -> dict[str, object]:
+        number = sum(kinds.values())
+        return {"own": int(pss * MIB), "descriptors": number, "watches": 60, "kinds": kinds}
 
     return {
         "count": 1000,
         "seconds": 2.0,
-        "before": sizes(40.0, 30),
-        "after": sizes(40.0 + growth, descriptors),
+        "before": sizes(40.0, HELD),
+        "after": sizes(40.0 + growth, held),
         **more,
     }
+
+
+def storms(held: dict[str, int] = HELD, outbox: int = 3, told: bool = True) -> dict[str, object]:
+    return part(held=held, storms=3, outbox=outbox, told=told)
 
 
 def costs(**other: dict[str, object]) -> cost_figures.Figures:
@@ -140,7 +156,7 @@ def costs(**other: dict[str, object]) -> cost_figures.Figures:
         "rest": part(percent=0.2),
         "events": part(),
         "beside": part(),
-        "storm": part(outbox=3, left=0, declared=True, open=False),
+        "storm": storms(),
     }
     return cost_figures.Figures(site=SITE, **(usual | other))
 
@@ -149,21 +165,24 @@ def missed_costs(found: cost_figures.Figures) -> list[str]:
     return [row.what for row in cost_figures.rows(found) if not row.met]
 
 
+MORE = HELD | {"pipe": 2}
+FEWER = HELD | {"socket unix": 24}
+OTHERS = HELD | {"socket unix": 20, "/var/lib/saltern/journal.db": 6}
+
+
 @pytest.mark.parametrize(
     ("other", "what"),
     [
         ({}, []),
         ({"rest": part(percent=0.31)}, ["CPU of the agent at rest, over 2 s"]),
         ({"events": part(0.3)}, ["growth of memory over 1000 events"]),
-        ({"beside": part(descriptors=31)}, ["more descriptors over 1000 files beside"]),
-        (
-            {"storm": part(outbox=3, declared=False, open=False)},
-            ["the last state, after 1000 changes in 2.0 s"],
-        ),
-        (
-            {"storm": part(outbox=1001, declared=False, open=True)},
-            ["items in the outbox at most"],
-        ),
+        ({"rest": part(percent=0.2, held=MORE)}, ["more descriptors at rest"]),
+        ({"beside": part(held=MORE)}, ["more descriptors over 1000 files beside"]),
+        ({"beside": part(held=FEWER)}, []),
+        ({"events": part(held=OTHERS)}, ["more descriptors over 1000 events"]),
+        ({"storm": storms(held=MORE)}, ["more descriptors over 3 such storms"]),
+        ({"storm": storms(told=False)}, ["the last state, after 1000 changes in 2.0 s"]),
+        ({"storm": storms(outbox=1001)}, ["items in the outbox at most"]),
     ],
 )
 def test_what_listening_may_cost(other: dict[str, dict[str, object]], what: list[str]) -> None:
@@ -171,7 +190,38 @@ def test_what_listening_may_cost(other: dict[str, dict[str, object]], what: list
 
 
 def test_costs_have_a_page() -> None:
-    assert "| at rest | 2.0 | 40.00 |" in cost_figures.page(costs())
+    written = cost_figures.page(costs(storm=storms(held=MORE)))
+    assert "| at rest | 2.0 | 40.00 |" in written
+    assert "| more descriptors over 3 such storms | 2 pipe | none | **missed** |" in written
+    assert "| pipe | 0 | 0 | 0 | 0 | 2 |" in written
+
+
+def test_descriptors_are_counted_by_what_they_are_of(tmp_path: Path) -> None:
+    def held() -> Counter[str]:
+        return open_files(os.getpid())
+
+    path, before = tmp_path / "file", held()
+    with ExitStack() as stack:
+        stack.enter_context(path.open("w"))
+        for end in socket.socketpair():
+            stack.enter_context(end)
+        stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+        stack.enter_context(netlink).bind((0, 0))
+        for number in os.pipe():
+            stack.callback(os.close, number)
+        stack.enter_context(select.epoll())
+        stack.enter_context(Path(f"/proc/{os.getpid()}/stat").open())
+        assert held() - before == {
+            str(path): 1,
+            "socket unix": 2,
+            "socket tcp": 1,
+            "socket netlink": 1,
+            "pipe": 2,
+            "eventpoll": 1,
+            "/proc/N/stat": 1,
+        }
+    assert held() == before
 
 
 def drift(

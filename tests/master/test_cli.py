@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -183,13 +184,20 @@ def test_status_and_text(words: tuple[str, ...], status: int, told: str) -> None
     assert told in result.stderr
 
 
+def test_the_version_is_told_and_nothing_else_is_needed() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"saltern {version('saltern-master')}\n")
+
+
 @pytest.mark.parametrize(
     ("words", "usage"),
     [
-        (("apply",), "apply [OPTIONS] FILE"),
+        (("apply",), "apply [OPTIONS] [FILE]"),
         (("node", "token"), "node token [OPTIONS] NAME"),
         (("lab", "exec"), "lab exec [OPTIONS] NODE PROGRAM..."),
         (("lab", "install"), "lab install [OPTIONS] [NODE]..."),
+        (("releases", "add"), "releases add [OPTIONS] FILE..."),
+        (("drift", "watch"), "drift watch [OPTIONS] [NODE]..."),
     ],
 )
 def test_usage_names_what_is_needed_as_it_is_written(words: tuple[str, ...], usage: str) -> None:

@@ -127,10 +127,34 @@ def test_a_removal_asks_for_the_name(two: Master) -> None:
     two.meanwhile(answers(two, 1, {"w1": "changed"}))
     right = run(two, "node", "remove", "w1", stdin="w1\n")
     assert (right.exit_code, two.do(two.fake.node("w1")).state) == (0, "removing")
-    assert run(two, "node", "remove", "w2", "--yes", "--no-wait").exit_code == 0
+    assert run(two, "node", "remove", "w2", "--clean", "--yes", "--no-wait").exit_code == 0
+    assert two.do(two.fake.node("w2")).state == "removing"
 
 
-@pytest.mark.parametrize("words", [("--force",), ()], ids=["forced", "revoked"])
+def test_before_the_control_plane_is_removed_it_is_said_what_goes_with_it(two: Master) -> None:
+    two.do(two.fake.set_node("w1", roles=("control-plane", "etcd")))
+
+    wrong = run(two, "node", "remove", "w1", stdin="no\n")
+
+    said = "w1 is control-plane and etcd: the Kubernetes cluster goes with it"
+    assert wrong.stderr.index(said) < wrong.stderr.index("Type w1 to remove it")
+    assert "goes with it" not in run(two, "node", "remove", "w2", stdin="no\n").stderr
+
+
+@pytest.mark.parametrize(
+    ("result", "status"), [("failed", 1), ("blocked", 1), ("unreachable", 3), ("changed", 0)]
+)
+def test_a_removal_that_fails_says_what_can_be_done(
+    two: Master, result: Result, status: int
+) -> None:
+    two.meanwhile(answers(two, 1, {"w1": result}))
+    done = run(two, "node", "remove", "w1", "--clean", "--yes")
+
+    assert done.exit_code == status
+    assert ("saltern node remove w1 --forget" in done.stderr) == (status == 1)
+
+
+@pytest.mark.parametrize("words", [("--forget",), ()], ids=["forgotten", "revoked"])
 def test_a_removal_at_once_says_what_is_left(two: Master, words: tuple[str, ...]) -> None:
     if not words:
         run(two, "node", "revoke", "w1")

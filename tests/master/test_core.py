@@ -252,6 +252,7 @@ def test_a_node_is_removed_when_it_says_that_it_is_empty(home: Home) -> None:
             await asyncio.sleep(0.01)
         while w2.key in stand.front.allowed:
             await asyncio.sleep(0.01)
+        assert [(one.key, one.reason) for one in stand.front.expelled] == [(w2.key, "removed")]
         assert [one.name for one in (await stand.service.status()).nodes] == ["w1"]
         again = await stand.service.apply(TWO.encode())
         assert {one.node: one.result for one in again.nodes} == {
@@ -280,6 +281,7 @@ def test_a_node_that_is_forgotten_at_once_leaves_nothing_behind(home: Home, revo
         assert await stand.service.drift(DriftAsk(most=10, open=True)) == ()
         while w2.key in stand.front.allowed:
             await asyncio.sleep(0.01)
+        assert stand.front.expelled[0].reason == ("revoked" if revoked else "removed")
         assert not stand.office.known.turns[turn.turn].waits_for("w2")
         again = await stand.service.apply(TWO.encode())
         assert {one.node: one.result for one in again.nodes}["w2"] == "unreachable"
@@ -300,10 +302,10 @@ def test_a_removal_that_reaches_nobody_says_so_from_the_first_word(home: Home) -
         while not stand.office.known.gone:
             await asyncio.sleep(0.01)
         turn = await stand.service.remove("w1", False)
-        assert "saltern node remove w1 --force" in turn.nodes[0].why
+        assert "saltern node remove w1 --forget" in turn.nodes[0].why
         assert await ended(stand, turn) == {"w1": "unreachable"}
         (line,) = (await stand.service.turn(turn.turn)).nodes
-        assert "saltern node remove w1 --force" in line.why
+        assert "saltern node remove w1 --forget" in line.why
 
         await stand.service.remove("w1", True)
         assert (await stand.service.node("w1")).state == "removed"

@@ -16,6 +16,7 @@ from saltern_master.store import Put
 from saltern_protocol.documents import Identity, decode_identity
 from saltern_protocol.lease import LEASE_SECONDS
 from saltern_protocol.messages import (
+    UPGRADING,
     BlobAsk,
     Csr,
     Current,
@@ -319,6 +320,16 @@ def test_health_with_a_nonce_renews_the_lease(signer: Signer) -> None:
 )
 def test_who_is_at_work_makes_progress(signer: Signer, state: str, progress: bool) -> None:
     assert hear(greeted(signer, peer()), health(state), signer, NOW).progress is progress
+
+
+def test_who_goes_away_to_upgrade_its_agent_says_so_in_words_that_any_release_takes(
+    signer: Signer,
+) -> None:
+    said = hear(greeted(signer, peer()), health(UPGRADING), signer, NOW)
+    other = hear(greeted(signer, peer()), health("applying"), signer, NOW)
+
+    assert (said.progress, said.upgrades) == (True, True)
+    assert (other.progress, other.upgrades) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,18 @@ def test_a_server_that_stays_away_does_not_hold_up_a_rollout_for_ever(home: Home
     with_kubernetes(home, law)
 
 
+def test_who_removes_a_node_is_told_that_it_was_not_drained(home: Home) -> None:
+    async def law(stand: Stand, api: FakeKubernetes, players: dict[str, Player]) -> None:
+        api.away = "connection refused"
+        number = (await stand.service.remove("w1", False)).turn
+        await until(stand, lambda: number not in stand.office.known.turns)
+        assert (await stand.service.turn(number)).notes == (
+            "w1 is not drained: there is no API server that answers",
+        )
+
+    with_kubernetes(home, law)
+
+
 def test_without_a_server_a_drain_is_done_at_once_and_the_log_says_so(home: Home) -> None:
     async def law(stand: Stand) -> None:
         players = await played(stand, *TWO)

@@ -19,10 +19,11 @@ from saltern_master.core.turns import (
     pass_time,
     progressed,
     supersede,
+    upgrades,
     view_of,
 )
 
-LIMITS = Limits(grace=5, deadline=600, longest=3600)
+LIMITS = Limits(grace=5, upgrade=300, deadline=600, longest=3600)
 NOBODY: dict[str, float] = {}
 TOLD: tuple[Result, ...] = ("converged", "changed", "failed", "blocked", "refused", "superseded")
 
@@ -178,3 +179,36 @@ def test_what_is_due_next_is_when_time_changes_something(
 
 def test_every_result_is_known_here() -> None:
     assert set(get_args(Result)) == {*TOLD, "waiting", "unreachable", "expired"}
+
+
+@pytest.mark.parametrize(
+    ("said", "gone", "now", "expected"),
+    [
+        (1003.0, {"a": 1008.0}, 1302.9, "waiting"),
+        (1003.0, {"a": 1008.0}, 1303.0, "unreachable"),
+        (1003.0, {"a": 1299.0}, 1303.9, "waiting"),  # who is back has a grace like anybody
+        (1003.0, {"a": 1299.0}, 1304.0, "unreachable"),
+        (1003.0, {}, 1599.0, "waiting"),
+    ],
+)
+def test_who_goes_away_to_upgrade_its_agent_has_longer(
+    said: float, gone: dict[str, float], now: float, expected: Result
+) -> None:
+    told = upgrades(turn("a", "b"), "a", said)
+    assert told.nodes["a"].why == "it upgrades its agent"
+    due = next_due(told, gone, LIMITS)
+
+    after = pass_time(told, gone, now, LIMITS)
+    assert results(after)["a"] == expected
+    assert (due is not None and due <= now) == (expected == "unreachable")
+    if expected == "unreachable":
+        assert after.nodes["a"].why.startswith("it went away to upgrade its agent, and is not back")
+
+
+def test_its_first_word_that_it_goes_away_counts_and_its_end_is_its_own() -> None:
+    told = upgrades(turn("a"), "a", 1003.0)
+    assert upgrades(told, "a", 1090.0) is told
+
+    done = end(told, "a", Standing(result="blocked", why="it went back"), 1090.0)
+    assert (done.nodes["a"].why, done.nodes["a"].upgrades) == ("it went back", 0.0)
+    assert upgrades(done, "a", 1091.0) is done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saltern_master.front import door, guard
+from saltern_master.front import cutoff, door, guard
 from saltern_master.front.blobs import BlobsError, open_blobs, read_part
 from saltern_master.front.budget import Bucket, Rate, spend
 from saltern_master.front.door import Door
@@ -177,3 +177,23 @@ def test_who_filled_us_is_chosen_and_who_brought_little_is_not() -> None:
     assert guard.choose(before, now, 64 * mib) == (("c", 3), ("b", 2))
     assert guard.choose(before, now, 900 * mib) == (("c", 3), ("b", 2), ("a", 1))
     assert guard.choose(now, now, 64 * mib) == ()
+
+
+def test_who_goes_on_to_deaf_ears_is_to_be_shut_and_not_at_once() -> None:
+    rule = cutoff.Cutoff()
+    assert not any(rule.dropped(b"loud", 0) for _ in range(10 * cutoff.MOST))  # it may not know yet
+    assert rule.dropped(b"loud", cutoff.GRACE)
+
+
+def test_who_comes_again_with_the_same_routing_id_is_to_be_shut_again() -> None:
+    rule = cutoff.Cutoff()
+    when = (n * cutoff.GRACE / (cutoff.MOST - 1) for n in range(3 * cutoff.MOST))
+    assert sum(rule.dropped(b"same", now) for now in when) == 3
+
+
+def test_few_dropped_messages_in_a_long_time_shut_nobody_and_are_forgotten() -> None:
+    rule = cutoff.Cutoff()
+    assert not any(rule.dropped(b"mild", n) for n in range(cutoff.MOST - 1))
+    for n in range(cutoff.REMEMBERED):
+        rule.dropped(n.to_bytes(4), 1000)
+    assert not rule.dropped(b"mild", 1001)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pwd
-import random
-import select
 import socket
 import struct
 import subprocess
@@ -16,34 +13,28 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import zmq
-from saltern_master.front.frames import Grant, Heard, Silent, Tell, Up
+from saltern_master.front.frames import Grant
 from saltern_master.front.sockets import HANDSHAKE_MS
 from saltern_protocol import messages
 from saltern_protocol.messages import (
-    MAX_MESSAGE,
     MAX_PART,
     Again,
     BlobAsk,
     BlobPart,
     Fetch,
     Hello,
-    Plan,
-    PlanLine,
-    Poke,
 )
 
 from tests.master.front_stand import (
-    HELLO,
     SECONDS,
     Core,
     Lines,
-    Node,
-    dial,
-    end,
     fronts,
+    greeted,
     many_lines,
+    memory,
     new_keys,
+    round_trip,
 )
 from tests.protocol.examples import ALL, FROM_NODE
 
@@ -77,29 +68,6 @@ def lines() -> Iterator[Lines]:
 def core(tmp_path: Path) -> Iterator[Core]:
     with fronts(tmp_path, A.public, B.public) as one:
         yield one
-
-
-def greeted(core: Core, node: Node) -> Node:
-    node.say(HELLO)
-    core.wait(Up, node.keys.public)
-    core.heard(node, Hello)
-    return node
-
-
-def round_trip(core: Core, node: Node) -> float:
-    """Fetch and Poke through the front and back; seconds."""
-    began = time.monotonic()
-    node.say(Fetch())
-    core.heard(node, Fetch)
-    core.say(Tell(key=node.keys.public, data=messages.encode(Poke())))
-    assert node.hear() == Poke()
-    return time.monotonic() - began
-
-
-def memory(core: Core) -> int:
-    """Bytes that the front has resident."""
-    statm = Path(f"/proc/{core.process.pid}/statm").read_text()
-    return int(statm.split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def test_the_front_loads_no_library_that_it_has_no_use_for() -> None:
@@ -162,26 +130,6 @@ def test_every_message_out_of_turn_costs_its_sender_only(
     assert core.process.poll() is None
 
 
-def test_rubbish_ends_in_quarantine_and_others_go_on(core: Core, lines: Lines) -> None:
-    good, bad = greeted(core, core.node(lines, B)), greeted(core, core.node(lines, A))
-    chance = random.Random(15)
-    whole = messages.encode(HELLO)
-    for number in range(2000):
-        data = bytearray(whole if number % 2 else chance.randbytes(chance.randrange(300)))
-        if data:
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        bad.socket.send(bytes(data))
-        if number % 100 == 0:
-            round_trip(core, good)
-    core.wait(Silent, A.public)
-    round_trip(core, good)
-
-    answers = [bad.hear()]
-    while not isinstance(answers[-1], messages.Refused):
-        answers.append(bad.hear())
-    assert answers[-1].reason == "quarantine"
-
-
 def test_more_than_one_frame_is_malformed(core: Core, lines: Lines) -> None:
     good, bad = greeted(core, core.node(lines, B)), greeted(core, core.node(lines, A))
     bad.socket.send_multipart([messages.encode(Fetch()), messages.encode(Fetch())])
@@ -191,30 +139,6 @@ def test_more_than_one_frame_is_malformed(core: Core, lines: Lines) -> None:
 
     assert core.heard_nothing(A.public)
     round_trip(core, good)
-
-
-@pytest.mark.parametrize("where", ["link", "door"])
-def test_a_message_without_an_end_is_cut_and_fills_nothing(
-    core: Core, lines: Lines, where: str
-) -> None:
-    good = greeted(core, core.node(lines, B))
-    before = memory(core)
-    port = core.link_port if where == "link" else core.door_port
-    bad = dial(lines, A, core.master.public, port)
-    assert bad.event() == zmq.EVENT_HANDSHAKE_SUCCEEDED
-    frame = zmq.Frame(bytes(MAX_MESSAGE - 100), copy=False)  # one buffer for all
-    for _ in range(4000):  # a gigabyte
-        bad.socket.send(frame, zmq.SNDMORE, copy=False)
-    bad.socket.send(b"end")
-
-    most = before
-    while not bad.monitor.poll(20):  # no faster than an honest node may speak
-        most = max(most, memory(core))
-        round_trip(core, good)
-    assert bad.event() == zmq.EVENT_DISCONNECTED
-    print(f"grew by {(most - before) // MIB} MiB")
-    assert most - before < 400 * MIB
-    assert "it filled our memory" in end(core)
 
 
 def test_a_peer_that_asks_for_much_and_reads_nothing_holds_its_share_only(
@@ -278,37 +202,3 @@ def _ends(raw: socket.socket) -> bool:
     except ConnectionResetError:
         pass
     return True
-
-
-def test_core_that_does_not_read_stops_the_nodes_and_loses_nothing(
-    core: Core, lines: Lines
-) -> None:
-    nodes = [greeted(core, core.node(lines, keys)) for keys in (A, B)]
-    before = memory(core)
-    line = PlanLine(
-        resource="r", verb="v", finding="f", change="c", impact="none", detail="d" * 60_000
-    )
-    said = [Plan(turn=1, page=page, last=False, lines=(line, line, line)) for page in range(60)]
-    for plan in said:
-        for node in nodes:
-            node.say(plan)
-    _settled(core)
-    print(f"grew by {(memory(core) - before) // MIB} MiB")
-    assert memory(core) - before < 18 * MIB  # of 21 that were said
-
-    for node in nodes:
-        heard = [messages.from_node(core.wait(Heard, node.keys.public).data) for _ in said]
-        assert heard == said
-
-
-def _settled(core: Core) -> int:
-    """Wait until the front's processor time does no longer grow by more than its idling."""
-    until, spent = time.monotonic() + SECONDS, -1.0
-    while time.monotonic() < until:
-        stat = Path(f"/proc/{core.process.pid}/stat").read_text().rpartition(")")[2].split()
-        now = float(stat[11]) + float(stat[12])
-        if now - spent <= 1:
-            return memory(core)
-        spent = now
-        select.select([], [], [], 0.3)
-    pytest.fail("the front is never idle")

@@ -190,9 +190,9 @@ def test_silence_is_told_after_45_seconds_and_not_before() -> None:
     talk.hear("a", "hello", 0)
     talk.hear("a", "fetch", 10)
 
-    assert not peer.silent(talk.session, 10 + SILENT_SECONDS - 0.001)
-    assert peer.silent(talk.session, 10 + SILENT_SECONDS)
-    assert not peer.silent(peer.ended(talk.session), 1e9)
+    assert not peer.silent(talk.session, 10 + SILENT_SECONDS - 0.001, 0)
+    assert peer.silent(talk.session, 10 + SILENT_SECONDS, 0)
+    assert not peer.silent(peer.ended(talk.session), 1e9, 0)
 
 
 def test_who_speaks_too_fast_is_dropped_and_then_put_away() -> None:

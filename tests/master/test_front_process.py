@@ -157,6 +157,18 @@ def test_a_revoked_peer_is_cut_off_from_its_next_message_on(core: Core, lines: L
     assert core.node(lines, A).event() == zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
 
+def test_a_removed_peer_is_told_at_once_and_only_once(core: Core, lines: Lines) -> None:
+    node, other = greeted(core, core.node(lines, A)), greeted(core, core.node(lines, B))
+    core.say(Expel(key=A.public, reason="removed", why="this node was removed"))
+    assert node.hear() == Refused(reason="removed", why="this node was removed")
+
+    node.say(Fetch(), HEALTH)
+    other.say(Fetch())
+    core.heard(other, Fetch)
+    assert not node.socket.poll(0)
+    assert core.heard_nothing(A.public)
+
+
 def test_a_map_without_a_peer_revokes_it(core: Core, lines: Lines) -> None:
     node = greeted(core, core.node(lines, A))
     core.say(Peers(keys=(B.public,)), Tell(key=A.public, data=messages.encode(Poke())))

@@ -162,7 +162,7 @@ def test_the_usher_turns_away_one_address_then_all_and_then_nobody(process: Proc
         usher.look(0, 200.0)
         assert comes_in(link, "127.0.0.2", stack)
         assert comes_in(door, "127.0.0.3", stack)
-    many = "front: too many connections do not say who they are: no new ones, "
+    many = "front: too many connections do not say who they are: no new connections, "
     assert said.getvalue().splitlines() == [
         f"{many}from 127.0.0.2",
         f"{many}port {min(ports)}, port {max(ports)}, from 127.0.0.2, from 127.0.0.4",

@@ -48,6 +48,9 @@ class Ground:
         monitor.close(linger=0)
         self.router.poll(50)  # lets ROUTER take notice
 
+    def sweep(self, now: float, listening: float = 0.0) -> None:
+        self.link.sweep(now, listening)
+
     def silences(self) -> list[bool]:
         return [one.linked for one in self.told if isinstance(one, Silent)]
 
@@ -72,17 +75,17 @@ def ground() -> Iterator[Ground]:
 def test_who_hangs_with_its_link_up_is_told_once(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
     for now in (SILENT_SECONDS - 1, SILENT_SECONDS, WEDGED_SECONDS - 1):
-        ground.link.sweep(now)
+        ground.sweep(now)
     assert ground.silences() == [False]
     for now in (WEDGED_SECONDS, WEDGED_SECONDS + 1, WEDGED_SECONDS + 60):
-        ground.link.sweep(now)
+        ground.sweep(now)
     assert ground.silences() == [False, True]
 
 
 def test_core_hears_how_long_ago_anything_was_said(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
     ground.say(HEALTH, 7.5)
-    ground.link.sweep(7.5 + SILENT_SECONDS)
+    ground.sweep(7.5 + SILENT_SECONDS)
 
     (silent,) = (one for one in ground.told if isinstance(one, Silent))
     assert silent.quiet_us == SILENT_SECONDS * 1e6
@@ -90,9 +93,9 @@ def test_core_hears_how_long_ago_anything_was_said(ground: Ground) -> None:
 
 def test_whose_link_is_gone_does_not_hang(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
-    ground.link.sweep(SILENT_SECONDS)
+    ground.sweep(SILENT_SECONDS)
     ground.close()
-    ground.link.sweep(WEDGED_SECONDS)
+    ground.sweep(WEDGED_SECONDS)
     assert ground.silences() == [False]
 
 
@@ -101,10 +104,10 @@ def test_a_connection_that_was_closed_is_noticed_when_a_heartbeat_is_missing(
 ) -> None:
     ground.say(HELLO, 0.0)
     ground.close()
-    ground.link.sweep(ASK_SECONDS - 0.1)
+    ground.sweep(ASK_SECONDS - 0.1)
     assert ground.silences() == []
     for now in (ASK_SECONDS, ASK_SECONDS + 1, SILENT_SECONDS, WEDGED_SECONDS):
-        ground.link.sweep(now)
+        ground.sweep(now)
     (silent,) = (one for one in ground.told if isinstance(one, Silent))
     assert (silent.linked, silent.quiet_us) == (False, ASK_SECONDS * 1e6)
 
@@ -112,27 +115,52 @@ def test_a_connection_that_was_closed_is_noticed_when_a_heartbeat_is_missing(
 def test_a_connection_that_stands_is_tried_once_for_each_silence(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
     for now in (ASK_SECONDS, ASK_SECONDS + 1, SILENT_SECONDS - 1):
-        ground.link.sweep(now)
+        ground.sweep(now)
     ground.say(HEALTH, 60.0)
-    ground.link.sweep(60.0 + ASK_SECONDS)
-    ground.link.sweep(61.0 + ASK_SECONDS)
+    ground.sweep(60.0 + ASK_SECONDS)
+    ground.sweep(61.0 + ASK_SECONDS)
 
     assert ground.silences() == []
     assert [ground.hears() for _ in range(3)] == [messages.Beat()] * 3
     assert not ground.dealer.poll(50)
 
 
+def test_silence_is_what_was_not_said_while_the_front_listened(ground: Ground) -> None:
+    ground.say(HELLO, 0.0)
+    back = 300.0
+    for later in (0.0, ASK_SECONDS - 1):
+        ground.sweep(back + later, back)
+    assert ground.silences() == []
+    assert not ground.dealer.poll(50)
+
+    ground.sweep(back + SILENT_SECONDS, back)
+    assert ground.silences() == [False]
+    ground.sweep(back + WEDGED_SECONDS - 1, back)
+    assert ground.silences() == [False]
+    ground.sweep(back + WEDGED_SECONDS, back)
+    assert ground.silences() == [False, True]
+
+
+def test_an_agent_that_ends_soon_after_the_front_began_is_missed_as_soon_as_any(
+    ground: Ground,
+) -> None:
+    ground.say(HELLO, 1.0)  # the front listens since 0.5
+    ground.close()
+    ground.sweep(1.0 + ASK_SECONDS, 0.5)
+    assert ground.silences() == [False]
+
+
 def test_who_says_something_again_does_not_hang(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
-    ground.link.sweep(SILENT_SECONDS)
+    ground.sweep(SILENT_SECONDS)
     ground.say(HEALTH, SILENT_SECONDS + 1)
-    ground.link.sweep(WEDGED_SECONDS + 1)
+    ground.sweep(WEDGED_SECONDS + 1)
     assert ground.silences() == [False]
 
 
 def test_who_may_speak_no_more_is_not_asked(ground: Ground) -> None:
     ground.say(HELLO, 0.0)
-    ground.link.sweep(SILENT_SECONDS)
+    ground.sweep(SILENT_SECONDS)
     ground.link.allow(frozenset())
-    ground.link.sweep(WEDGED_SECONDS)
+    ground.sweep(WEDGED_SECONDS)
     assert ground.silences() == [False]

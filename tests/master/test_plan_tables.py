@@ -300,8 +300,10 @@ def test_whatever_is_changed_in_a_saved_plan_is_noticed(data: st.DataObject) -> 
     at = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda one: one != whole[at]))
     changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
-    if whole[at] in b" \n" and byte in b" \n\t\r":
-        assert read_plan(changed, "x") == made
+    try:
+        read = read_plan(changed, "x")
+    except FileError:
         return
-    with pytest.raises(FileError):
-        read_plan(changed, "x")
+    # Only what stands between words can be another: in a text, a blank counts.
+    assert read == made
+    assert changed.split() == whole.split()

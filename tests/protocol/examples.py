@@ -29,10 +29,25 @@ from saltern_protocol.messages import (
     PlanLine,
     Poke,
     Proposal,
+    Reading,
     Refused,
     Renew,
     Report,
+    Survey,
     Waiting,
+)
+from saltern_protocol.reading import (
+    AnyFact,
+    LinkFact,
+    ModuleFact,
+    PackageFact,
+    PathFact,
+    RouteFact,
+    RuleFact,
+    SwapFact,
+    SysctlFact,
+    UnitFact,
+    Unread,
 )
 from saltern_protocol.report import Applied, DriftEnded, DriftSeen, Hindrance, Nature, Outcome
 from saltern_protocol.testing import (
@@ -118,6 +133,50 @@ LINE: Final = PlanLine(
     impact="restart",
     detail="-a\n+b\n",
 )
+FOUND: Final[tuple[AnyFact, ...]] = (
+    PathFact(
+        path="/etc/docker/daemon.json",
+        type="file",
+        mode=0o644,
+        owner="root",
+        group="root",
+        size=3,
+        sha256="ab" * 32,
+        text="{}\n",
+    ),
+    PathFact(path="/etc/kubernetes/pki", type="directory", mode=0o755, names=("ca.key",), more=1),
+    PathFact(path="/etc/kubernetes/admin.conf", type="file", size=5, why="secret: it holds a key"),
+    UnitFact(
+        unit="docker.service",
+        load="loaded",
+        active="active",
+        enabled="enabled",
+        program="/usr/sbin/dockerd",
+    ),
+    SysctlFact(key="net.ipv4.ip_forward", value="1"),
+    ModuleFact(name="overlay", state="loaded"),
+    PackageFact(name="docker.io", version="20.10.24"),
+    LinkFact(
+        name="cbr0",
+        kind="bridge",
+        up=True,
+        mtu=1500,
+        promiscuous=False,
+        addresses=("10.10.5.1/24",),
+        loose=("veth1",),
+    ),
+    RouteFact(
+        destination="10.10.7.0/24",
+        via="10.9.0.12",
+        device="eth0",
+        metric=0,
+        protocol=3,
+        type="unicast",
+    ),
+    RuleFact(backend="nft", table="nat", chain="POSTROUTING", rule="-j MASQUERADE"),
+    SwapFact(active=("/swap.img",), returns=True),
+    Unread(what="units", why="cannot ask systemd"),
+)
 
 FROM_NODE: Final[dict[str, Message]] = {
     "hello": Hello(
@@ -147,6 +206,8 @@ FROM_NODE: Final[dict[str, Message]] = {
     ),
     "plan": Plan(turn=7, page=0, last=True, lines=(LINE,)),
     "plan-refused": Plan(turn=7, page=0, last=True, lines=(), reason="expired", why="cannot take"),
+    "reading": Reading(turn=9, page=0, last=True, facts=FOUND),
+    "reading-refused": Reading(turn=9, page=0, last=True, facts=(), why="cannot read"),
     "blob-ask": BlobAsk(blob=DIGEST, offset=131_072, credit=8),
     "csr": Csr(request=1, resource="pki/kubelet", csr=b"0\x82\x01\x00"),
     "report": Report(first=12, items=(APPLIED, REFUSED, DRIFT, FOUGHT, HEALED)),
@@ -193,6 +254,7 @@ FROM_MASTER: Final[dict[str, Message]] = {
     "cert-refused": Cert(request=1, chain=b"", why="cannot sign: no such resource"),
     "ack": Ack(seq=15),
     "beat": Beat(),
+    "survey": Survey(turn=9),
     "again": Again(),
     "refused": Refused(reason="protocol", why="cannot speak version 2"),
 }

@@ -40,6 +40,7 @@ def changed(draw: st.DrawFn, goldens: tuple[bytes, ...]) -> bytes:
     return data
 
 
+@pytest.mark.hypothesis  # no law that pytest sees: each decoder has its own, made inside
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("slow", [False, True], ids=["wire", "files and signatures"])
 def test_law_any_bytes_are_read_or_refused(table: Mapping[str, Decoder], slow: bool) -> None:

@@ -170,3 +170,9 @@ def test_the_largest_body_fits_a_statement_with_a_long_chain_and_a_large_policy(
     assert decode_statement(encode_statement(replace(large, body=body))).body == body
     with pytest.raises(MalformedError, match="limit"):
         encode_statement(replace(large, body=body * 2))
+
+
+def test_a_policy_of_before_there_were_releases_is_read_and_allows_none() -> None:
+    older = GOLDEN.parent / "older/policy-without-releases.hex"
+
+    assert decode_policy(bytes.fromhex(older.read_text())) == PINNED

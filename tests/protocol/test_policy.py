@@ -32,6 +32,7 @@ ALLOW = Allow(
     artifacts=(HASH,),
     images=(),
     swap=True,
+    releases=(HASH,),
 )
 
 
@@ -64,6 +65,8 @@ def policy(allow: Allow) -> Policy:
         (Claim("artifact", OTHER), False),
         (Claim("image", HASH), False),
         (Claim("swap", "off"), True),
+        (Claim("release", HASH), True),
+        (Claim("release", OTHER), False),
     ],
     ids=str,
 )
@@ -81,6 +84,7 @@ def test_what_is_not_said_is_refused_but_for_hashes() -> None:
         Claim("module", "x"),
         Claim("package", "x"),
         Claim("path", "/x"),
+        Claim("release", HASH),
         Claim("route", "10.0.0.0/8"),
         Claim("swap", "off"),
         Claim("sysctl", "a.b"),

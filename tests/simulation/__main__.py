@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from saltern_master.bench.site import site_of
-from saltern_master.lab.agent_tree import checkout
+from saltern_master.lab.agent_package import checkout
 
 from tests.simulation.ground import ground
 from tests.simulation.measure import measure

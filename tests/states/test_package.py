@@ -198,3 +198,24 @@ def test_a_file_of_another_package_than_it_says_is_not_installed() -> None:
         KIND.apply(host, install)
 
     assert host.packages.installed == {}
+
+
+@pytest.mark.parametrize(
+    "debs", [(), (Deb(package="saltern-agent", version="2", sha256="0" * 64),)]
+)
+def test_the_agent_itself_is_no_package_of_these(debs: tuple[Deb, ...]) -> None:
+    """T13: it becomes what policy's releases name by hash, and `packages: ["*"]` names none."""
+    with pytest.raises(ValueError, match="saltern-agent: it is upgraded by agent/1"):
+        Package(name="saltern-agent", debs=debs)
+
+
+def test_the_agent_itself_does_not_come_along_with_another_package_either() -> None:
+    names = ("etcd-server", "saltern-agent")
+    debs = tuple(Deb(package=name, version="2", sha256="0" * 64) for name in names)
+    with pytest.raises(ValueError, match="saltern-agent: it is upgraded by agent/1"):
+        Package(name="etcd-server", debs=debs)
+    body = msgspec.json.encode(
+        {"kind": "package/1", "name": "etcd-server", "debs": [msgspec.to_builtins(d) for d in debs]}
+    )
+    with pytest.raises(msgspec.ValidationError, match="agent/1"):
+        msgspec.json.decode(body, type=Package)

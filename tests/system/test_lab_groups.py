@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,54 @@ def test_what_came_in_after_it_was_emptied_does_not_keep_a_group(groups: tuple[P
         cgroups.remove(top)
         assert (one.wait(5), two.wait(5)) == (-9, -9)
     assert not top.exists()
+
+
+WITNESS = """
+import os, pathlib, select, sys
+other, seen = os.pidfd_open(int(sys.argv[1])), pathlib.Path(sys.argv[2])
+print("looks", flush=True)
+select.select([other], [], [])
+seen.touch()
+"""
+
+
+def test_when_power_is_cut_none_sees_another_one_die(
+    groups: tuple[Path, ...], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    for _ in range(20):
+        with (
+            subprocess.Popen(["/usr/bin/sleep", "600"]) as first,
+            subprocess.Popen(
+                [sys.executable, "-c", WITNESS, str(first.pid), str(seen)], stdout=subprocess.PIPE
+            ) as witness,
+        ):
+            try:
+                for group in groups:
+                    (group / "cgroup.procs").write_text(str(first.pid))
+                    (group / "cgroup.procs").write_text(str(witness.pid))
+                assert witness.stdout is not None
+                assert witness.stdout.readline() == b"looks\n"
+
+                cgroups.kill_at_once(groups)
+
+                assert (first.wait(5), witness.wait(5)) == (-9, -9)
+            finally:
+                first.kill()
+                witness.kill()
+    assert not seen.exists()
+
+
+def test_a_node_can_come_while_another_one_goes() -> None:
+    trees = cgroups.parse_mountinfo(Path("/proc/self/mountinfo").read_text())
+
+    def come_and_go(node: str) -> None:
+        for _ in range(100):
+            planned = cgroups.plan(trees, f"h{os.getpid()}", node)
+            for group in planned:
+                cgroups.make(group)
+            for group in planned:
+                cgroups.remove(group)
+
+    with ThreadPoolExecutor(3) as at_once:
+        assert list(at_once.map(come_and_go, ("w1", "w2", "w3"))) == [None] * 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from saltern_agent.host.blobs import DiskBlobs
-from saltern_agent.host.hashes import SETTLED_NS, Hashes, kernel_now
+from saltern_agent.host.hashes import COARSE_NS, Hashes, kernel_now
 from saltern_agent.host.kernel import ProcSysctls
 from saltern_states.artifact import Artifact
 from saltern_states.contract import Spec
@@ -66,7 +66,7 @@ def test_forty_resources_at_rest_cost_less_than_the_goal(tmp_path: Path) -> None
         (top / name).mkdir(parents=True)
     wanted = resources(tmp_path / "blobs")
     # as some seconds later: what was just written is believed to be at rest
-    hashes = Hashes(now=lambda: kernel_now() + 2 * SETTLED_NS)
+    hashes = Hashes(now=lambda: kernel_now() + 2 * COARSE_NS)
     node = node_below(top, tmp_path / "blobs", hashes)
     for want in wanted:
         converge(kind_of(want), node, want)
