@@ -47,6 +47,7 @@ from saltern_agent.keeper import Keeper
 from saltern_agent.leaving import NO_NODE, RemovedError, let_go
 from saltern_agent.link.joined import master_link
 from saltern_agent.link.proving import ProvingLink
+from saltern_agent.link.upgrading import UpgradingLink
 from saltern_agent.log import ERROR, WARNING, Log, standard_log
 from saltern_agent.loop import Agent, Clocks, Turns
 from saltern_agent.outbox import NoOutbox, Outbox, TableOutbox
@@ -65,6 +66,7 @@ from saltern_agent.steps import Step
 from saltern_agent.supervised import Supervised, seconds_allowed
 from saltern_agent.taking_back import revert_end
 from saltern_agent.trying import Confirming, NoTimer, Timer, nobody
+from saltern_agent.upgrade.ground import machine_ground
 from saltern_agent.worker import Worker
 
 KNOWN_FAULTS = (ProtocolError, BodyError, JournalError, NotDurableError, SettingsError)
@@ -281,7 +283,10 @@ def _ways(agent: Agent, places: Places, identity: Identity, master: Master | Non
     )
     talking, proof = master_link(places, identity, master, agent, watch.condition), Proof()
     link = ProvingLink(talking, agent, proof)
-    agent.link = Beside(link, watch)
+    ground = machine_ground(places.state, places.run)
+    run = os.environ.get("INVOCATION_ID", "")
+    agent.link = UpgradingLink(Beside(link, watch), agent, ground, run, talking.beat)
+    agent.resting = ground.records.under_way
     confirming = Confirming(
         could_cut_off,
         _timer(places),

@@ -6,6 +6,7 @@ from typing import Any
 
 from saltern_states import (
     absent_link,
+    agent,
     artifact,
     bridge,
     certificate,
@@ -43,6 +44,7 @@ KINDS: tuple[AnyKind, ...] = (
     swap.KIND,
     certificate.KIND,
     secret.KIND,
+    agent.KIND,
 )
 
 BY_NAME = {kind.name: kind for kind in KINDS}

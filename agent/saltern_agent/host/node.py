@@ -30,7 +30,9 @@ from saltern_agent.host.netlink import NetlinkLinks
 from saltern_agent.host.sealed import CONFIG, SealedSecrets
 from saltern_agent.host.systemd import SystemdUnits
 from saltern_agent.host.trees import DiskTrees
+from saltern_agent.host.upgrades import DebUpgrades
 from saltern_agent.sources import Source
+from saltern_agent.upgrade.ground import machine_ground
 
 MACHINE: Final = Path("/")
 
@@ -65,7 +67,9 @@ class Node:
         self.rules = Iptables() if machine else absent
         self.units = SystemdUnits() if machine else absent
         self.packages = DebianPackages() if machine else absent
-        self.upgrades = absent
+        ground = machine_ground(blobs.parent, hashes_kept.parent)
+        upgrades = DebUpgrades(ground, config / "master", unreached)
+        self.upgrades = upgrades if machine else absent
         self.images = DockerImages() if machine else absent
         self.certificates = NodeCertificates(self.files, issue, unreached)
         self.secrets = SealedSecrets(self.blobs, config)
