@@ -256,8 +256,11 @@ class Machine:
             )
 
     def _kill_unit(self) -> None:
-        if self.is_held():
+        try:
             run([_SYSTEMCTL, "kill", "--kill-whom=all", "--signal=KILL", self.place.unit])
+        except CommandError:
+            if self.is_held():  # else it has ended by itself, maybe just now
+                raise
             run([_SYSTEMCTL, "stop", self.place.unit], seconds=60)
 
     def _console_end(self) -> str:
