@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import threading
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from saltern_master.front.blobs import BlobsError, open_blobs, read_part
 from saltern_master.front.budget import Bucket, Rate, spend
 from saltern_master.front.door import Door
 from saltern_master.front.outgoing import MOST_MESSAGES, STUCK_SECONDS, Delivered, Outgoing
+from saltern_master.front.process import Process
 from saltern_master.front.sockets import Sent
 from saltern_protocol import messages
 from saltern_protocol.messages import MAX_PART, BlobAsk, BlobPart
@@ -177,6 +181,32 @@ def test_who_filled_us_is_chosen_and_who_brought_little_is_not() -> None:
     assert guard.choose(before, now, 64 * mib) == (("c", 3), ("b", 2))
     assert guard.choose(before, now, 900 * mib) == (("c", 3), ("b", 2), ("a", 1))
     assert guard.choose(now, now, 64 * mib) == ()
+
+
+def test_what_a_node_brought_long_ago_does_not_make_it_guilty() -> None:
+    mib = 2**20
+    listener = socket.create_server(("127.0.0.1", 0))
+    filled: list[bytearray] = []
+    with listener, socket.create_connection(listener.getsockname()) as node:
+        taken, _ = listener.accept()
+        process = Process()
+        with taken, closing(process):
+            rule = guard.Guard(process, frozenset({listener.getsockname()[1]}))
+            rule.look(0)
+
+            def bring() -> None:
+                sender = threading.Thread(target=node.sendall, args=(bytes(2 * mib),))
+                sender.start()
+                taken.recv(2 * mib, socket.MSG_WAITALL)
+                sender.join()
+
+            bring()
+            assert rule.look(guard.RECENT) == ()
+            filled.append(bytearray(b"x") * (2 * guard.GROWTH))
+            assert rule.look(guard.RECENT + 1) == (), "of late it brought nothing"
+            bring()
+            filled.append(bytearray(b"x") * (2 * guard.GROWTH))
+            assert rule.look(guard.RECENT + 2) == (node.getsockname(),)
 
 
 def test_who_goes_on_to_deaf_ears_is_to_be_shut_and_not_at_once() -> None:

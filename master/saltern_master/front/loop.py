@@ -213,7 +213,7 @@ class Front:
     def _defend(self, now: float) -> None:
         """Shut who fills us, and let in as many as there is room for."""
         parts = self.parts
-        guilty = parts.guard.look()
+        guilty = parts.guard.look(now)
         self.besieged = parts.upstream.full and (self.besieged or bool(guilty))
         if self.besieged:
             parts.usher.nobody(now)  # before they are shut, for they come again at once
