@@ -1,6 +1,6 @@
 """The ports of a node that know keys: certificates, and secrets that were sealed to it.
 
-They keep the laws of ports.py, and these:
+They keep the laws of ports/, and these:
 
 * A private key is made on the node and leaves it by no method. No key, and nothing of a
   secret, is in an error's text.

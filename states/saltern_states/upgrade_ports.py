@@ -1,6 +1,6 @@
-"""The port by which an agent becomes another release of itself; of Host as the others (ports.py).
+"""The port by which an agent becomes another release of itself; of Host as the others (ports/).
 
-Laws that both implementations keep, besides those of ports.py:
+Laws that both implementations keep, besides those of ports/:
 
 * begin() and wait() never return while an upgrade is under way: another process goes on, and what
   came of it is told by the state that the next agent reads.
