@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from saltern_protocol.errors import for_terminal
@@ -19,6 +20,8 @@ from saltern_agent import __version__, commands
 from saltern_agent.places import Places, SettingsError
 
 USAGE = 2
+Add = Callable[[str, commands.Command, str], argparse.ArgumentParser]
+"""Adds a command: its name, what runs it, and what it does, in a line."""
 
 
 def main() -> None:
@@ -84,9 +87,14 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=run)
         return sub
 
-    def output(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--output", "-o", choices=("text", "json"), default="text")
+    _add_belonging(command)  # in this order help lists them
+    _add_statements(command)
+    _add_holding(command)
+    return top
 
+
+def _add_belonging(command: Add) -> None:
+    """Whose node this is."""
     sub = command("pin", commands.pin, "tell this node who it is and which root it trusts")
     sub.add_argument("file", type=Path, metavar="IDENTITY")
     sub = command("join", commands.join, "become a node of the master that a token names")
@@ -96,13 +104,7 @@ def parser() -> argparse.ArgumentParser:
         help="the token; @FILE reads it from a file, - from standard input: what stands in a "
         "command line can be seen by every user of this machine",
     )
-    sub.add_argument(
-        "--wait",
-        type=_count,
-        default=600,
-        metavar="SECONDS",
-        help="for an answer or an operator's approval, at most (%(default)s)",
-    )
+    _add_wait(sub)
     sub.add_argument(
         "--again",
         action="store_true",
@@ -114,6 +116,41 @@ def parser() -> argparse.ArgumentParser:
         commands.join_preseeded,
         "join once by the token in etc/saltern/join.token, and remove it; a unit runs it at boot",
     )
+    _add_wait(sub)
+    sub = command("master", commands.master, "know the master by another link key from now on")
+    sub.add_argument("key", metavar="curve25519:...", help="as saltern key rotate link prints it")
+
+
+def _add_statements(command: Add) -> None:
+    """What this node shall be: of what it is made, shown beforehand, accepted."""
+    command("facts", commands.facts, "print the facts that compile needs, as JSON")
+    sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
+    sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")
+    _add_blobs(sub)
+    sub.add_argument("--diff", action="store_true", help="show files' content, before and after")
+    _add_output(sub)
+    sub = command("apply", commands.apply, "accept a statement and bring the node to it")
+    sub.add_argument("file", type=Path, metavar="STATEMENT")
+    _add_blobs(sub)
+    _add_output(sub)
+
+
+def _add_holding(command: Add) -> None:
+    """The node is held to it, without end; and what came of that."""
+    command("run", commands.run, "hold the node to the accepted statement, without end")
+    _add_output(command("status", commands.status, "show how things stand"))
+    sub = command("drift", commands.drift, "show what drifted, newest first")
+    sub.add_argument("--diff", action="store_true", help="show the lines that differ")
+    sub.add_argument("--most", type=_count, default=20, help="how many at most (%(default)s)")
+    _add_output(sub)
+    _add_output(
+        command("doctor", commands.doctor, "name the traps that stand open on this machine")
+    )
+    command("revert", commands.revert, "take back what was not confirmed in time; a timer runs it")
+    command("look", commands.look, "have the running agent look at everything now")
+
+
+def _add_wait(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--wait",
         type=_count,
@@ -121,28 +158,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="for an answer or an operator's approval, at most (%(default)s)",
     )
-    sub = command("master", commands.master, "know the master by another link key from now on")
-    sub.add_argument("key", metavar="curve25519:...", help="as saltern key rotate link prints it")
-    sub = command("facts", commands.facts, "print the facts that compile needs, as JSON")
-    sub = command("plan", commands.plan, "show what a statement would change; changes nothing")
-    sub.add_argument("file", type=Path, nargs="?", metavar="STATEMENT")
+
+
+def _add_blobs(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--blobs", type=Path, help="directory with contents by SHA-256")
-    sub.add_argument("--diff", action="store_true", help="show files' content, before and after")
-    output(sub)
-    sub = command("apply", commands.apply, "accept a statement and bring the node to it")
-    sub.add_argument("file", type=Path, metavar="STATEMENT")
-    sub.add_argument("--blobs", type=Path, help="directory with contents by SHA-256")
-    output(sub)
-    command("run", commands.run, "hold the node to the accepted statement, without end")
-    output(command("status", commands.status, "show how things stand"))
-    sub = command("drift", commands.drift, "show what drifted, newest first")
-    sub.add_argument("--diff", action="store_true", help="show the lines that differ")
-    sub.add_argument("--most", type=_count, default=20, help="how many at most (%(default)s)")
-    output(sub)
-    output(command("doctor", commands.doctor, "name the traps that stand open on this machine"))
-    command("revert", commands.revert, "take back what was not confirmed in time; a timer runs it")
-    command("look", commands.look, "have the running agent look at everything now")
-    return top
+
+
+def _add_output(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--output", "-o", choices=("text", "json"), default="text")
 
 
 if __name__ == "__main__":

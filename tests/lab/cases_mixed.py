@@ -109,51 +109,59 @@ def kind_changed(_held: Held) -> Iterator[Step]:
     yield Step(BASE, (f"remove {ONE}",), {f"path {ONE}": "-"})
 
 
-def drifted(held: Held) -> Iterator[Step]:
-    """A stranger was there, and drift is only reported: the next document sets it right."""
+SAVED = f"/etc/sysctl.d/90-saltern-{PARAMETER}.conf"
+MADE = {  # by the first document with what is only reported
+    f"path {ONE}": "+",
+    f"path {SAVED}": "+",
+    f"sysctl {PARAMETER}": "~",
+    "link probe0": "+",
+    f"route main unicast {NET} 0": "+",
+    "chain nat SALTERN-PROBE": "+",
+    "chain nat OUTPUT": "~",
+}
+
+
+def only_reported(text: str) -> tuple[dict[str, object], ...]:
+    """Give one resource of each of five kinds, of which drift is told and not set right."""
     jump = {"chain": "OUTPUT", "place": "first"}
     rule = "-d 10.77.9.1/32 -j RETURN"
-    saved = f"/etc/sysctl.d/90-saltern-{PARAMETER}.conf"
-
-    def all_of_it(text: str) -> tuple[dict[str, object], ...]:
-        each = (
-            own("f", "file", path=ONE, text=text),
-            own("s", "sysctl", key=PARAMETER, value="7100"),
-            own("b", "bridge", name="probe0", address="10.77.0.1/24", mtu=1400),
-            own("r", "route", after=("b",), destination=NET, via="10.77.0.9", device="probe0"),
-            own("c", "chain", table="nat", name="SALTERN-PROBE", rules=[rule], jump=jump),
-        )
-        return tuple(but(one, drift={"mode": "report"}) for one in each)
-
-    made = {
-        f"path {ONE}": "+",
-        f"path {saved}": "+",
-        f"sysctl {PARAMETER}": "~",
-        "link probe0": "+",
-        f"route main unicast {NET} 0": "+",
-        "chain nat SALTERN-PROBE": "+",
-        "chain nat OUTPUT": "~",
-    }
-    yield Step(
-        wish(*all_of_it("one\n")),
-        (
-            f"create {ONE} (4 bytes, 0644 root:root)",
-            f"set {PARAMETER} = 7100 (was 7200)",
-            f"create {saved} (35 bytes, 0644 root:root)",
-            "make the bridge probe0 with 10.77.0.1/24, MTU 1400, up",
-            f"add the route to {NET} via 10.77.0.9 dev probe0",
-            "make the chain nat/SALTERN-PROBE (nft): 1 rule; jump from OUTPUT, first",
-        ),
-        made | wired("10.77.0", "+") | wired("10.77.7", "+"),
+    each = (
+        own("f", "file", path=ONE, text=text),
+        own("s", "sysctl", key=PARAMETER, value="7100"),
+        own("b", "bridge", name="probe0", address="10.77.0.1/24", mtu=1400),
+        own("r", "route", after=("b",), destination=NET, via="10.77.0.9", device="probe0"),
+        own("c", "chain", table="nat", name="SALTERN-PROBE", rules=[rule], jump=jump),
     )
+    return tuple(but(one, drift={"mode": "report"}) for one in each)
+
+
+def meddle(held: Held) -> None:
+    """Do to what is only reported what a stranger may."""
     held.must("sh", "-c", f"echo stranger > {ONE}; chmod 0600 {ONE}")
     held.must("/usr/sbin/sysctl", "--quiet", "--write", f"{PARAMETER}=7000")
     held.must("ip", "link", "set", "probe0", "mtu", "1300")
     held.must("ip", "address", "add", "10.77.7.1/24", "dev", "probe0")
     held.must("ip", "route", "replace", NET, "via", "10.77.0.8", "proto", "83")
     held.must("iptables", "-t", "nat", "-A", "SALTERN-PROBE", "-j", "ACCEPT")
+
+
+def drifted(held: Held) -> Iterator[Step]:
+    """A stranger was there, and drift is only reported: the next document sets it right."""
     yield Step(
-        wish(*all_of_it("two\n")),
+        wish(*only_reported("one\n")),
+        (
+            f"create {ONE} (4 bytes, 0644 root:root)",
+            f"set {PARAMETER} = 7100 (was 7200)",
+            f"create {SAVED} (35 bytes, 0644 root:root)",
+            "make the bridge probe0 with 10.77.0.1/24, MTU 1400, up",
+            f"add the route to {NET} via 10.77.0.9 dev probe0",
+            "make the chain nat/SALTERN-PROBE (nft): 1 rule; jump from OUTPUT, first",
+        ),
+        MADE | wired("10.77.0", "+") | wired("10.77.7", "+"),
+    )
+    meddle(held)
+    yield Step(
+        wish(*only_reported("two\n")),
         (
             f"write {ONE} (4 bytes, 0644 root:root)",
             f"set {PARAMETER} = 7100 (was 7000)",
@@ -177,10 +185,10 @@ def drifted(held: Held) -> Iterator[Step]:
             "delete the chain nat/SALTERN-PROBE (nft) and its jump",
             f"remove the route to {NET} via 10.77.0.9 dev probe0",
             "delete the bridge probe0",
-            f"remove {saved}",
+            f"remove {SAVED}",
             f"remove {ONE}",
         ),
-        {name: sign for name, sign in _away(made).items() if not name.startswith("sysctl")}
+        {name: sign for name, sign in _away(MADE).items() if not name.startswith("sysctl")}
         | wired("10.77.0", "-"),
     )
 

@@ -71,66 +71,43 @@ class Office:
         log: Log,
         probing: Probing = probe,
     ) -> None:
-        self.line = Line()
-        self.store, self.settings, self.clock = store, settings, clock
         self.link_key = home.link_key()
-        self._home, self._log, self._awake = home, log, Awake(time.monotonic, log)
+        known, line, awake = Known(), Line(), Awake(time.monotonic, log)
+        library, limits, pace = Library(home.path), settings.limits, settings.pace
+        self.store, self.settings, self.clock = store, settings, clock
+        self.known, self.line, self.followers = known, line, Followers()
+        self._home, self._log, self._awake = home, log, awake
         self.authorities = authorities(home, int(clock()))
-        library = Library(home.path)
-        self.known, self.followers = Known(), Followers()
         self.members = Members(store, library, self.authorities, random)
-        self.drifts = Drifts(store, self.known, library)
-        self.desk = Desk(
-            store, self.known, self.line, self.followers, self, self._signer, clock, log
-        )
+        self.drifts = Drifts(store, known, library)
+        self.desk = Desk(store, known, line, self.followers, self, self._signer, clock, log)
         preparing = Preparing(home, self.authorities, random)
-        self.rolling = Bringing(home, store, self.known, self.desk, preparing, clock)
-        self.plans = Plans(
-            self.rolling,
-            store,
-            self.known,
-            self.line,
-            library,
-            settings.limits,
-            clock,
-            random,
-            self._awake,
-        )
-        self.surveys = Surveys(self.known, self.line, self._signer, random)
-        self.holding = Holding(
-            store, self.known, self.line, lambda: self.rolling.applied.cluster, clock, log
-        )
-        self.renewing = Renewing(home, self.rolling, self.line, clock, log)
-        self.kubernetes = Kubernetes(reach, log)
+        self.rolling = rolling = Bringing(home, store, known, self.desk, preparing, clock)
+        self.plans = Plans(rolling, store, known, line, library, limits, clock, random, awake)
+        self.surveys = Surveys(known, line, self._signer, random)
+        self.holding = Holding(store, known, line, lambda: rolling.applied.cluster, clock, log)
+        self.renewing = Renewing(home, rolling, line, clock, log)
+        self.kubernetes = kubernetes = Kubernetes(reach, log)
         self.driving = Driving(
             store,
-            self.known,
-            self.rolling,
-            self.kubernetes,
-            impacts_by(self.plans, settings.pace.plan),
+            known,
+            rolling,
+            kubernetes,
+            impacts_by(self.plans, pace.plan),
             lambda: self.desk.seen.listens,
             self.start,
             self._rolled,
             probing,
-            settings.pace,
+            pace,
             clock,
             log,
-            self._awake,
+            awake,
         )
-        self.leaving = Leaving(
-            store,
-            self.known,
-            self.line,
-            self.members,
-            self.rolling,
-            self.kubernetes,
-            clock,
-            log,
-        )
-        self.patience = Patience(self.known, self.desk, settings.limits, clock, log, self._awake)
-        self._awake.heed(self.patience.notice)
+        self.leaving = Leaving(store, known, line, self.members, rolling, kubernetes, clock, log)
+        self.patience = Patience(known, self.desk, limits, clock, log, awake)
+        awake.heed(self.patience.notice)
         self.notifying = Notifying(
-            home.path, store, clock, log, self.desk.seen.tally, lambda: self.rolling.signer.cluster
+            home.path, store, clock, log, self.desk.seen.tally, lambda: rolling.signer.cluster
         )
         self._alarms, self._heavy = Watch(log), Heavy(self._take)
         self._changed, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
