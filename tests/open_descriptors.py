@@ -6,6 +6,8 @@ meanwhile (libzmq's do): so a test takes many turns, and a leak is more than a f
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 STRAY: Final = 10
@@ -16,3 +18,14 @@ def open_descriptors() -> int:
     """Count the open descriptors, with all garbage collected."""
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Have no garbage collected: what is closed by that alone may stay open for hours."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

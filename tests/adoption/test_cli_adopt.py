@@ -11,10 +11,10 @@ from saltern_master.cluster.load import load
 from saltern_protocol.reading import AnyFact, Unread
 
 from tests.adoption.nodes import ALL, facts_of, guides_node, machine
-from tests.master.api_stand import Master
+from tests.master.api_stand import Master, join
 from tests.master.api_stand import master as running
 from tests.master.clusters import SMALL
-from tests.master.test_cli_master import join, run, written
+from tests.master.test_cli_master import run, written
 
 MOVED = PlanLineView(
     resource="adopted/etc/docker/daemon.json",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
@@ -13,6 +12,8 @@ from typing import Final
 
 import pytest
 from saltern_agent.host.dbus import connect
+
+from tests.open_descriptors import uncollected
 
 TIMES: Final = 3
 
@@ -47,19 +48,9 @@ def _let_in(listening: socket.socket, held: list[socket.socket], stays: bool) ->
             one.close()
 
 
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Have no garbage collected: what is closed by that alone may stay open for hours."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("stays", [True, False])
 def test_it_is_left_in_time_and_nothing_stays_open(tmp_path: Path, stays: bool) -> None:
-    with door(tmp_path / "bus", stays=stays) as address:
+    with uncollected(), door(tmp_path / "bus", stays=stays) as address:
         counts: list[int] = []
         for _ in range(TIMES):
             with pytest.raises(ConnectionError):

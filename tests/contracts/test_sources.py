@@ -35,7 +35,7 @@ from saltern_states.contract import (
 from tests.agent.docker_events import UNTAG, TellingDocker
 from tests.agent.waiting import drain, readable, wait_for
 from tests.open_descriptors import STRAY, TURNS, open_descriptors
-from tests.system.event_bus import Manager, RunningBus
+from tests.system.event_bus import Manager, running_bus
 from tests.system.event_namespaces import network_namespace, run
 
 SOON = 0.02
@@ -143,25 +143,22 @@ def readings(folder: Path) -> Iterator[Ground]:
 
 @contextmanager
 def units(folder: Path) -> Iterator[Ground]:
-    bus = RunningBus(folder)
-    bus.start()
-    manager = Manager(bus)
-
     def begin(source: Source) -> None:
         while source.trouble() or readable(source, 10 * SOON):
             source.read()
 
-    try:
-        yield Ground(
-            lambda: UnitSource(bus.path, retry_seconds=(SOON,)),
-            WatchUnit("kubelet.service"),
-            lambda: manager.change(unit_path("kubelet.service")),
-            lambda: manager.change(unit_path("cron.service")),
-            begin,
-        )
-    finally:
-        manager.leave()
-        bus.stop()
+    with running_bus(folder) as bus:
+        manager = Manager(bus)
+        try:
+            yield Ground(
+                lambda: UnitSource(bus.path, retry_seconds=(SOON,)),
+                WatchUnit("kubelet.service"),
+                lambda: manager.change(unit_path("kubelet.service")),
+                lambda: manager.change(unit_path("cron.service")),
+                begin,
+            )
+        finally:
+            manager.leave()
 
 
 GROUNDS = [

@@ -104,3 +104,9 @@ def master(home: Path) -> Iterator[Master]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
         thread.join(SECONDS)
+
+
+def join(master: Master, name: str) -> None:
+    """Let a node of that name come in."""
+    made = master.do(master.fake.make_token(name, "worker", 60, False))
+    master.do(master.fake.join(made.token, f"key-{name}"))

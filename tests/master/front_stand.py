@@ -56,6 +56,10 @@ def new_keys() -> Keys:
     return Keys(z85.decode(public), z85.decode(secret))
 
 
+A, B = new_keys(), new_keys()
+"""Of two peers that the front of a test lets in."""
+
+
 @dataclass(slots=True)
 class Core:
     """The master's end."""
@@ -152,6 +156,19 @@ class Lines:
     nodes: list[Node]
 
 
+def curve_client(
+    context: zmq.Context[zmq.Socket[bytes]], keys: Keys, master: bytes
+) -> zmq.Socket[bytes]:
+    """Give a socket that will speak to the master with these keys, on one connection only."""
+    one = context.socket(zmq.DEALER)
+    one.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
+    one.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
+    one.setsockopt(zmq.CURVE_SERVERKEY, master)
+    one.setsockopt(zmq.RECONNECT_IVL, -1)
+    one.setsockopt(zmq.LINGER, 0)
+    return one
+
+
 def dial(
     lines: Lines,
     keys: Keys,
@@ -160,12 +177,7 @@ def dial(
     route: bytes = b"",
 ) -> Node:
     """Connect with a key, and a routing id of one's own choice if given."""
-    one = lines.context.socket(zmq.DEALER)
-    one.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-    one.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
-    one.setsockopt(zmq.CURVE_SERVERKEY, master)
-    one.setsockopt(zmq.RECONNECT_IVL, -1)
-    one.setsockopt(zmq.LINGER, 0)
+    one = curve_client(lines.context, keys, master)
     one.setsockopt(zmq.RCVHWM, 16)
     one.setsockopt(zmq.SNDTIMEO, int(SECONDS * 1000))  # its connection may be gone for good
     if route:
@@ -183,6 +195,7 @@ def dial(
 
 
 def greeted(core: Core, node: Node) -> Node:
+    """Say Hello, and see it arrive."""
     node.say(HELLO)
     core.wait(Up, node.keys.public)
     core.heard(node, messages.Hello)

@@ -14,7 +14,7 @@ from typing import Final
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from tests.master.front_stand import Keys
+from tests.master.front_stand import Keys, curve_client
 
 AT_ONCE: Final = 1 << 16
 SECONDS: Final = 10.0
@@ -60,14 +60,9 @@ class SeveredLine:
         self._context.term()
 
     def _dial(self, keys: Keys, master: bytes, port: int) -> zmq.Socket[bytes]:
-        client = self._context.socket(zmq.DEALER)
-        client.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-        client.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
-        client.setsockopt(zmq.CURVE_SERVERKEY, master)
-        client.setsockopt(zmq.RECONNECT_IVL, -1)
+        client = curve_client(self._context, keys, master)
         client.setsockopt(zmq.HEARTBEAT_IVL, 1)
         client.setsockopt(zmq.HEARTBEAT_TIMEOUT, 60_000)
-        client.setsockopt(zmq.LINGER, 0)
         client.connect(f"tcp://127.0.0.1:{port}")
         return client
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -22,8 +21,7 @@ from saltern_master.cli.listing import Output
 from saltern_master.cli.moments import SpanError
 
 from tests.master.api_stand import Master
-from tests.master.api_stand import master as running
-from tests.master.test_cli_master import join, run
+from tests.master.test_cli_master import run
 
 GOLDEN = Path(__file__).parents[1] / "golden/cli"
 NOW = 1_800_000_000.0
@@ -92,15 +90,6 @@ PAGES = {
     "drift-explain-fight": page_lines(page(FIGHT, BOUND), ZONE),
     "drift-explain-healed": page_lines(page(HEALED, REPORT, "w2:9", "w2:4"), ZONE),
 }
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Master]:
-    """With two nodes."""
-    with running(tmp_path) as here:
-        for name in ("w1", "w2"):
-            join(here, name)
-        yield here
 
 
 @pytest.mark.parametrize("name", PAGES)

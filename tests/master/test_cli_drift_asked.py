@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from saltern_master.cli.drift import WORDS, meant
 
 from tests.master.api_stand import Master
-from tests.master.api_stand import master as running
-from tests.master.test_cli_master import join, run
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Master]:
-    """With two nodes."""
-    with running(tmp_path) as here:
-        for name in ("w1", "w2"):
-            join(here, name)
-        yield here
-
+from tests.master.test_cli_master import run
 
 NOBODY = "w9: no such node; there are: w1, w2"
 

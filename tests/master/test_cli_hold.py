@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -19,9 +18,7 @@ from typer.testing import CliRunner
 from typer.testing import Result as Ran
 
 from tests.master.api_stand import Clock, Master
-from tests.master.api_stand import master as running
 from tests.master.clusters import SMALL
-from tests.master.test_cli_master import join
 from tests.master.test_cli_tables import CLUSTER, CP1, W1, W2
 
 GOLDEN = Path(__file__).parents[1] / "golden/cli"
@@ -96,14 +93,6 @@ def test_who_is_not_held_changes_no_page() -> None:
 def run(master: Master, *words: str) -> Ran:
     runner = CliRunner(env={"SALTERN_HOME": str(master.home), "TZ": "UTC", "SUDO_USER": "ann"})
     return runner.invoke(app, ["drift", *words])
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Master]:
-    with running(tmp_path) as here:
-        for name in ("w1", "w2"):
-            join(here, name)
-        yield here
 
 
 FOR = ("--for", "1h", "--why", "a new disk")

@@ -10,7 +10,6 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ from typer.testing import CliRunner
 from typer.testing import Result as Ran
 
 from tests.master.api_stand import Master
-from tests.master.api_stand import master as running
 from tests.master.clusters import SMALL
 from tests.master.test_cluster_file import SIX_MISTAKES
 
@@ -33,28 +31,9 @@ HEAVY = ("asyncio", "cryptography", "httpx", "rich", "ruamel", "starlette", "uvi
 TWO = SMALL + "- {name: w2, address: 10.9.0.22}\n"
 
 
-@pytest.fixture
-def master(tmp_path: Path) -> Iterator[Master]:
-    with running(tmp_path) as here:
-        yield here
-
-
-@pytest.fixture
-def two(master: Master) -> Master:
-    """With two nodes."""
-    for name in ("w1", "w2"):
-        join(master, name)
-    return master
-
-
 def run(master: Master, *words: str, stdin: str | None = None) -> Ran:
     runner = CliRunner(env={"SALTERN_HOME": str(master.home), "TZ": "UTC"})
     return runner.invoke(app, list(words), input=stdin)
-
-
-def join(master: Master, name: str) -> None:
-    made = master.do(master.fake.make_token(name, "worker", 60, False))
-    master.do(master.fake.join(made.token, f"key-{name}"))
 
 
 def written(tmp_path: Path, text: str) -> str:

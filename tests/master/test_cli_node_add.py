@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,9 @@ from saltern_master.joining.adding import Added, Result
 from saltern_master.joining.hosts import Machine
 
 from tests.master.api_stand import Master
-from tests.master.api_stand import master as running
 from tests.master.test_cli_master import run
 
 DEB = "saltern-agent_0.1.0-1~deb12_amd64.deb"
-
-
-@pytest.fixture
-def master(tmp_path: Path) -> Iterator[Master]:
-    with running(tmp_path) as here:
-        yield here
 
 
 def added(name: str, result: Result, why: str = "", left: str = "") -> Added:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from saltern_master.api.notices import NotifyView, ReceiverView, TroubleView
 from saltern_master.cli import app
 from saltern_master.cli.moments import clock
@@ -14,7 +11,6 @@ from saltern_master.cli.notify import lines_of
 from typer.testing import CliRunner, Result
 
 from tests.master.api_stand import NOW, Master
-from tests.master.api_stand import master as running
 
 OPS = ReceiverView(name="ops", by="webhook", to="hooks.example.org", taken=NOW)
 NIGHT = ReceiverView(
@@ -38,12 +34,6 @@ TROUBLE = TroubleView(
     why="not heard",
     remedy="look there",
 )
-
-
-@pytest.fixture
-def master(tmp_path: Path) -> Iterator[Master]:
-    with running(tmp_path) as here:
-        yield here
 
 
 def ran(master: Master, *words: str) -> Result:

@@ -8,7 +8,6 @@ import pty
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from saltern_master.api.plans import PlanLineView
 from saltern_master.api.service import NodeView
 from saltern_master.cli.target_names import completed
 
-from tests.master.api_stand import Master
-from tests.master.api_stand import master as running
+from tests.master.api_stand import Master, join
 from tests.master.clusters import SMALL
-from tests.master.test_cli_master import SALTERN, answers, join, run, written
+from tests.master.test_cli_master import SALTERN, answers, run, written
 from tests.master.test_cluster_file import SIX_MISTAKES
 
 TWO = SMALL + "- {name: w2, address: 10.9.0.22, labels: {zone: b}}\n"
@@ -38,13 +36,11 @@ OLD = PlanLineView(
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Master]:
+def two(two: Master) -> Master:
     """With two nodes that have nothing to change."""
-    with running(tmp_path) as here:
-        for name in ("w1", "w2"):
-            join(here, name)
-            here.do(here.fake.foresee(name))
-        yield here
+    for name in ("w1", "w2"):
+        two.do(two.fake.foresee(name))
+    return two
 
 
 def test_a_plan_of_nothing_is_zero(two: Master, tmp_path: Path) -> None:

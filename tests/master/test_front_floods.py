@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import select
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,8 @@ from tests.master.front_stand import (
     HELLO,
     REPORT,
     SECONDS,
+    A,
+    B,
     Core,
     Keys,
     Lines,
@@ -33,7 +34,6 @@ from tests.master.front_stand import (
     end,
     fronts,
     greeted,
-    many_lines,
     memory,
     new_keys,
     round_trip,
@@ -41,23 +41,10 @@ from tests.master.front_stand import (
 from tests.master.severed_line import SeveredLine
 from tests.protocol.examples import FROM_STRANGER
 
-A, B = new_keys(), new_keys()
 MIB: Final = 2**20
 CSR: Final = next(iter(FROM_STRANGER.values()))
 OUTSIDE: Final = (0, zmq.EVENT_DISCONNECTED, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 """What becomes of who is not let in: nothing; or it waited, and was sent away."""
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with many_lines() as one:
-        yield one
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Core]:
-    with fronts(tmp_path, A.public, B.public) as one:
-        yield one
 
 
 @pytest.mark.parametrize("where", ["link", "door"])

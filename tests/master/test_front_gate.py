@@ -34,12 +34,6 @@ KNOWN, MASTER = new_keys(), new_keys()
 IN, REFUSED = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with many_lines() as one:
-        yield one
-
-
 def quiet() -> Log:
     return Log(io.StringIO(), time.monotonic)
 

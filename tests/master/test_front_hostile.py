@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,18 +26,16 @@ from saltern_protocol.messages import (
 
 from tests.master.front_stand import (
     SECONDS,
+    A,
+    B,
     Core,
     Lines,
-    fronts,
     greeted,
-    many_lines,
     memory,
-    new_keys,
     round_trip,
 )
 from tests.protocol.examples import ALL, FROM_NODE
 
-A, B = new_keys(), new_keys()
 MIB: Final = 2**20
 FORBIDDEN: Final = (
     "asyncio",
@@ -56,18 +53,6 @@ FORBIDDEN: Final = (
     "urllib.request",
     "uvicorn",
 )
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with many_lines() as one:
-        yield one
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Core]:
-    with fronts(tmp_path, A.public, B.public) as one:
-        yield one
 
 
 def test_the_front_loads_no_library_that_it_has_no_use_for() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,6 @@ from saltern_protocol.messages import (
     Enrol,
     Fetch,
     Health,
-    Hello,
     Plan,
     PlanLine,
     Poke,
@@ -47,13 +45,15 @@ from tests.master.front_stand import (
     HELLO,
     REPORT,
     SECONDS,
+    A,
+    B,
     Core,
     Lines,
     Node,
     dial,
     end,
     fronts,
-    many_lines,
+    greeted,
     new_keys,
     setup_of,
     start,
@@ -61,27 +61,6 @@ from tests.master.front_stand import (
 from tests.protocol.examples import FROM_STRANGER
 
 ENROL = next(one for one in FROM_STRANGER.values() if isinstance(one, Enrol))
-A, B = new_keys(), new_keys()
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with many_lines() as one:
-        yield one
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Core]:
-    with fronts(tmp_path, A.public, B.public) as one:
-        yield one
-
-
-def greeted(core: Core, node: Node) -> Node:
-    """Say Hello, and see it arrive."""
-    node.say(HELLO)
-    core.wait(Up, node.keys.public)
-    core.heard(node, Hello)
-    return node
 
 
 def test_a_stranger_is_refused_and_a_node_is_not(core: Core, lines: Lines) -> None:

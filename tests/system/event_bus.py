@@ -9,7 +9,8 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ class RunningBus:
             self._daemon.terminate()
             self._daemon.wait(10)
             self._daemon = None
+
+
+@contextmanager
+def running_bus(directory: Path) -> Iterator[RunningBus]:
+    """Give a bus that listens, and is ended after its use."""
+    bus = RunningBus(directory)
+    try:
+        bus.start()
+        yield bus
+    finally:
+        bus.stop()
 
 
 class Manager:

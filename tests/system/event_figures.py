@@ -25,7 +25,7 @@ from saltern_agent.sources import Source
 from saltern_states.contract import WatchChain, WatchLink, WatchPath, WatchUnit
 
 from tests.agent.waiting import drain, readable, wait_for
-from tests.system.event_bus import Manager, RunningBus
+from tests.system.event_bus import Manager, running_bus
 from tests.system.event_namespaces import mount_namespace, network_namespace, run
 
 SAMPLES = 200
@@ -159,26 +159,26 @@ def chains() -> None:
 
 def units(directory: Path) -> None:
     """A unit's properties change, over a real bus; others' change beside."""
-    bus = RunningBus(directory)
-    bus.start()
-    manager = Manager(bus)
-    source = UnitSource(bus.path)
-    source.set_watches(frozenset({WatchUnit("kubelet.service")}))
-    wait_for(source, lambda events: bool(events.touched))
-    while readable(source, 0.2):
-        source.read()
-    latency(
-        "D-Bus: PropertiesChanged", source, lambda _: manager.change(unit_path("kubelet.service"))
-    )
+    with running_bus(directory) as bus:
+        manager = Manager(bus)
+        source = UnitSource(bus.path)
+        source.set_watches(frozenset({WatchUnit("kubelet.service")}))
+        wait_for(source, lambda events: bool(events.touched))
+        while readable(source, 0.2):
+            source.read()
+        latency(
+            "D-Bus: PropertiesChanged",
+            source,
+            lambda _: manager.change(unit_path("kubelet.service")),
+        )
 
-    def beside() -> None:
-        for _ in range(1000):
-            manager.change(unit_path("cron.service"))
+        def beside() -> None:
+            for _ in range(1000):
+                manager.change(unit_path("cron.service"))
 
-    cost("D-Bus: another unit changes", source, beside, UNRELATED // 1000)
-    source.close()
-    manager.leave()
-    bus.stop()
+        cost("D-Bus: another unit changes", source, beside, UNRELATED // 1000)
+        source.close()
+        manager.leave()
 
 
 def main() -> None:

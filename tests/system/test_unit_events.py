@@ -13,7 +13,7 @@ from saltern_states.contract import Watch, WatchPath, WatchUnit
 
 from tests.agent.waiting import readable, wait_for
 from tests.open_descriptors import STRAY, open_descriptors
-from tests.system.event_bus import Manager, RunningBus
+from tests.system.event_bus import Manager, RunningBus, running_bus
 
 pytestmark = pytest.mark.system
 
@@ -24,10 +24,8 @@ BOTH: frozenset[Watch] = frozenset({KUBELET, DOCKER})
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[RunningBus]:
-    bus = RunningBus(tmp_path)
-    bus.start()
-    yield bus
-    bus.stop()
+    with running_bus(tmp_path) as one:
+        yield one
 
 
 @pytest.fixture
