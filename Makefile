@@ -23,12 +23,15 @@ help: ## say what can be made
 setup: ## make .venv from the lock
 	@$(BOOTSTRAP)
 
-.PHONY: system-setup lab-setup
+.PHONY: system-setup lab-setup stock
 system-setup:
 	@$(BOOTSTRAP) system $(SYSTEM_PACKAGES)
 
 lab-setup:
 	@$(BOOTSTRAP) system $(LAB_PACKAGES)
+
+stock: lab-setup
+	@$(BIN)/python -m tests.stock
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -39,6 +42,7 @@ lint: setup ## format, lint, types, import contracts
 test: lab-setup lint ## all but what takes minutes by its nature: unit, contract and golden tests, the real kernel, faults, lab nodes, a cluster
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "not lab and not cluster and not packages"
 	$(BIN)/python -m tests.faults --seed 1
+	$(BIN)/python -m tests.stock
 	$(BIN)/pytest -q -p no:randomly -n $(LABS) --dist loadfile --durations=12 -m "(lab or cluster) and not long" tests/lab tests/cluster
 
 test-fast: setup ## what needs no root: seconds
@@ -47,20 +51,20 @@ test-fast: setup ## what needs no root: seconds
 test-system: system-setup ## the real kernel, in namespaces; needs root
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "system and not packages"
 
-test-lab: lab-setup ## real nodes with systemd, docker and kubelet; needs root
+test-lab: stock ## real nodes with systemd, docker and kubelet; needs root
 	$(BIN)/pytest -q -p no:randomly -m lab tests/lab
 
-test-cluster: lab-setup ## three real nodes, a master, and the Kubernetes that comes of them; needs root
+test-cluster: stock ## three real nodes, a master, and the Kubernetes that comes of them; needs root
 	$(BIN)/pytest -q -p no:randomly -m cluster tests/cluster
 
-test-packages: lab-setup ## packages installed, upgraded and removed on real nodes of Debian 12 and 13; needs root
+test-packages: stock ## packages installed, upgraded and removed on real nodes of Debian 12 and 13; needs root
 	@$(BOOTSTRAP) system $(PACKAGES_PACKAGES)
 	$(BIN)/pytest -q -p no:randomly -m packages
 
 test-upgrade-kills: system-setup ## two hundred kills at random moments of upgrades of the agent, with a real dpkg (SALTERN_KILLS)
 	$(BIN)/python -m tests.upgrade --kills $${SALTERN_KILLS:-200}
 
-test-away: lab-setup ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
+test-away: stock ## the master away for ten minutes (SALTERN_AWAY, in seconds) while a node breaks
 	SALTERN_AWAY=$${SALTERN_AWAY:-600} $(BIN)/pytest -q -p no:randomly -m cluster tests/cluster/test_master_away.py
 
 test-plans: setup ## what the plan said is what apply did: twenty thousand bodies and nodes, in memory

@@ -256,12 +256,13 @@ class Machine:
             )
 
     def _kill_unit(self) -> None:
-        try:
-            run([_SYSTEMCTL, "kill", "--kill-whom=all", "--signal=KILL", self.place.unit])
-        except CommandError:
-            if self.is_held():  # else it has ended by itself, maybe just now
-                raise
-            run([_SYSTEMCTL, "stop", self.place.unit], seconds=60)
+        kill = [_SYSTEMCTL, "kill", "--kill-whom=all", "--signal=KILL", self.place.unit]
+        for line in (kill, [_SYSTEMCTL, "stop", self.place.unit]):
+            try:
+                run(line, seconds=60)
+            except CommandError:
+                if self.is_held():  # else it has ended by itself, maybe just now
+                    raise
 
     def _console_end(self) -> str:
         try:
