@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 # What a fresh Debian 12 machine lacks for the tests on its kernel, and for booting nodes. Go and
 # Debian's source tools build the kubelet where Kubernetes' own download site is not reached.
-SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace faketime e2fsprogs
+SYSTEM_PACKAGES := iptables iproute2 procps kmod dbus binutils gcc libc6-dev strace faketime e2fsprogs openssh-client
 LAB_PACKAGES := $(SYSTEM_PACKAGES) mmdebstrap systemd-container golang-go dpkg-dev
 # What looks at packages after they were built; the shells check what they are to complete.
 PACKAGES_PACKAGES := binutils lintian rpm rpmlint mandoc zsh fish

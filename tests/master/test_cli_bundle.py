@@ -369,9 +369,9 @@ def test_a_file_system_without_hard_links_holds_a_bundle(
 def test_who_may_not_look_is_told(made: Path) -> None:
     """As nobody, where the directory is root's alone."""
     made.parent.chmod(0o700)
-    program = (
-        "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
-        "from saltern_master.cli import main; main()"
+    program = (  # all is imported before: a checkout of root's may be closed to others
+        "import os; from saltern_master.cli import bundle, main; "
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534); main()"
     )
     words = ["bundle", "verify", str(made), "--signer", "0" * 32]
     done = subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,18 @@ pytestmark = pytest.mark.system
 SWAPS = Path("/proc/swaps")
 
 
-def test_an_area_is_turned_off_and_stays_off(tmp_path: Path) -> None:
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A directory that is on a disk: /tmp is in memory on many machines, and nobody swaps there."""
+    with tempfile.TemporaryDirectory(prefix="saltern-swap-", dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+def test_an_area_is_turned_off_and_stays_off(tmp_path: Path, disk: Path) -> None:
     """Swap areas are in no namespace, so this runs only where the machine has none."""
     if not SWAPS.exists() or len(SWAPS.read_text().splitlines()) > 1:
         pytest.skip("this machine swaps, and this test would turn that off")
-    area, top = tmp_path / "an area", tmp_path / "root"
+    area, top = disk / "an area", tmp_path / "root"
     area.touch(mode=0o600)
     with open(area, "r+b") as file:
         file.write(b"\0" * (1 << 20))
