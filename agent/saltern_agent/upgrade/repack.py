@@ -159,7 +159,14 @@ def _tar_of(members: tuple[Member, ...]) -> bytes:
 def _tar_files(to: gzip.GzipFile, files: tuple[str, ...], root: Path) -> None:
     with tarfile.open(fileobj=to, mode="w|", format=tarfile.GNU_FORMAT) as tar:
         for path in files:
-            tar.add(root / path.lstrip("/"), arcname=f".{path}", recursive=False)
+            tar.add(root / path.lstrip("/"), f".{path}", recursive=False, filter=_timeless)
+
+
+def _timeless(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Tell no time of a directory: it is the last installation's, dpkg keeps only files' own."""
+    if entry.isdir():
+        entry.mtime = 0
+    return entry
 
 
 def _member(to: BinaryIO, name: str, content: io.BytesIO) -> None:
