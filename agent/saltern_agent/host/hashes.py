@@ -32,7 +32,9 @@ FINE_NS: Final = 50_000_000
 ROUND_NS: Final = 10_000_000
 """What a ctime is a multiple of, where the filesystem may keep no more of it than that."""
 MAX_KNOWN: Final = 8192
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 16
+"""Bytes read at once. The agent's unit has the C library map what is larger than 128 KiB anew each
+time: zeroing those pages took as long as two thirds of the hashing itself."""
 TRIES: Final = 3
 MAX_HASHED: Final = 2 << 30  # bytes; no artifact comes near it
 
