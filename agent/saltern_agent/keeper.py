@@ -38,6 +38,7 @@ from saltern_agent.plan_digest import refuse_stale
 from saltern_agent.recording import Noticed, Recorder
 from saltern_agent.steps import Step, steps
 from saltern_agent.trying import Confirming, Trying, nobody
+from saltern_agent.unheard import Unheard
 from saltern_agent.way_back import WayBack
 
 AWAITED = 3600.0
@@ -71,6 +72,7 @@ class Keeper:
     doubts: Doubts = field(init=False)
     holding: Holding = field(init=False)
     fighting: Fighting = field(init=False)
+    unheard: Unheard = field(init=False)
     recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +81,7 @@ class Keeper:
         self.doubts = Doubts(self.host)
         self.holding = Holding(self.now, self.monotonic or self.now)
         self.fighting = Fighting(self.ledger.attempts)
+        self.unheard = Unheard(self.monotonic or self.now)
         self.recorder = Recorder(self.ledger, self.holding, self.fighting, self.listener, self.now)
 
     def now(self) -> float:
@@ -166,6 +169,7 @@ class Keeper:
         for name in self.ledger.open.keys() - held:
             self.recorder.heal(name, "no longer declared", self.clock())
         self.fighting.forget()
+        self.unheard.keep_only(held)
         told = Hearing(self.listener, "document")
         self.last = None  # where the journal refuses, what is held already is looked at again
         try:
@@ -173,6 +177,7 @@ class Keeper:
             result = converge(self.host, self._steps(), self.ledger, guard, stop)
         finally:
             self.trying.ended()
+        self.unheard.changed(result.done)
         now = self.clock()
         said = applied(self.asked, self.tried, result, now)
         self._tell(taken_back(said, self.back) if self.back else said, result)
@@ -265,6 +270,7 @@ class Keeper:
         nothing of it; the ledger's trouble tells.
         """
         if self.last is not None and self.last.interrupted:
+            self.unheard.keep_only(frozenset())
             return 0  # what was not begun is not drift: the apply that comes goes on with it
         whole = self.holding.take_ended() or whole
         held = self.holding.current() is not None
@@ -274,6 +280,7 @@ class Keeper:
             self._take_back()
         began = Noticed(self.clock(), "look")
         chosen = [step for step in self._hold() if whole or step.resource.id in noticed]
+        self.unheard.looked({step.resource.id for step in chosen})
         owed = self._owed()
         wanted = [step for step in chosen if step.resource.id not in owed]
         glance = cast(Host, Glance(self.host))
@@ -338,6 +345,7 @@ class Keeper:
         except JournalError:  # the ledger's trouble tells it
             return Result((), interrupted=True)
         self.made += result.changes
+        self.unheard.changed(result.done)
         return result
 
     def _repair(self, drifted: frozenset[str], repaired: frozenset[str]) -> int:
@@ -363,8 +371,11 @@ class Keeper:
 
     def retries(self) -> dict[str, float]:
         """Give what is to be looked at again, and in how many seconds."""
-        known = self.ledger.open.keys()
-        return {**self.doubts.retries(known), **self.recorder.retries(self.body)}
+        doubted = self.doubts.retries(self.ledger.open.keys())
+        waits = {**doubted, **self.recorder.retries(self.body)}
+        for name, wait in self.unheard.retries().items():
+            waits[name] = min(wait, waits.get(name, wait))
+        return waits
 
     def _well(self, resource: Resource, outcome: str) -> None:
         """A resource is as declared: its drift ends, and what the last converge left of it."""

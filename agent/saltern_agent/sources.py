@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from saltern_states.contract import Watch
+
+READ_EVERY: Final = 1.0
+"""Seconds between two readings of what no event tells of."""
 
 
 @dataclass(frozen=True, slots=True)

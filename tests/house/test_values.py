@@ -36,6 +36,7 @@ MUTABLE = {
     "saltern_agent.noticing.Notices": "what was heard and not yet looked at",
     "saltern_agent.show.Making": "which resource's heading was shown last",
     "saltern_agent.trying.Trying": "the worker's own state: what waits for a proof",
+    "saltern_agent.unheard.Unheard": "what is to be looked at once more, and when",
     "saltern_master.bench.crowd.crowd.Crowd": "the processes that a bench has begun",
     "saltern_master.cluster.shape.Reading": "gathers faults while a file is read",
     "saltern_master.front.link.Counts": "what a front saw since its start",
