@@ -17,9 +17,8 @@ from pathlib import Path
 import msgspec
 
 from saltern_master.bench.figures import Figures, rows
-from saltern_master.bench.measure import Amount, ground_of, measure
+from saltern_master.bench.measure import WARM_UP, Amount, ground_of, measure
 from saltern_master.bench.page import lines, page
-from saltern_master.bench.probe import WARM_UP
 from saltern_master.errors import MasterError
 from saltern_master.lab import network
 from saltern_master.lab.agent_package import checkout

@@ -1,7 +1,7 @@
 """The probe: runs in a node and looks at the agent from outside, as any other program could.
 
 It uses nothing of the agent: it asks at the control socket, reads /proc and journald, and
-prints one JSON object. `python3 -m saltern_master.bench.probe looks N | damage NAME RUNS |
+prints one JSON object. `python3 -m saltern_master.bench.probe looks WARM_UP N | damage NAME RUNS |
 starts N`, where only this package's files that it needs have been carried to.
 
 Times are wall clock seconds where they are compared with the agent's own, else monotonic.
@@ -28,7 +28,6 @@ LAUNCHER = "/usr/bin/saltern-agent"
 TREE = "/usr/lib/saltern-agent"
 UNIT = "saltern-agent.service"
 HASHES = "/run/saltern/hashes"  # what the agent keeps until the next boot
-WARM_UP = 20  # looks
 DEADLINE = 60.0  # seconds for one damage to be healed, and for one start
 wall = time.time  # noqa: TID251  # what the agent writes down is wall clock time
 PACE = 0.05  # seconds between two questions
@@ -59,11 +58,11 @@ def ask(**question: object) -> Iterator[dict[str, Any]]:
 # --- looks
 
 
-def looks(count: str) -> object:
-    """Have the agent look at everything so often; give what that cost."""
+def looks(warm_up: str, count: str) -> object:
+    """Have the agent look at everything `count` times, after `warm_up`; give what that cost."""
     (status,) = (one for one in ask(ask="status") if one["type"] == "status")
     pid = int(status["pid"])
-    for _ in range(WARM_UP):
+    for _ in range(int(warm_up)):
         look()
     before, children = cpu(pid), children_cpu(pid)
     first = {"pss": pss(pid), "descriptors": descriptors(pid)}

@@ -16,10 +16,9 @@ import msgspec
 
 from saltern_master.bench.packages.figures import Figures, rows
 from saltern_master.bench.packages.ground import TARGETS
-from saltern_master.bench.packages.measure import Amount, measure
+from saltern_master.bench.packages.measure import WARM_UP, Amount, measure
 from saltern_master.bench.packages.page import lines, page
 from saltern_master.bench.packages.probe import EXECUTED
-from saltern_master.bench.probe import WARM_UP
 from saltern_master.bench.site import site_of
 from saltern_master.errors import MasterError
 from saltern_master.lab.agent_package import checkout

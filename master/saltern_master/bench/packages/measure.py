@@ -17,6 +17,7 @@ from saltern_master.lab.trial import Show, Trial
 
 NEEDED: Final = (*CARRIED, "bench/packages/__init__.py", "bench/packages/probe.py")
 PROBE: Final = "packages.probe"
+WARM_UP: Final = 20  # looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _installed(trial: Trial, product: str, package: Path) -> Installed:
 def _running(trial: Trial, amount: Amount, agent: Installed, master: Installed) -> Release:
     """Measure the agent that holds its node, and the master beside it."""
     trial.show(f"{amount.looks} looks")
-    looks = probe(trial, "looks", str(amount.looks))
+    looks = probe(trial, "looks", str(WARM_UP), str(amount.looks))
     if looks["resources"] != RESOURCES:
         raise LabError(f"cannot measure: the agent holds {looks['resources']}, not {RESOURCES}")
     held = have(trial, PROBE, "master")
